@@ -1,0 +1,3 @@
+//! The embedded Kubernetes API as a tower service, and its store.
+
+pub mod store;

@@ -1,0 +1,186 @@
+//! Domain names in wire form.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// A domain name: uncompressed wire form including the root label, at most 255 octets, labels at most 63
+/// (RFC 1035 §2.3.4). Keeps its case; comparison and hash ignore ASCII case (RFC 4343).
+#[derive(Clone)]
+pub struct Name(Box<[u8]>);
+
+/// Why bytes or text are not a domain name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// A label is empty where only the root may be.
+    EmptyLabel,
+    /// A label is longer than 63 octets.
+    LabelTooLong,
+    /// The name is longer than 255 octets.
+    TooLong,
+    /// The bytes end before the root label, or go on after it.
+    Truncated,
+    /// A backslash escape is neither `\DDD` (at most 255) nor `\X`.
+    BadEscape,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EmptyLabel => "a label is empty",
+            Self::LabelTooLong => "a label is longer than 63 octets",
+            Self::TooLong => "the name is longer than 255 octets",
+            Self::Truncated => "the name's bytes do not end at its root label",
+            Self::BadEscape => {
+                "a backslash is followed by neither three digits up to 255 nor a character"
+            }
+        })
+    }
+}
+
+impl std::error::Error for NameError {}
+
+impl Name {
+    /// Takes uncompressed wire form, root label included.
+    pub fn from_wire(wire: &[u8]) -> Result<Self, NameError> {
+        if wire.len() > 255 {
+            return Err(NameError::TooLong);
+        }
+        let mut at = 0;
+        loop {
+            match wire.get(at) {
+                None => return Err(NameError::Truncated),
+                Some(0) if at + 1 == wire.len() => return Ok(Self(wire.into())),
+                Some(0) => return Err(NameError::Truncated),
+                Some(&length) if length > 63 => return Err(NameError::LabelTooLong),
+                Some(&length) => at += 1 + usize::from(length),
+            }
+        }
+    }
+
+    /// Reads presentation form (RFC 1035 §5.1): dots, `\DDD` and `\X` escapes; a trailing dot is optional,
+    /// every name is absolute.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let mut wire = Vec::with_capacity(text.len() + 2);
+        if text != "." && !text.is_empty() {
+            let mut label = Vec::new();
+            let mut bytes = text.bytes();
+            let mut ended_by_dot = false;
+            while let Some(byte) = bytes.next() {
+                ended_by_dot = false;
+                match byte {
+                    b'.' => {
+                        push_label(&mut wire, &label)?;
+                        label.clear();
+                        ended_by_dot = true;
+                    }
+                    b'\\' => label.push(escape(&mut bytes)?),
+                    other => label.push(other),
+                }
+            }
+            if !ended_by_dot {
+                push_label(&mut wire, &label)?;
+            }
+        }
+        wire.push(0);
+        if wire.len() > 255 {
+            return Err(NameError::TooLong);
+        }
+        Ok(Self(wire.into()))
+    }
+
+    /// The wire form.
+    pub fn wire(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The labels, leftmost first, without the root.
+    pub fn labels(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || {
+            let (&length, tail) = rest.split_first()?;
+            if length == 0 {
+                return None;
+            }
+            let (label, tail) = tail.split_at(usize::from(length));
+            rest = tail;
+            Some(label)
+        })
+    }
+
+    /// Whether this name is `zone` or below it.
+    pub fn is_within(&self, zone: &Name) -> bool {
+        let Some(start) = self.0.len().checked_sub(zone.0.len()) else { return false };
+        let mut at = 0;
+        while at < start {
+            at += 1 + usize::from(self.0[at]);
+        }
+        at == start && self.0[start..].eq_ignore_ascii_case(&zone.0)
+    }
+}
+
+fn push_label(wire: &mut Vec<u8>, label: &[u8]) -> Result<(), NameError> {
+    match label.len() {
+        0 => return Err(NameError::EmptyLabel),
+        1..=63 => wire.push(label.len() as u8),
+        _ => return Err(NameError::LabelTooLong),
+    }
+    wire.extend_from_slice(label);
+    Ok(())
+}
+
+fn escape(bytes: &mut std::str::Bytes<'_>) -> Result<u8, NameError> {
+    let first = bytes.next().ok_or(NameError::BadEscape)?;
+    if !first.is_ascii_digit() {
+        return Ok(first);
+    }
+    let mut value = u16::from(first - b'0');
+    for _ in 0..2 {
+        let digit = bytes.next().filter(u8::is_ascii_digit).ok_or(NameError::BadEscape)?;
+        value = value * 10 + u16::from(digit - b'0');
+    }
+    u8::try_from(value).map_err(|_| NameError::BadEscape)
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for byte in &self.0 {
+            state.write_u8(byte.to_ascii_lowercase());
+        }
+    }
+}
+
+/// Presentation form with a trailing dot; bytes outside printable ASCII as `\DDD`.
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.len() == 1 {
+            return f.write_str(".");
+        }
+        for label in self.labels() {
+            for &byte in label {
+                match byte {
+                    b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
+                        write!(f, "\\{}", char::from(byte))?
+                    }
+                    b'!'..=b'~' => write!(f, "{}", char::from(byte))?,
+                    _ => write!(f, "\\{byte:03}")?,
+                }
+            }
+            f.write_str(".")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}

@@ -1,0 +1,111 @@
+//! Kubernetes objects, trimmed on arrival to the fields that names depend on.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A namespaced object's identity; ordering is by namespace, then name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectName {
+    /// The namespace.
+    pub namespace: Arc<str>,
+    /// The name within the namespace.
+    pub name: Arc<str>,
+}
+
+/// A Service, as DNS sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceView {
+    /// Namespace and name.
+    pub id: ObjectName,
+    /// What the Service publishes.
+    pub shape: ServiceShape,
+    /// `spec.ports`, in order.
+    pub ports: Vec<ServicePort>,
+}
+
+/// The shapes of a Service that DNS tells apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceShape {
+    /// ClusterIP, NodePort and LoadBalancer: the virtual addresses, one or two. May be empty until allocated.
+    ClusterIp(Vec<IpAddr>),
+    /// `clusterIP: None`: the ready endpoints answer.
+    Headless,
+    /// `externalName`, exactly as written.
+    ExternalName(String),
+}
+
+/// A port that a Service declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Port name; empty when unnamed.
+    pub name: String,
+    /// Service port number.
+    pub port: u16,
+    /// Transport protocol.
+    pub protocol: Protocol,
+}
+
+/// Transport protocols that SRV names can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// `_tcp`
+    Tcp,
+    /// `_udp`
+    Udp,
+    /// `_sctp`
+    Sctp,
+}
+
+/// An EndpointSlice of address type IPv4 or IPv6 (FQDN slices are skipped and counted by the feed).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SliceView {
+    /// Namespace and name of the slice itself.
+    pub id: ObjectName,
+    /// Value of the label `kubernetes.io/service-name`.
+    pub service: Arc<str>,
+    /// The slice's ports; one without a number stands for "all ports" and publishes no SRV.
+    pub ports: Vec<SlicePort>,
+    /// Its endpoints, in order.
+    pub endpoints: Vec<EndpointView>,
+}
+
+/// A port of an EndpointSlice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlicePort {
+    /// Port name; empty when unnamed.
+    pub name: String,
+    /// Port number on the endpoints (the Service's resolved `targetPort`).
+    pub port: Option<u16>,
+    /// Transport protocol.
+    pub protocol: Protocol,
+}
+
+/// One endpoint of a slice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointView {
+    /// Addresses; Kubernetes allows up to 100, consumers use them all for DNS.
+    pub addresses: Vec<IpAddr>,
+    /// `hostname`, when set.
+    pub hostname: Option<Arc<str>>,
+    /// Condition `ready`, true when unset.
+    pub ready: bool,
+    /// Condition `serving`, equal to `ready` when unset.
+    pub serving: bool,
+    /// Condition `terminating`, false when unset.
+    pub terminating: bool,
+    /// Name of the pod behind it (`targetRef` of kind Pod).
+    pub pod: Option<Arc<str>>,
+    /// Topology zone.
+    pub zone: Option<Arc<str>>,
+}
+
+/// A pod, for names under `pod.` and reverse names' order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodView {
+    /// Namespace and name.
+    pub id: ObjectName,
+    /// `status.podIPs`; empty until assigned. Finished pods (Succeeded, Failed) are not passed in.
+    pub addresses: Vec<IpAddr>,
+    /// `spec.subdomain`, when set: the governing headless Service.
+    pub subdomain: Option<Arc<str>>,
+}
