@@ -1,0 +1,37 @@
+# Every task of the project, for a person and for continuous integration alike. `just` lists them.
+
+[private]
+default:
+    @just --list
+
+# Run the tests (sets up a stock kubectl where there is none)
+test *args:
+    .ci/test {{args}}
+
+# What continuous integration runs: tests, formatting, lints
+ci:
+    .ci/run
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+# Lints, with warnings denied
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Licences, bans and sources of the dependencies (needs cargo-deny)
+deny:
+    cargo deny --all-features check bans licenses sources
+
+# A cluster with the redis example
+up:
+    cargo run --release -- up --ephemeral -f examples/redis
+
+# Start-up time, memory, and the time from a change to its answer
+bench:
+    cargo bench --package headcount --bench up
+
+# Throw random queries at the DNS responder for a minute (needs cargo-fuzz and a nightly toolchain)
+fuzz seconds="60":
+    cargo +nightly fuzz run query -- -max_total_time={{seconds}}
