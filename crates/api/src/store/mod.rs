@@ -1,10 +1,20 @@
 //! Where objects are kept: one revision for the whole store, compare-and-set writes, watches that resume.
+//!
+//! Two stores share one serving state ([`Memory`] is nothing but that state; [`Sqlite`] puts a durable
+//! log in front of it), and one contract test-suite (`tests/store_contract.rs`) holds for both.
+
+mod history;
+mod memory;
+mod serving;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
+
+pub use history::Limits;
+pub use memory::Memory;
 
 /// The store's revision; rises by one with every write. An object's `resourceVersion` is the revision of
 /// its last write.
@@ -55,7 +65,8 @@ pub type Render = Box<dyn FnOnce(Revision) -> Vec<u8> + Send>;
 pub enum Change {
     /// Create or replace.
     Put(Render),
-    /// Delete; the rendered JSON is the object's last state, which watchers are told.
+    /// Delete; the rendered JSON is the object's last state, which watchers are told. What is absent cannot
+    /// be deleted: together with [`Expect::Absent`] this is always a conflict.
     Delete(Render),
 }
 
@@ -133,7 +144,8 @@ pub trait Store: Send + Sync + 'static {
     /// All objects of a resource, or those of one namespace.
     fn list(&self, resource: &'static str, namespace: Option<&str>) -> Listing;
 
-    /// Compare and set. The returned entry is durable and visible to readers and watchers.
+    /// Compare and set. The returned entry is durable and visible to readers and watchers. A caller that
+    /// stops waiting does not take the write back: it may still happen.
     fn write(&self, key: Key, expect: Expect, change: Change) -> Writing<'_>;
 
     /// Events of a resource after `from`. A `from` in the future waits.
