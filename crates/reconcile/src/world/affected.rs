@@ -1,0 +1,300 @@
+//! Which work a change of an object calls for: for the object as it was, and as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::Metadata;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+
+use super::kept::{Indexed, known, names, reference};
+use super::{Kept, World};
+use crate::labels::{
+    FOREGROUND, MIRRORING_CONTROLLER, ORPHAN, SERVICE_NAME, SLICE_MANAGED_BY, ZONE,
+};
+use crate::owner::controller;
+use crate::selector::matches;
+use crate::{Key, Work};
+
+/// The pieces found.
+pub(super) type Found = BTreeSet<Work>;
+
+/// All work for a change: `old` is `None` for a new object, `new` for one that is gone.
+pub(super) fn gather<T: Indexed>(
+    world: &World,
+    old: Option<&T>,
+    new: Option<&T>,
+    work: &mut Found,
+) {
+    T::affected(world, old, new, work);
+    let Some(either) = new.or(old) else { return };
+    let (namespace, _) = names(either);
+    if world.terminating(namespace) {
+        work.insert(Work::Namespace(namespace.to_owned()));
+    }
+    let before = old.map(Metadata::metadata);
+    let after = new.map(Metadata::metadata);
+    dependents(world, before, after, work);
+    owners(world, namespace, before, after, work);
+    if let Some(new) = new {
+        let metadata = new.metadata();
+        let dangling = || {
+            let changed =
+                before.is_none_or(|before| before.owner_references != metadata.owner_references);
+            changed
+                && metadata
+                    .owner_references
+                    .iter()
+                    .flatten()
+                    .any(|owner| !world.owner_present(namespace, owner))
+        };
+        if waits_for_garbage(metadata) || dangling() {
+            work.insert(Work::Garbage(reference(new)));
+        }
+    }
+}
+
+/// Whether the object is being deleted and its finalizers leave a part of that to garbage collection.
+fn waits_for_garbage(metadata: &ObjectMeta) -> bool {
+    metadata.deletion_timestamp.is_some()
+        && metadata
+            .finalizers
+            .iter()
+            .flatten()
+            .any(|finalizer| finalizer == FOREGROUND || finalizer == ORPHAN)
+}
+
+/// The dependents of an object that is gone, or is another one under the same name.
+fn dependents(
+    world: &World,
+    before: Option<&ObjectMeta>,
+    after: Option<&ObjectMeta>,
+    work: &mut Found,
+) {
+    let Some(uid) = before.and_then(|before| before.uid.as_deref()) else { return };
+    if after.is_some_and(|after| after.uid.as_deref() == Some(uid)) {
+        return;
+    }
+    work.extend(world.dependents_of(uid).cloned().map(Work::Garbage));
+}
+
+/// The owners whose foreground deletion may have waited for this object.
+fn owners(
+    world: &World,
+    namespace: &str,
+    before: Option<&ObjectMeta>,
+    after: Option<&ObjectMeta>,
+    work: &mut Found,
+) {
+    let references = |metadata: Option<&ObjectMeta>| -> Vec<OwnerReference> {
+        metadata.and_then(|metadata| metadata.owner_references.clone()).unwrap_or_default()
+    };
+    let now = references(after);
+    for owner in references(before).iter().filter(|owner| !now.contains(owner)) {
+        let Some(target) = known(&owner.api_version, &owner.kind, namespace, &owner.name) else {
+            continue;
+        };
+        if world.metadata(&target).is_some_and(waits_for_garbage) {
+            work.insert(Work::Garbage(target));
+        }
+    }
+}
+
+pub(super) fn namespace(
+    _: &World,
+    _: Option<&Namespace>,
+    new: Option<&Namespace>,
+    work: &mut Found,
+) {
+    if let Some(new) = new
+        && new.metadata.deletion_timestamp.is_some()
+    {
+        work.insert(Work::Namespace(new.metadata.name.clone().unwrap_or_default()));
+    }
+}
+
+/// Endpoints name a pod's node and zone, and pods on nodes that do not exist are left out.
+pub(super) fn node(world: &World, old: Option<&Node>, new: Option<&Node>, work: &mut Found) {
+    let zone = |node: Option<&Node>| {
+        node.map(|node| node.metadata.labels.as_ref().and_then(|has| has.get(ZONE)).cloned())
+    };
+    if zone(old) == zone(new) {
+        return;
+    }
+    let Some(name) = new.or(old).and_then(|node| node.metadata.name.as_deref()) else { return };
+    for key in world.pods_by_node.get(name) {
+        if let Some(pod) = world.pods.get(&key.namespace, &key.name) {
+            services_of(world, &key.namespace, pod.metadata.labels.as_ref(), work);
+        }
+    }
+}
+
+pub(super) fn pod(world: &World, old: Option<&Pod>, new: Option<&Pod>, work: &mut Found) {
+    let Some(either) = new.or(old) else { return };
+    let (namespace, _) = names(either);
+    let labels = |pod: Option<&Pod>| pod.and_then(|pod| pod.metadata.labels.clone());
+    let relabelled = labels(old) != labels(new);
+    let endpoint_changed = match (old, new) {
+        (Some(old), Some(new)) => !crate::pod::same_endpoint(old, new),
+        _ => true,
+    };
+    if relabelled || endpoint_changed {
+        services_of(world, namespace, new.and_then(|pod| pod.metadata.labels.as_ref()), work);
+        if relabelled {
+            services_of(world, namespace, old.and_then(|pod| pod.metadata.labels.as_ref()), work);
+        }
+    }
+    for pod in [old, new].into_iter().flatten() {
+        match controller(&pod.metadata) {
+            Some(owner) if owner.kind == "StatefulSet" => {
+                work.insert(Work::StatefulSet(Key::new(namespace, &owner.name)));
+            }
+            Some(owner) if owner.kind == "ReplicaSet" => {
+                work.insert(Work::ReplicaSet(Key::new(namespace, &owner.name)));
+                // A Deployment that recreates waits until the pods themselves are gone.
+                if new.is_none()
+                    && let Some(set) = world.replica_sets.get(namespace, &owner.name)
+                    && let Some(owner) = controller(&set.metadata)
+                {
+                    work.insert(Work::Deployment(Key::new(namespace, &owner.name)));
+                }
+            }
+            _ => {}
+        }
+    }
+    let ownership =
+        |pod: Option<&Pod>| pod.map(|pod| controller(&pod.metadata).map(|owner| owner.uid.clone()));
+    if let Some(new) = new
+        && controller(&new.metadata).is_none()
+        && (relabelled || ownership(old) != Some(None))
+    {
+        adopters(world, namespace, new, work);
+    }
+}
+
+/// The sets that may adopt a pod that nothing controls.
+fn adopters(world: &World, namespace: &str, pod: &Pod, work: &mut Found) {
+    let empty = BTreeMap::new();
+    let labels = pod.metadata.labels.as_ref().unwrap_or(&empty);
+    for set in world.replica_sets.in_namespace(namespace) {
+        if set.spec.as_ref().is_some_and(|spec| matches(&spec.selector, labels)) {
+            work.insert(Work::ReplicaSet(key(&**set)));
+        }
+    }
+    for set in world.stateful_sets.in_namespace(namespace) {
+        if set.spec.as_ref().is_some_and(|spec| matches(&spec.selector, labels)) {
+            work.insert(Work::StatefulSet(key(&**set)));
+        }
+    }
+}
+
+fn services_of(
+    world: &World,
+    namespace: &str,
+    labels: Option<&BTreeMap<String, String>>,
+    work: &mut Found,
+) {
+    let Some(labels) = labels else { return };
+    for service in world.services_selecting(namespace, labels) {
+        let key = key(&**service);
+        work.insert(Work::EndpointSlices(key.clone()));
+        work.insert(Work::Endpoints(key));
+    }
+}
+
+pub(super) fn service(_: &World, old: Option<&Service>, new: Option<&Service>, work: &mut Found) {
+    if let Some(service) = new.or(old) {
+        let key = key(service);
+        work.insert(Work::EndpointSlices(key.clone()));
+        work.insert(Work::Endpoints(key.clone()));
+        work.insert(Work::Mirror(key));
+    }
+}
+
+pub(super) fn endpoints(
+    _: &World,
+    old: Option<&Endpoints>,
+    new: Option<&Endpoints>,
+    work: &mut Found,
+) {
+    if let Some(endpoints) = new.or(old) {
+        let key = key(endpoints);
+        work.insert(Work::Endpoints(key.clone()));
+        work.insert(Work::Mirror(key));
+    }
+}
+
+pub(super) fn slice(
+    _: &World,
+    old: Option<&EndpointSlice>,
+    new: Option<&EndpointSlice>,
+    work: &mut Found,
+) {
+    for slice in [old, new].into_iter().flatten() {
+        let Some(labels) = &slice.metadata.labels else { continue };
+        let Some(service) = labels.get(SERVICE_NAME) else { continue };
+        let key = Key::new(names(slice).0, service);
+        match labels.get(SLICE_MANAGED_BY).map(String::as_str) {
+            Some(MIRRORING_CONTROLLER) => work.insert(Work::Mirror(key)),
+            _ => work.insert(Work::EndpointSlices(key)),
+        };
+    }
+}
+
+pub(super) fn stateful_set(
+    _: &World,
+    _: Option<&StatefulSet>,
+    new: Option<&StatefulSet>,
+    work: &mut Found,
+) {
+    if let Some(set) = new {
+        work.insert(Work::StatefulSet(key(set)));
+    }
+}
+
+pub(super) fn deployment(
+    _: &World,
+    _: Option<&Deployment>,
+    new: Option<&Deployment>,
+    work: &mut Found,
+) {
+    if let Some(deployment) = new {
+        work.insert(Work::Deployment(key(deployment)));
+    }
+}
+
+pub(super) fn replica_set(
+    world: &World,
+    old: Option<&ReplicaSet>,
+    new: Option<&ReplicaSet>,
+    work: &mut Found,
+) {
+    if let Some(set) = new {
+        work.insert(Work::ReplicaSet(key(set)));
+    }
+    for set in [old, new].into_iter().flatten() {
+        let (namespace, _) = names(set);
+        match controller(&set.metadata) {
+            Some(owner) if owner.kind == "Deployment" => {
+                work.insert(Work::Deployment(Key::new(namespace, &owner.name)));
+            }
+            Some(_) => {}
+            None => {
+                let empty = BTreeMap::new();
+                let labels = set.metadata.labels.as_ref().unwrap_or(&empty);
+                let selects = |selector: &LabelSelector| matches(selector, labels);
+                for deployment in world.deployments.in_namespace(namespace) {
+                    if deployment.spec.as_ref().is_some_and(|spec| selects(&spec.selector)) {
+                        work.insert(Work::Deployment(key(&**deployment)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn key<T: Kept>(object: &T) -> Key {
+    let (namespace, name) = names(object);
+    Key::new(namespace, name)
+}

@@ -1,0 +1,369 @@
+//! What is known of the cluster: an indexed cache of typed objects, and which work a change calls for.
+//!
+//! **Late echoes.** The results of own writes are applied at once and the watch delivers them again later, perhaps
+//! after newer ones. So `apply` ignores an object whose resourceVersion is not newer than that of the object it
+//! would replace (resourceVersions are compared as numbers; an object without one, or with another form, always
+//! counts as newer), and one whose UID was removed lately (a bounded memory of UIDs; beyond it the watch is
+//! authoritative, and its DELETED event follows every echo of an earlier state). `remove` takes the UID, so that
+//! the late DELETED of an old pod does not remove its successor of the same name.
+//!
+//! Objects of kind Event are not kept.
+
+mod affected;
+mod index;
+mod kept;
+mod store;
+mod tombstones;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use manifest::{Object, ObjectRef};
+
+use crate::{Key, Work};
+use affected::gather;
+use index::{Groups, PairIndex, SelectorIndex};
+pub use kept::Kept;
+use kept::{Indexed, known};
+pub use store::Store;
+use tombstones::Tombstones;
+
+/// The indexed cache. See the module's documentation for what it ignores.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    namespaces: Store<Namespace>,
+    nodes: Store<Node>,
+    pods: Store<Pod>,
+    services: Store<Service>,
+    endpoints: Store<Endpoints>,
+    slices: Store<EndpointSlice>,
+    stateful_sets: Store<StatefulSet>,
+    deployments: Store<Deployment>,
+    replica_sets: Store<ReplicaSet>,
+
+    pods_by_label: PairIndex,
+    pods_by_node: Groups<Key>,
+    services_by_selector: SelectorIndex,
+    /// EndpointSlices by their label `kubernetes.io/service-name`.
+    slices_by_service: PairIndex,
+    /// Objects by the UIDs of their owners.
+    dependents: Groups<ObjectRef>,
+    /// ReplicaSets that nothing controls, by namespace.
+    orphan_replica_sets: Groups<String>,
+
+    synced: HashSet<&'static str>,
+    tombstones: Tombstones,
+}
+
+impl World {
+    /// An empty world, no kind of which is synced.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts in an object as created, read or watched, and says what must be looked at again: for the object as it
+    /// was, and as it is. Nothing when it is a late echo.
+    pub fn apply(&mut self, object: Object) -> Vec<Work> {
+        match object {
+            Object::Namespace(object) => self.put(object),
+            Object::Node(object) => self.put(object),
+            Object::Pod(object) => self.put(object),
+            Object::Service(object) => self.put(object),
+            Object::Endpoints(object) => self.put(object),
+            Object::EndpointSlice(object) => self.put(object),
+            Object::StatefulSet(object) => self.put(object),
+            Object::Deployment(object) => self.put(object),
+            Object::ReplicaSet(object) => self.put(object),
+            Object::Event(_) => Vec::new(),
+        }
+    }
+
+    /// Takes out an object that is gone, and says what must be looked at again.
+    ///
+    /// With a `uid`, only that very object is taken out; without, whichever has the name.
+    pub fn remove(&mut self, gone: &ObjectRef, uid: Option<&str>) -> Vec<Work> {
+        if let Some(uid) = uid {
+            self.tombstones.insert(uid);
+        }
+        match gone.kind {
+            "Namespace" => self.take::<Namespace>(gone, uid, true),
+            "Node" => self.take::<Node>(gone, uid, true),
+            "Pod" => self.take::<Pod>(gone, uid, true),
+            "Service" => self.take::<Service>(gone, uid, true),
+            "Endpoints" => self.take::<Endpoints>(gone, uid, true),
+            "EndpointSlice" => self.take::<EndpointSlice>(gone, uid, true),
+            "StatefulSet" => self.take::<StatefulSet>(gone, uid, true),
+            "Deployment" => self.take::<Deployment>(gone, uid, true),
+            "ReplicaSet" => self.take::<ReplicaSet>(gone, uid, true),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes a fresh list of all objects of `kind` (its name, such as `Pod`): applies each, takes out those that
+    /// are not in it, and marks the kind as synced.
+    ///
+    /// `revision` is the list's resourceVersion: what this world holds from a later one stays, for the list could
+    /// not know it. Without it everything that is not listed goes. What goes leaves no tombstone, so a
+    /// later watch event can bring it back.
+    pub fn replace(
+        &mut self,
+        kind: &'static str,
+        listed: Vec<Object>,
+        revision: Option<&str>,
+    ) -> Vec<Work> {
+        let names: HashSet<ObjectRef> =
+            listed.iter().filter(|object| object.kind() == kind).map(Object::reference).collect();
+        let mut work: BTreeSet<Work> = BTreeSet::new();
+        for object in listed.into_iter().filter(|object| object.kind() == kind) {
+            work.extend(self.apply(object));
+        }
+        let revision = revision.and_then(revision_number);
+        let gone: Vec<ObjectRef> = self
+            .all(kind)
+            .into_iter()
+            .filter(|object| !names.contains(&object.reference()))
+            .filter(|object| {
+                let held = object.metadata().resource_version.as_deref().and_then(revision_number);
+                match (held, revision) {
+                    (Some(held), Some(revision)) => held <= revision,
+                    _ => true,
+                }
+            })
+            .map(|object| object.reference())
+            .collect();
+        for gone in gone {
+            work.extend(match kind {
+                "Namespace" => self.take::<Namespace>(&gone, None, false),
+                "Node" => self.take::<Node>(&gone, None, false),
+                "Pod" => self.take::<Pod>(&gone, None, false),
+                "Service" => self.take::<Service>(&gone, None, false),
+                "Endpoints" => self.take::<Endpoints>(&gone, None, false),
+                "EndpointSlice" => self.take::<EndpointSlice>(&gone, None, false),
+                "StatefulSet" => self.take::<StatefulSet>(&gone, None, false),
+                "Deployment" => self.take::<Deployment>(&gone, None, false),
+                "ReplicaSet" => self.take::<ReplicaSet>(&gone, None, false),
+                _ => Vec::new(),
+            });
+        }
+        work.extend(self.set_synced(kind));
+        work.into_iter().collect()
+    }
+
+    /// Notes that all objects of this kind are known by now. Until then none of them counts as gone.
+    ///
+    /// Returns what could not be decided before: objects whose owners of this kind are not there.
+    pub fn set_synced(&mut self, kind: &'static str) -> Vec<Work> {
+        if !self.synced.insert(kind) {
+            return Vec::new();
+        }
+        let mut work = Vec::new();
+        for reference in self.dependents.members() {
+            let dangling = self.owner_references(reference).iter().any(|owner| {
+                owner.kind == kind && !self.owner_present(&reference.namespace, owner)
+            });
+            if dangling {
+                work.push(Work::Garbage(reference.clone()));
+            }
+        }
+        work.sort();
+        work.dedup();
+        work
+    }
+
+    /// Whether all objects of this kind are known.
+    pub fn synced(&self, kind: &str) -> bool {
+        self.synced.contains(kind)
+    }
+
+    /// The object of kind `T` with this name; `namespace` is empty for cluster-scoped kinds.
+    pub fn get<T: Kept>(&self, namespace: &str, name: &str) -> Option<&Arc<T>> {
+        T::store(self).get(namespace, name)
+    }
+
+    /// All objects of kind `T`.
+    pub fn store<T: Kept>(&self) -> &Store<T> {
+        T::store(self)
+    }
+
+    /// The object that a reference names.
+    pub fn object(&self, reference: &ObjectRef) -> Option<Object> {
+        fn find<T: Kept>(world: &World, reference: &ObjectRef) -> Option<Object> {
+            let object = world.get::<T>(&reference.namespace, &reference.name)?;
+            Some(T::clone(object).into())
+        }
+        match reference.kind {
+            "Namespace" => find::<Namespace>(self, reference),
+            "Node" => find::<Node>(self, reference),
+            "Pod" => find::<Pod>(self, reference),
+            "Service" => find::<Service>(self, reference),
+            "Endpoints" => find::<Endpoints>(self, reference),
+            "EndpointSlice" => find::<EndpointSlice>(self, reference),
+            "StatefulSet" => find::<StatefulSet>(self, reference),
+            "Deployment" => find::<Deployment>(self, reference),
+            "ReplicaSet" => find::<ReplicaSet>(self, reference),
+            _ => None,
+        }
+    }
+
+    /// Everything to look at once, for a start: the work of every object.
+    pub fn all_work(&self) -> Vec<Work> {
+        let mut work = BTreeSet::new();
+        fn each<T: Indexed>(world: &World, work: &mut BTreeSet<Work>) {
+            for object in T::store(world).iter() {
+                gather(world, None, Some(&**object), work);
+            }
+        }
+        each::<Namespace>(self, &mut work);
+        each::<Node>(self, &mut work);
+        each::<Pod>(self, &mut work);
+        each::<Service>(self, &mut work);
+        each::<Endpoints>(self, &mut work);
+        each::<EndpointSlice>(self, &mut work);
+        each::<StatefulSet>(self, &mut work);
+        each::<Deployment>(self, &mut work);
+        each::<ReplicaSet>(self, &mut work);
+        work.into_iter().collect()
+    }
+
+    /// The pods of a namespace that carry all of these labels, by name. None for an empty selector.
+    pub fn pods_with<'a>(
+        &'a self,
+        namespace: &'a str,
+        labels: &'a BTreeMap<String, String>,
+    ) -> impl Iterator<Item = &'a Arc<Pod>> {
+        self.pods_by_label
+            .narrowest(namespace, labels)
+            .into_iter()
+            .flatten()
+            .filter_map(move |name| self.pods.get(namespace, name))
+            .filter(move |pod| pod.metadata.labels.as_ref().is_some_and(|has| carries(has, labels)))
+    }
+
+    /// The Services of a namespace whose selector matches these labels.
+    pub fn services_selecting<'a>(
+        &'a self,
+        namespace: &'a str,
+        labels: &'a BTreeMap<String, String>,
+    ) -> impl Iterator<Item = &'a Arc<Service>> {
+        self.services_by_selector
+            .candidates(namespace, labels)
+            .filter_map(move |name| self.services.get(namespace, name))
+            .filter(move |service| selector(service).is_some_and(|wanted| carries(labels, wanted)))
+    }
+
+    /// The EndpointSlices that carry the label `kubernetes.io/service-name` with this value.
+    pub fn slices_of<'a>(
+        &'a self,
+        namespace: &'a str,
+        service: &str,
+    ) -> impl Iterator<Item = &'a Arc<EndpointSlice>> + use<'a> {
+        self.slices_by_service
+            .get(namespace, crate::labels::SERVICE_NAME, service)
+            .into_iter()
+            .flatten()
+            .filter_map(move |name| self.slices.get(namespace, name))
+    }
+
+    /// The objects that name this UID among their owners.
+    pub fn dependents_of(&self, uid: &str) -> impl Iterator<Item = &ObjectRef> {
+        self.dependents.get(uid)
+    }
+
+    /// Whether this namespace is being deleted.
+    pub fn terminating(&self, namespace: &str) -> bool {
+        self.namespaces
+            .get("", namespace)
+            .is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
+    }
+
+    /// Whether the owner that an object of `namespace` names is in the world, with that UID.
+    pub(crate) fn owner_present(&self, namespace: &str, owner: &OwnerReference) -> bool {
+        known(&owner.api_version, &owner.kind, namespace, &owner.name)
+            .and_then(|reference| self.uid(&reference))
+            .is_some_and(|uid| uid == owner.uid)
+    }
+
+    fn put<T: Indexed>(&mut self, object: T) -> Vec<Work> {
+        let metadata = object.metadata();
+        if metadata.name.as_deref().unwrap_or_default().is_empty() {
+            return Vec::new();
+        }
+        if metadata.uid.as_deref().is_some_and(|uid| self.tombstones.contains(uid)) {
+            return Vec::new();
+        }
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let name = metadata.name.as_deref().unwrap_or_default();
+        let old = T::store(self).get(namespace, name).cloned();
+        if let Some(old) = &old {
+            let held = old.metadata().resource_version.as_deref().and_then(revision_number);
+            let offered = metadata.resource_version.as_deref().and_then(revision_number);
+            if let (Some(held), Some(offered)) = (held, offered)
+                && offered <= held
+            {
+                return Vec::new();
+            }
+            self.unindex(&**old);
+        }
+        let object = Arc::new(object);
+        T::store_mut(self).insert(object.clone());
+        self.index(&*object);
+        let mut work = BTreeSet::new();
+        gather(self, old.as_deref(), Some(&*object), &mut work);
+        work.into_iter().collect()
+    }
+
+    fn take<T: Indexed>(&mut self, gone: &ObjectRef, uid: Option<&str>, bury: bool) -> Vec<Work> {
+        let Some(old) = T::store(self).get(&gone.namespace, &gone.name).cloned() else {
+            return Vec::new();
+        };
+        let held = old.metadata().uid.as_deref();
+        if uid.is_some_and(|uid| held.is_some_and(|held| held != uid)) {
+            return Vec::new();
+        }
+        if bury && let Some(held) = held {
+            self.tombstones.insert(held);
+        }
+        self.unindex(&*old);
+        T::store_mut(self).remove(&gone.namespace, &gone.name);
+        let mut work = BTreeSet::new();
+        gather(self, Some(&*old), None, &mut work);
+        work.into_iter().collect()
+    }
+
+    fn index<T: Indexed>(&mut self, object: &T) {
+        let reference = kept::reference(object);
+        for owner in object.metadata().owner_references.iter().flatten() {
+            self.dependents.insert(&owner.uid, reference.clone());
+        }
+        object.index(self);
+    }
+
+    fn unindex<T: Indexed>(&mut self, object: &T) {
+        let reference = kept::reference(object);
+        for owner in object.metadata().owner_references.iter().flatten() {
+            self.dependents.remove(&owner.uid, &reference);
+        }
+        object.unindex(self);
+    }
+}
+
+/// Whether `labels` has every pair of `wanted`.
+pub(crate) fn carries(
+    labels: &BTreeMap<String, String>,
+    wanted: &BTreeMap<String, String>,
+) -> bool {
+    wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+/// A Service's selector, unless it is missing or empty.
+pub(crate) fn selector(service: &Service) -> Option<&BTreeMap<String, String>> {
+    service.spec.as_ref()?.selector.as_ref().filter(|selector| !selector.is_empty())
+}
+
+fn revision_number(text: &str) -> Option<u64> {
+    text.parse().ok()
+}
