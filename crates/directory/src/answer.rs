@@ -1,6 +1,6 @@
 //! The closed set of answers.
 
-use crate::Record;
+use crate::{Reason, Record};
 
 /// What a name answers for one type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +41,15 @@ pub struct Negative {
     pub reason: Reason,
 }
 
-/// Why an answer is negative. `Display` is the Extended DNS Error's text (RFC 8914), at most 200 octets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The name exists with other types only.
-    TypeMissing,
+impl Answer {
+    /// Why the answer is negative: an alias' reason is its target's.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Records { .. } | Self::NotOurs => None,
+            Self::Alias { target, .. } => target.reason(),
+            Self::NoData(negative) | Self::NoSuchName(negative) => Some(&negative.reason),
+            Self::Loop(reason) => Some(reason),
+            Self::NotSynced => Some(&Reason::NotSynced),
+        }
+    }
 }

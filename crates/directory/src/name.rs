@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// A domain name: uncompressed wire form including the root label, at most 255 octets, labels at most 63
 /// (RFC 1035 §2.3.4). Keeps its case; comparison and hash ignore ASCII case (RFC 4343).
 #[derive(Clone)]
-pub struct Name(Box<[u8]>);
+pub struct Name(Arc<[u8]>);
 
 /// Why bytes or text are not a domain name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +152,7 @@ impl Eq for Name {}
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for byte in &self.0 {
+        for byte in &*self.0 {
             state.write_u8(byte.to_ascii_lowercase());
         }
     }

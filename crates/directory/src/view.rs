@@ -1,5 +1,6 @@
 //! Kubernetes objects, trimmed on arrival to the fields that names depend on.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,6 +11,20 @@ pub struct ObjectName {
     pub namespace: Arc<str>,
     /// The name within the namespace.
     pub name: Arc<str>,
+}
+
+impl ObjectName {
+    /// An identity from its two parts.
+    pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+/// `namespace/name`.
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// A Service, as DNS sees it.
@@ -54,6 +69,23 @@ pub enum Protocol {
     Udp,
     /// `_sctp`
     Sctp,
+}
+
+impl Protocol {
+    /// As Kubernetes writes it: `TCP`, `UDP`, `SCTP`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// An EndpointSlice of address type IPv4 or IPv6 (FQDN slices are skipped and counted by the feed).
