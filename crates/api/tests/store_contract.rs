@@ -1,5 +1,7 @@
 //! What every store must hold: the same checks, run on each.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -7,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::store::{
-    Change, Entry, Event, EventKind, Expect, Key, Limits, Memory, Revision, Store, TooOld, Watch,
-    WriteError,
+    Change, Entry, Event, EventKind, Expect, Key, Limits, Memory, Options, Revision, Sqlite, Store,
+    TooOld, Watch, WriteError,
 };
 use futures::FutureExt;
 use support::{PODS, SERVICES, body, delete, delete_change, key, put, put_change};
@@ -20,6 +22,21 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name(&|limits| std::sync::Arc::new(super::Memory::with_limits(limits))).await;
+            })*
+        }
+
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let folders = std::cell::RefCell::new(Vec::new());
+                super::$name(&|limits| {
+                    let folder = tempfile::tempdir().unwrap();
+                    let options = super::Options { limits, ..super::Options::default() };
+                    let store = super::Sqlite::open_with(folder.path(), options).unwrap();
+                    folders.borrow_mut().push(folder);
+                    std::sync::Arc::new(store)
+                })
+                .await;
             })*
         }
     };

@@ -6,6 +6,7 @@
 mod history;
 mod memory;
 mod serving;
+mod sqlite;
 
 use std::fmt;
 use std::future::Future;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 
 pub use history::Limits;
 pub use memory::Memory;
+pub use sqlite::{OpenError, Options, Sqlite};
 
 /// The store's revision; rises by one with every write. An object's `resourceVersion` is the revision of
 /// its last write.
