@@ -2,6 +2,11 @@
 //!
 //! Pure: text and values in, values and problems out.
 
+pub mod field;
+pub mod kind;
 pub mod object;
+pub mod rules;
+pub mod selector;
 
+pub use kind::{Kind, KindId};
 pub use object::{Object, ObjectRef};

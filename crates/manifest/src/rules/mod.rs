@@ -1,0 +1,86 @@
+//! What an object must be: its shape, its defaults, its validity. One place for all who ask.
+//!
+//! An object passes [`normalize`], [`default`] and [`validate`], in that order.
+
+pub mod metadata;
+pub mod names;
+mod normalize;
+
+pub use normalize::{Normalized, normalize};
+
+use k8s_openapi::Metadata;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::field::{FieldError, FieldPath};
+use crate::kind::{Kind, KindId};
+
+/// Fills in what the author left out, as the API of Kubernetes 1.36 does when it reads an object.
+///
+/// What depends on the cluster (addresses, node ports, IP families) is not filled in here.
+pub fn default(kind: &Kind, value: &mut Value) {
+    match kind.id {
+        KindId::Namespace
+        | KindId::Pod
+        | KindId::Service
+        | KindId::Endpoints
+        | KindId::EndpointSlice
+        | KindId::StatefulSet
+        | KindId::Deployment
+        | KindId::ReplicaSet
+        | KindId::Node
+        | KindId::Event => {
+            let _ = value;
+        }
+    }
+}
+
+/// Checks an object of the shape that [`normalize`] gives, with its defaults; `old` is the stored object of an
+/// update. An empty list means valid.
+pub fn validate(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    match kind.id {
+        KindId::Namespace => typed::<Namespace>(kind, new, old, |_, _, _| {}),
+        KindId::Node => typed::<Node>(kind, new, old, |_, _, _| {}),
+        KindId::Pod => typed::<Pod>(kind, new, old, |_, _, _| {}),
+        KindId::Service => typed::<Service>(kind, new, old, |_, _, _| {}),
+        KindId::Endpoints => typed::<Endpoints>(kind, new, old, |_, _, _| {}),
+        KindId::Event => typed::<Event>(kind, new, old, |_, _, _| {}),
+        KindId::EndpointSlice => typed::<EndpointSlice>(kind, new, old, |_, _, _| {}),
+        KindId::StatefulSet => typed::<StatefulSet>(kind, new, old, |_, _, _| {}),
+        KindId::Deployment => typed::<Deployment>(kind, new, old, |_, _, _| {}),
+        KindId::ReplicaSet => typed::<ReplicaSet>(kind, new, old, |_, _, _| {}),
+    }
+}
+
+/// Checks the metadata, then what the kind asks for.
+fn typed<T>(
+    kind: &Kind,
+    new: &Value,
+    old: Option<&Value>,
+    rules: impl FnOnce(&T, Option<&T>, &mut Vec<FieldError>),
+) -> Vec<FieldError>
+where
+    T: for<'de> Deserialize<'de> + Metadata<Ty = ObjectMeta>,
+{
+    let read = |value: &Value| {
+        T::deserialize(value).map_err(|error| {
+            vec![FieldError::wrong_type(&FieldPath::ROOT, Value::Null, error.to_string())]
+        })
+    };
+    let new = match read(new) {
+        Ok(new) => new,
+        Err(errors) => return errors,
+    };
+    let old = match old.map(read).transpose() {
+        Ok(old) => old,
+        Err(errors) => return errors,
+    };
+    let mut errors = Vec::new();
+    metadata::validate(kind, new.metadata(), old.as_ref().map(Metadata::metadata), &mut errors);
+    rules(&new, old.as_ref(), &mut errors);
+    errors
+}
