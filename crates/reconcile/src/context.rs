@@ -36,6 +36,20 @@ impl Context<'_> {
             })
             .collect()
     }
+
+    /// A generated name: the prefix and five letters, such that it is not `taken`.
+    pub(crate) fn name(&mut self, prefix: &str, taken: impl Fn(&str) -> bool) -> String {
+        // Bounded: with 14 million suffixes a collision twice in a row is rare, and the API refuses one that
+        // remains.
+        let mut name = format!("{prefix}{}", self.suffix());
+        for _ in 0..8 {
+            if !taken(&name) {
+                break;
+            }
+            name = format!("{prefix}{}", self.suffix());
+        }
+        name
+    }
 }
 
 /// What to do now, and when to look again even if nothing changes.

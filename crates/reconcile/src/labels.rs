@@ -38,3 +38,5 @@ pub const REVISION: &str = "deployment.kubernetes.io/revision";
 pub const FOREGROUND: &str = "foregroundDeletion";
 /// On an object being deleted whose dependents stay.
 pub const ORPHAN: &str = "orphan";
+/// What `kubectl apply` last applied.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

@@ -13,10 +13,14 @@
 
 pub mod action;
 pub mod context;
+mod endpoint_slice;
+mod endpoints;
 pub mod labels;
+mod mirror;
 mod owner;
 mod pod;
 mod selector;
+mod service;
 pub mod work;
 pub mod world;
 
@@ -27,6 +31,14 @@ pub use world::World;
 
 /// Decides what one piece of work asks of the API.
 pub fn reconcile(world: &World, work: &Work, context: &mut Context<'_>) -> Decision {
-    let _ = (world, work, context);
-    Decision::default()
+    match work {
+        Work::EndpointSlices(key) => endpoint_slice::decide(world, key, context),
+        Work::Mirror(key) => mirror::decide(world, key, context),
+        Work::Endpoints(key) => endpoints::decide(world, key),
+        Work::StatefulSet(_)
+        | Work::Deployment(_)
+        | Work::ReplicaSet(_)
+        | Work::Garbage(_)
+        | Work::Namespace(_) => Decision::default(),
+    }
 }

@@ -23,3 +23,14 @@ where
         block_owner_deletion: Some(true),
     }
 }
+
+/// Whether an object names `owner`, by UID, among its owners.
+pub(crate) fn owns<T>(owner: &T, metadata: &ObjectMeta) -> bool
+where
+    T: Resource + Metadata<Ty = ObjectMeta>,
+{
+    let uid = owner.metadata().uid.as_deref().unwrap_or_default();
+    metadata.owner_references.iter().flatten().any(|reference| {
+        reference.uid == uid && reference.kind == T::KIND && reference.api_version == T::API_VERSION
+    })
+}

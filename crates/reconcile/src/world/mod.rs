@@ -24,10 +24,12 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use manifest::{Object, ObjectRef};
 
+use crate::labels::ENDPOINTS_MANAGED_BY;
 use crate::{Key, Work};
 use affected::gather;
 use index::{Groups, PairIndex, SelectorIndex};
 pub use kept::Kept;
+pub(crate) use kept::names;
 use kept::{Indexed, known};
 pub use store::Store;
 use tombstones::Tombstones;
@@ -168,6 +170,19 @@ impl World {
             if dangling {
                 work.push(Work::Garbage(reference.clone()));
             }
+        }
+        if kind == "Service" {
+            // Left over from a Service that went while nobody watched.
+            let leftover = self.endpoints.iter().filter(|endpoints| {
+                let labels = endpoints.metadata.labels.as_ref();
+                let (namespace, name) = names(&***endpoints);
+                labels.and_then(|labels| labels.get(ENDPOINTS_MANAGED_BY)).is_some()
+                    && self.services.get(namespace, name).is_none()
+            });
+            work.extend(leftover.map(|endpoints| {
+                let (namespace, name) = names(&**endpoints);
+                Work::Endpoints(Key::new(namespace, name))
+            }));
         }
         work.sort();
         work.dedup();

@@ -1,0 +1,155 @@
+//! What controllers ask of a Service and of the pods behind it.
+
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::{Container, Pod, Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::jiff::Timestamp;
+
+use crate::pod;
+use crate::world::selector;
+
+/// An IP family, which is also an EndpointSlice's address type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+
+    pub(crate) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::V4, Self::V6].into_iter().find(|family| family.as_str() == name)
+    }
+}
+
+/// The Service's spec, if controllers keep its endpoints: it has a selector and is not an ExternalName.
+///
+/// What they wrote before it became one of the others stays, as in Kubernetes.
+pub(crate) fn selecting(service: &Service) -> Option<&ServiceSpec> {
+    let spec = service.spec.as_ref()?;
+    selector(service)?;
+    (spec.type_.as_deref() != Some("ExternalName")).then_some(spec)
+}
+
+/// Its cluster IP, unless it is headless.
+pub(crate) fn cluster_ip(spec: &ServiceSpec) -> Option<&str> {
+    spec.cluster_ip.as_deref().filter(|address| !address.is_empty() && *address != "None")
+}
+
+/// Whether not-ready pods count as ready.
+pub(crate) fn publishes_not_ready(spec: &ServiceSpec) -> bool {
+    spec.publish_not_ready_addresses == Some(true)
+}
+
+/// Its IP families, the first first: as stated, else its cluster IP's, else both.
+pub(crate) fn families(spec: &ServiceSpec) -> Vec<Family> {
+    let mut families: Vec<Family> = Vec::new();
+    for family in spec.ip_families.iter().flatten().filter_map(|name| Family::named(name)) {
+        if !families.contains(&family) {
+            families.push(family);
+        }
+    }
+    if !families.is_empty() {
+        return families;
+    }
+    match cluster_ip(spec).and_then(|address| address.parse().ok()) {
+        Some(address) => vec![Family::of(address)],
+        None => vec![Family::V4, Family::V6],
+    }
+}
+
+/// The pod's addresses of one family, in canonical form.
+pub(crate) fn addresses(pod: &Pod, family: Family) -> impl Iterator<Item = IpAddr> {
+    let status = pod.status.as_ref();
+    let all = status.and_then(|status| status.pod_ips.as_deref()).unwrap_or_default();
+    let first = status.filter(|_| all.is_empty()).and_then(|status| status.pod_ip.as_deref());
+    all.iter()
+        .map(|address| address.ip.as_str())
+        .chain(first)
+        .filter_map(|address| address.parse::<IpAddr>().ok())
+        .map(|address| address.to_canonical())
+        .filter(move |address| Family::of(*address) == family)
+}
+
+/// Whether the pod can be an endpoint at all: it has not ended and has an address.
+pub(crate) fn eligible(pod: &Pod) -> bool {
+    let addressed = pod.status.as_ref().is_some_and(|status| {
+        status.pod_ip.as_deref().is_some_and(|address| !address.is_empty())
+            || status.pod_ips.as_ref().is_some_and(|addresses| !addresses.is_empty())
+    });
+    addressed && !pod::ended(pod)
+}
+
+/// The pod's hostname under this Service: only when its subdomain is the Service's name.
+pub(crate) fn hostname<'a>(pod: &'a Pod, service: &str) -> Option<&'a str> {
+    let spec = pod.spec.as_ref()?;
+    let hostname = spec.hostname.as_deref().filter(|hostname| !hostname.is_empty())?;
+    (spec.subdomain.as_deref() == Some(service)).then_some(hostname)
+}
+
+/// The protocol of a Service's port.
+pub(crate) fn protocol(port: &ServicePort) -> &str {
+    port.protocol.as_deref().unwrap_or("TCP")
+}
+
+/// The number on the pod that a Service's port leads to. `None` when it names a port that the pod lacks.
+pub(crate) fn target_port(pod: &Pod, port: &ServicePort) -> Option<i32> {
+    let name = match &port.target_port {
+        Some(IntOrString::Int(number)) if *number != 0 => return Some(*number),
+        Some(IntOrString::String(name)) if !name.is_empty() => name,
+        _ => return Some(port.port),
+    };
+    let spec = pod.spec.as_ref()?;
+    // An init container that restarts always is a sidecar: it runs, and serves, beside the others.
+    let sidecar = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
+    let sidecars = spec.init_containers.iter().flatten().filter(sidecar);
+    spec.containers
+        .iter()
+        .chain(sidecars)
+        .flat_map(|container| container.ports.iter().flatten())
+        .find(|offered| {
+            offered.name.as_ref() == Some(name)
+                && offered.protocol.as_deref().unwrap_or("TCP") == protocol(port)
+        })
+        .map(|offered| offered.container_port)
+}
+
+/// When the newest change that endpoints depend on happened: the Service was made, or a pod's readiness turned.
+///
+/// Kubernetes' own tracker takes the earliest of those since its last look; this one keeps no memory.
+pub(crate) fn last_change<'a>(
+    service: &Service,
+    pods: impl Iterator<Item = &'a Pod>,
+) -> Option<Timestamp> {
+    let readiness =
+        pods.filter_map(|pod| Some(pod::condition(pod, "Ready")?.last_transition_time.as_ref()?.0));
+    service
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map(|time| time.0)
+        .into_iter()
+        .chain(readiness)
+        .max()
+}
+
+/// The start of a generated name: `<name>-`, cut so that five letters fit into a DNS label.
+pub(crate) fn name_prefix(name: &str) -> String {
+    let mut prefix = format!("{name}-");
+    prefix.truncate(58);
+    prefix
+}
