@@ -1,3 +1,4 @@
 //! The embedded Kubernetes API as a tower service, and its store.
 
+pub mod allocate;
 pub mod store;

@@ -98,7 +98,8 @@ async fn conflicts_return_the_present_entry(make: Make<'_>) {
     let stale = Expect::At(Revision(77));
     let present = Some(present);
 
-    let cases: [(&str, &Key, Expect, fn() -> Change, &Option<Entry>); 7] = [
+    type Case<'a> = (&'a str, &'a Key, Expect, fn() -> Change, &'a Option<Entry>);
+    let cases: [Case<'_>; 7] = [
         ("create what exists", &db, Expect::Absent, || put_change("x"), &present),
         ("replace another revision", &db, stale, || put_change("x"), &present),
         ("delete another revision", &db, stale, || delete_change("x"), &present),

@@ -1,7 +1,7 @@
 //! The database file: its schema, reading it whole, writing a batch.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl File {
         }
     }
 
-    fn try_open(path: &PathBuf, vfs: Option<&str>) -> Result<(Connection, Contents), Failure> {
+    fn try_open(path: &Path, vfs: Option<&str>) -> Result<(Connection, Contents), Failure> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -72,7 +72,7 @@ impl File {
             connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         if mode != "wal" {
             return Err(Failure::Open(OpenError::Folder {
-                path: path.clone(),
+                path: path.to_owned(),
                 source: std::io::Error::new(
                     std::io::ErrorKind::Unsupported,
                     "SQLite's write-ahead log does not work on its file system",
@@ -194,7 +194,7 @@ pub(super) fn advice(error: &rusqlite::Error) -> &'static str {
 }
 
 /// The schema version of a database of ours, `None` if it is empty; an error if it is another's.
-fn version(connection: &Connection, path: &PathBuf) -> Result<Option<i64>, Failure> {
+fn version(connection: &Connection, path: &Path) -> Result<Option<i64>, Failure> {
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
     let application = number("PRAGMA application_id")?;
     let version = number("PRAGMA user_version")?;
@@ -203,23 +203,24 @@ fn version(connection: &Connection, path: &PathBuf) -> Result<Option<i64>, Failu
         (0, 0) if tables == 0 => Ok(None),
         (APPLICATION_ID, SCHEMA_VERSION) => Ok(Some(version)),
         (APPLICATION_ID, found) if found > SCHEMA_VERSION => Err(Failure::Open(OpenError::Newer {
-            path: path.clone(),
+            path: path.to_owned(),
             found,
             known: SCHEMA_VERSION,
         })),
         (APPLICATION_ID, found) => Err(Failure::Open(OpenError::Corrupt {
-            path: path.clone(),
+            path: path.to_owned(),
             detail: format!("there is no schema version {found}"),
         })),
         _ => Err(Failure::Open(OpenError::Foreign {
-            path: path.clone(),
+            path: path.to_owned(),
             detail: "another program's SQLite database".to_owned(),
         })),
     }
 }
 
-fn read(connection: &Connection, path: &PathBuf) -> Result<Contents, Failure> {
-    let corrupt = |detail: String| Failure::Open(OpenError::Corrupt { path: path.clone(), detail });
+fn read(connection: &Connection, path: &Path) -> Result<Contents, Failure> {
+    let corrupt =
+        |detail: String| Failure::Open(OpenError::Corrupt { path: path.to_owned(), detail });
     let revision: Option<u64> = connection
         .query_row("SELECT value FROM meta WHERE name = 'revision'", [], |row| row.get(0))
         .optional()?;

@@ -1,0 +1,14 @@
+//! Who has which cluster IP and node port.
+//!
+//! Both ranges have a *static band* at their beginning, for numbers that people choose: dynamic allocation
+//! takes from above it, at random, and falls back into it only when the rest is full (Kubernetes
+//! documentation, "Service ClusterIP allocation" and KEP-3668 for node ports). Nothing is stored: at start
+//! the caller reserves what the existing Services hold.
+
+mod address;
+mod pool;
+mod port;
+
+pub use address::{AddressError, Cidr, CidrError, Family, ServiceRange};
+pub use pool::Random;
+pub use port::{NodePorts, PortError};
