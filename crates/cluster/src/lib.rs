@@ -1,1 +1,24 @@
-//! See ARCHITECTURE.md.
+//! Everything that speaks to Kubernetes through [`kube::Client`]: the watches, the feed of the directory, the
+//! controllers' loops, and applying manifests. It does not know whether the API is the embedded one.
+
+mod activity;
+pub mod apply;
+pub mod bootstrap;
+pub mod controllers;
+pub mod feed;
+mod kind;
+mod merge;
+pub mod watches;
+
+pub use activity::{Activity, Busy};
+pub use apply::{Applied, ApplyError, Outcome, apply};
+pub use bootstrap::bootstrap;
+pub use controllers::Controllers;
+pub use feed::Feed;
+pub use watches::{Change, Delivery, RunningWatches, Subscription, Watches};
+
+/// A random number from the system.
+fn random() -> u64 {
+    // Without a source of chance, the clock's nanoseconds are spread enough for delays and generated names.
+    getrandom::u64().unwrap_or_else(|_| jiff::Timestamp::now().as_nanosecond() as u64)
+}

@@ -63,7 +63,8 @@ macro_rules! kept {
                 Vec::new()
             }
 
-            pub(crate) fn metadata(&self, reference: &ObjectRef) -> Option<&ObjectMeta> {
+            /// The metadata of the object that a reference names.
+            pub fn metadata(&self, reference: &ObjectRef) -> Option<&ObjectMeta> {
                 let (namespace, name) = (&reference.namespace, &reference.name);
                 $(if reference.kind == $kind::KIND {
                     return Some(&self.$field.get(namespace, name)?.metadata);

@@ -1,0 +1,97 @@
+//! What a cluster of our own holds from its start: the Service of its DNS, and the pod behind it.
+
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::{Api, Client};
+use serde_json::json;
+
+/// Where the cluster's DNS lives.
+pub const DNS_NAMESPACE: &str = "kube-system";
+/// The Service in front of the cluster's DNS; every cluster has it under this name.
+pub const DNS_SERVICE: &str = "kube-dns";
+/// The pod that stands for the DNS server.
+pub const DNS_POD: &str = "headcount-dns";
+
+const APP_LABEL: &str = "k8s-app";
+
+/// Creates, where missing, the Service `kube-dns` at these addresses (the tenth of each range of Services, one a
+/// family) and the pod that stands for the DNS server itself. The namespace is the API's to make.
+pub async fn bootstrap(client: &Client, cluster_ips: &[IpAddr]) -> kube::Result<()> {
+    let services = Api::<Service>::namespaced(client.clone(), DNS_NAMESPACE);
+    let pods = Api::<Pod>::namespaced(client.clone(), DNS_NAMESPACE);
+    let parameters = Default::default();
+    let (service, pod) = (service(cluster_ips), pod());
+    let (service, pod) =
+        futures::join!(services.create(&parameters, &service), pods.create(&parameters, &pod));
+    for created in [service.map(drop), pod.map(drop)] {
+        match created {
+            Ok(()) => {}
+            // From an earlier start. The address of an earlier Service counts as taken before its name does.
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            Err(kube::Error::Api(status)) if status.is_invalid() && exists(&services).await? => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(())
+}
+
+async fn exists(services: &Api<Service>) -> kube::Result<bool> {
+    Ok(services.get_opt(DNS_SERVICE).await?.is_some())
+}
+
+fn service(cluster_ips: &[IpAddr]) -> Service {
+    let addresses: Vec<String> = cluster_ips.iter().map(IpAddr::to_string).collect();
+    let families: Vec<&str> =
+        cluster_ips.iter().map(|address| if address.is_ipv4() { "IPv4" } else { "IPv6" }).collect();
+    let policy = if cluster_ips.len() > 1 { "RequireDualStack" } else { "SingleStack" };
+    typed(json!({
+        "metadata": {
+            "name": DNS_SERVICE,
+            "namespace": DNS_NAMESPACE,
+            "labels": {
+                APP_LABEL: DNS_SERVICE,
+                "kubernetes.io/cluster-service": "true",
+                "kubernetes.io/name": "CoreDNS",
+            },
+        },
+        "spec": {
+            "clusterIP": addresses.first(),
+            "clusterIPs": addresses,
+            "ipFamilies": families,
+            "ipFamilyPolicy": policy,
+            "selector": { APP_LABEL: DNS_SERVICE },
+            "ports": [
+                { "name": "dns", "port": 53, "protocol": "UDP", "targetPort": "dns" },
+                { "name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": "dns-tcp" },
+                { "name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": "metrics" },
+            ],
+        },
+    }))
+}
+
+fn pod() -> Pod {
+    typed(json!({
+        "metadata": {
+            "name": DNS_POD,
+            "namespace": DNS_NAMESPACE,
+            "labels": { APP_LABEL: DNS_SERVICE },
+        },
+        "spec": {
+            "priorityClassName": "system-cluster-critical",
+            "containers": [{
+                "name": "headcount",
+                "image": concat!("headcount:", env!("CARGO_PKG_VERSION")),
+                "ports": [
+                    { "name": "dns", "containerPort": 53, "protocol": "UDP" },
+                    { "name": "dns-tcp", "containerPort": 53, "protocol": "TCP" },
+                    { "name": "metrics", "containerPort": 9153, "protocol": "TCP" },
+                ],
+            }],
+        },
+    }))
+}
+
+fn typed<K: serde::de::DeserializeOwned>(value: serde_json::Value) -> K {
+    serde_json::from_value(value).expect("a literal object of its kind")
+}

@@ -1,0 +1,264 @@
+//! The watch of one kind: list, then watch from there, again and again.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use kube::api::{ListParams, WatchEvent, WatchParams};
+use kube::core::Status;
+use kube::{Api, Client};
+use manifest::{KindId, Object, ObjectRef};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+use tracing::{debug, warn};
+
+use super::known::{Gone, Known};
+use super::trim::trim;
+use super::{Backoff, Change, Delivery};
+use crate::activity::{Activity, Busy};
+use crate::kind::{self, Typed};
+
+/// Objects per page of a list: what is held of a list at once is bounded by this.
+const PAGE_SIZE: u32 = 500;
+
+/// After this many seconds the server ends a watch, and we resume it.
+const WATCH_SECONDS: u32 = 290;
+
+/// A connection that is silent for longer than the server would keep the watch is dead.
+const WATCH_GRACE: Duration = Duration::from_secs(10);
+
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+
+/// Runs the watch of a kind until no subscriber is left.
+pub(super) async fn run(
+    client: Client,
+    kind: KindId,
+    activity: Activity,
+    subscribers: Vec<mpsc::Sender<Delivery>>,
+    unsynced: Busy,
+) {
+    let source = Source {
+        client,
+        kind,
+        activity,
+        subscribers,
+        known: Known::default(),
+        backoff: Backoff::new(FIRST_DELAY, LONGEST_DELAY),
+        unsynced: Some(unsynced),
+    };
+    use k8s_openapi::api::{apps::v1 as apps, core::v1 as core, discovery::v1 as discovery};
+    match kind {
+        KindId::Namespace => source.run::<core::Namespace>().await,
+        KindId::Node => source.run::<core::Node>().await,
+        KindId::Pod => source.run::<core::Pod>().await,
+        KindId::Service => source.run::<core::Service>().await,
+        KindId::Endpoints => source.run::<core::Endpoints>().await,
+        KindId::EndpointSlice => source.run::<discovery::EndpointSlice>().await,
+        KindId::StatefulSet => source.run::<apps::StatefulSet>().await,
+        KindId::Deployment => source.run::<apps::Deployment>().await,
+        KindId::ReplicaSet => source.run::<apps::ReplicaSet>().await,
+        KindId::Event => source.run::<core::Event>().await,
+    }
+}
+
+struct Source {
+    client: Client,
+    kind: KindId,
+    activity: Activity,
+    subscribers: Vec<mpsc::Sender<Delivery>>,
+    known: Known,
+    backoff: Backoff,
+    /// Held until the first list has been told.
+    unsynced: Option<Busy>,
+}
+
+/// A page of a list whose items are decoded one by one, so that a bad one does not hide the rest.
+#[derive(Deserialize)]
+struct Page {
+    metadata: ListMeta,
+    #[serde(default = "Vec::new")]
+    items: Vec<Box<serde_json::value::RawValue>>,
+}
+
+/// Why a watch ended.
+enum Ended {
+    /// It can be resumed where it was.
+    Resume,
+    /// Something went wrong; resume after a while.
+    Failed,
+    /// What happened meanwhile is forgotten: list anew (410 Gone).
+    Expired,
+}
+
+impl Source {
+    async fn run<K: Typed>(mut self) {
+        while !self.subscribers.is_empty() {
+            let mut version = match self.list::<K>().await {
+                Ok(version) => version,
+                Err(error) => {
+                    warn!(kind = kind::name_of(self.kind), %error, "could not list");
+                    tokio::time::sleep(self.backoff.failed()).await;
+                    continue;
+                }
+            };
+            while !self.subscribers.is_empty() {
+                match self.watch::<K>(&mut version).await {
+                    Ended::Resume => {}
+                    Ended::Failed => tokio::time::sleep(self.backoff.failed()).await,
+                    Ended::Expired => break,
+                }
+            }
+        }
+    }
+
+    /// Lists everything, tells what is new and what is gone, and returns the list's version.
+    async fn list<K: Typed>(&mut self) -> kube::Result<String> {
+        self.known.begin_list();
+        let mut params = ListParams::default().limit(PAGE_SIZE);
+        let version = loop {
+            let request =
+                kind::requests::<K>("").list(&params).map_err(kube::Error::BuildRequest)?;
+            let page: Page = self.client.request(request).await?;
+            for item in page.items {
+                match serde_json::from_str::<K>(item.get()) {
+                    Ok(object) => self.arrive(object.into()).await,
+                    Err(error) => {
+                        warn!(kind = kind::name_of(self.kind), %error, "skipped an object that cannot be read")
+                    }
+                }
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params.continue_token = Some(token),
+                None => break page.metadata.resource_version.unwrap_or_default(),
+            }
+        };
+        for gone in self.known.end_list() {
+            self.tell_gone(gone).await;
+        }
+        let revision = version.parse().unwrap_or(0);
+        self.tell(Change::Listed { kind: self.kind, revision }).await;
+        let uids: std::collections::HashSet<&str> = self.known.uids().collect();
+        self.activity.listed(self.kind, |uid| uids.contains(uid));
+        self.activity.delivered(self.kind, revision);
+        self.backoff.succeeded();
+        self.unsynced = None;
+        Ok(version)
+    }
+
+    /// Watches from a version on, which moves along.
+    async fn watch<K: Typed>(&mut self, version: &mut String) -> Ended {
+        let params =
+            WatchParams { timeout: Some(WATCH_SECONDS), bookmarks: true, ..WatchParams::default() };
+        let objects = Api::<K>::all(self.client.clone());
+        let deadline = Instant::now() + Duration::from_secs(WATCH_SECONDS.into()) + WATCH_GRACE;
+        let stream = match timeout_at(deadline, objects.watch(&params, version)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return self.failed(&error),
+            Err(_) => return Ended::Failed,
+        };
+        tokio::pin!(stream);
+        loop {
+            let event = match timeout_at(deadline, stream.next()).await {
+                Ok(Some(Ok(event))) => event,
+                Ok(Some(Err(error @ kube::Error::SerdeError(_)))) => {
+                    warn!(kind = kind::name_of(self.kind), %error, "skipped an event that cannot be read");
+                    continue;
+                }
+                Ok(Some(Err(error))) => return self.failed(&error),
+                Ok(None) | Err(_) => {
+                    debug!(kind = kind::name_of(self.kind), "watch ended, resuming");
+                    // A server that ends watches at once must not be asked in a tight loop.
+                    let brief = deadline.saturating_duration_since(Instant::now())
+                        > Duration::from_secs(200);
+                    return if brief { Ended::Failed } else { Ended::Resume };
+                }
+            };
+            self.backoff.succeeded();
+            match event {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                    let object = object.into();
+                    let revision = follow(version, object.metadata().resource_version.as_deref());
+                    self.arrive(object).await;
+                    self.activity.delivered(self.kind, revision);
+                }
+                WatchEvent::Deleted(object) => {
+                    let metadata = object.meta();
+                    let revision = follow(version, metadata.resource_version.as_deref());
+                    if let Some(gone) = self.known.depart(metadata) {
+                        self.tell_gone(gone).await;
+                    }
+                    if let Some(uid) = metadata.uid.as_deref() {
+                        self.activity.ended(self.kind, uid);
+                    }
+                    self.activity.delivered(self.kind, revision);
+                }
+                WatchEvent::Bookmark(bookmark) => {
+                    let revision = follow(version, Some(&bookmark.metadata.resource_version));
+                    self.activity.delivered(self.kind, revision);
+                }
+                WatchEvent::Error(status) => return self.refused(&status),
+            }
+            if self.subscribers.is_empty() {
+                return Ended::Resume;
+            }
+        }
+    }
+
+    fn failed(&self, error: &kube::Error) -> Ended {
+        match error {
+            kube::Error::Api(status) => self.refused(status),
+            other => {
+                warn!(kind = kind::name_of(self.kind), error = %other, "watch failed");
+                Ended::Failed
+            }
+        }
+    }
+
+    fn refused(&self, status: &Status) -> Ended {
+        if status.code == 410 {
+            debug!(kind = kind::name_of(self.kind), "watch expired, listing anew");
+            return Ended::Expired;
+        }
+        warn!(kind = kind::name_of(self.kind), error = %status.message, "watch refused");
+        Ended::Failed
+    }
+
+    async fn arrive(&mut self, mut object: Object) {
+        let arrival = self.known.arrive(object.metadata());
+        if let Some(gone) = arrival.replaced {
+            self.tell_gone(gone).await;
+        }
+        if arrival.news {
+            trim(&mut object);
+            self.tell(Change::Applied(object.into())).await;
+        }
+    }
+
+    async fn tell_gone(&mut self, gone: Gone) {
+        let Gone { namespace, name, uid } = gone;
+        let target = ObjectRef { kind: kind::name_of(self.kind), namespace, name };
+        self.tell(Change::Gone { target, uid }).await;
+    }
+
+    /// Hands a change to every subscriber, waiting for those who are behind.
+    async fn tell(&mut self, change: Change) {
+        let mut left = false;
+        for subscriber in &self.subscribers {
+            let delivery = Delivery { change: change.clone(), busy: self.activity.busy() };
+            left |= subscriber.send(delivery).await.is_err();
+        }
+        if left {
+            self.subscribers.retain(|subscriber| !subscriber.is_closed());
+        }
+    }
+}
+
+/// Moves the version to resume from, and returns it as a number (0 when it is none).
+fn follow(version: &mut String, next: Option<&str>) -> u64 {
+    let Some(next) = next.filter(|next| !next.is_empty()) else { return 0 };
+    version.clear();
+    version.push_str(next);
+    next.parse().unwrap_or(0)
+}

@@ -1,0 +1,54 @@
+//! What is dropped from objects on arrival.
+
+use manifest::Object;
+
+/// The annotation in which `kubectl apply` keeps the whole manifest once more.
+pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Drops what nobody in this process reads: `managedFields` everywhere, and the parts of pods that neither
+/// names, controllers nor simulated nodes depend on. A pod is therefore never written back whole (see
+/// [`crate::controllers`]); everything else can be.
+pub(super) fn trim(object: &mut Object) {
+    object.metadata_mut().managed_fields = None;
+    match object {
+        Object::Pod(pod) => {
+            if let Some(annotations) = &mut pod.metadata.annotations {
+                annotations.remove(LAST_APPLIED);
+            }
+            let Some(spec) = &mut pod.spec else { return };
+            spec.volumes = None;
+            spec.affinity = None;
+            spec.tolerations = None;
+            spec.topology_spread_constraints = None;
+            spec.security_context = None;
+            spec.dns_config = None;
+            for container in
+                spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten())
+            {
+                container.command = None;
+                container.args = None;
+                container.env = None;
+                container.env_from = None;
+                container.volume_mounts = None;
+                container.resources = None;
+                container.lifecycle = None;
+                container.security_context = None;
+                container.liveness_probe = None;
+                container.startup_probe = None;
+            }
+        }
+        Object::Node(node) => {
+            if let Some(status) = &mut node.status {
+                status.images = None;
+            }
+        }
+        Object::Namespace(_)
+        | Object::Service(_)
+        | Object::Endpoints(_)
+        | Object::EndpointSlice(_)
+        | Object::StatefulSet(_)
+        | Object::Deployment(_)
+        | Object::ReplicaSet(_)
+        | Object::Event(_) => {}
+    }
+}
