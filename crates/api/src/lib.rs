@@ -1,4 +1,7 @@
 //! The embedded Kubernetes API as a tower service, and its store.
 
 pub mod allocate;
+pub mod discovery;
+pub mod patch;
 pub mod store;
+pub mod table;

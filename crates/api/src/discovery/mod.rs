@@ -1,0 +1,120 @@
+//! What the API says of itself: groups, versions, resources, its version, OpenAPI.
+//!
+//! | path | document |
+//! |---|---|
+//! | `/api`, `/apis` | the groups; with all their resources when aggregated discovery is asked for |
+//! | `/api/v1`, `/apis/G/V` | the resources of a version |
+//! | `/apis/G` | a group's versions |
+//! | `/version` | the Kubernetes version whose behaviour is followed |
+//! | `/openapi/v3`, `/openapi/v3/api/v1`, `/openapi/v3/apis/G/V` | OpenAPI 3: the index, and a small document each |
+//!
+//! Everything is derived from [`Kind::all`]. There is no `/openapi/v2`: kubectl does without where it finds v3.
+
+mod groups;
+mod openapi;
+mod resources;
+mod version;
+
+use manifest::kind::Kind;
+use serde_json::Value;
+
+/// A document and its media type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// The `Content-Type` to answer with.
+    pub content_type: &'static str,
+    /// The document.
+    pub body: Value,
+}
+
+const JSON: &str = "application/json";
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/// The document at `path`, an URL's path; `accept` is the request's `Accept` (empty: anything).
+///
+/// `None`: there is no such document (404).
+pub fn document(path: &str, accept: &str) -> Option<Document> {
+    let parts: Vec<&str> = path.strip_prefix('/')?.trim_end_matches('/').split('/').collect();
+    let plain = |body| Some(Document { content_type: JSON, body });
+    let aggregated = |body| Some(Document { content_type: AGGREGATED, body });
+    match parts.as_slice() {
+        ["api"] if wants_aggregated(accept) => aggregated(groups::aggregated(&[""])),
+        ["api"] => plain(groups::core_versions()),
+        ["apis"] if wants_aggregated(accept) => aggregated(groups::aggregated(&named_groups())),
+        ["apis"] => plain(groups::list(&named_groups())),
+        ["api", version] => resources::list("", version).and_then(plain),
+        ["apis", group] => groups::named(group).and_then(plain),
+        ["apis", group, version] if !group.is_empty() => {
+            resources::list(group, version).and_then(plain)
+        }
+        ["version"] => plain(version::document()),
+        ["openapi", "v3"] => plain(openapi::index()),
+        ["openapi", "v3", "api", version] => openapi::document("", version).and_then(plain),
+        ["openapi", "v3", "apis", group, version] if !group.is_empty() => {
+            openapi::document(group, version).and_then(plain)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the first form that the client accepts, and that there is, is aggregated discovery v2.
+fn wants_aggregated(accept: &str) -> bool {
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
+        let parameters: Vec<&str> = parts.collect();
+        let names = |name: &str| parameters.iter().any(|parameter| parameter.starts_with(name));
+        if media_type == JSON {
+            let v2 = ["g=apidiscovery.k8s.io", "v=v2", "as=APIGroupDiscoveryList"];
+            if v2.iter().all(|parameter| parameters.contains(parameter)) {
+                return true;
+            }
+            if !names("as=") {
+                return false;
+            }
+        } else if media_type == "*/*" || media_type == "application/*" {
+            return false;
+        }
+    }
+    false
+}
+
+/// The served groups with a name, in the order of the kinds.
+fn named_groups() -> Vec<&'static str> {
+    let mut groups = Vec::new();
+    for kind in Kind::all() {
+        if !kind.group.is_empty() && !groups.contains(&kind.group) {
+            groups.push(kind.group);
+        }
+    }
+    groups
+}
+
+/// The served versions of a group, in the order of the kinds: the first is preferred.
+fn versions(group: &str) -> Vec<&'static str> {
+    let mut versions = Vec::new();
+    for kind in Kind::all().iter().filter(|kind| kind.group == group) {
+        if !versions.contains(&kind.version) {
+            versions.push(kind.version);
+        }
+    }
+    versions
+}
+
+/// The kinds of a group and version, by their plural names as Kubernetes lists them.
+fn kinds(group: &str, version: &str) -> Vec<&'static Kind> {
+    let mut kinds: Vec<&'static Kind> =
+        Kind::all().iter().filter(|kind| kind.group == group && kind.version == version).collect();
+    kinds.sort_by_key(|kind| kind.plural);
+    kinds
+}
+
+/// `v1` or `apps/v1`.
+fn group_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
+}
+
+/// The path of a group and version below the root: `api/v1` or `apis/apps/v1`.
+fn root_path(group: &str, version: &str) -> String {
+    if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
+}
