@@ -3,5 +3,6 @@
 pub mod allocate;
 pub mod discovery;
 pub mod patch;
+pub mod serve;
 pub mod store;
 pub mod table;

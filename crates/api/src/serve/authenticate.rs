@@ -1,0 +1,136 @@
+//! Who may speak to the API: the bearer of the token.
+
+use std::future::Future;
+use std::hint::black_box;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use tower::{Layer, Service};
+
+use super::Token;
+
+/// A layer that lets requests with the token pass, and answers others with 401 as Kubernetes does. The
+/// paths of health checks and the version are open to all.
+#[derive(Clone, Debug)]
+pub struct Authenticate {
+    token: Arc<Token>,
+}
+
+impl Authenticate {
+    /// Of this token.
+    pub fn new(token: Token) -> Self {
+        Self { token: Arc::new(token) }
+    }
+
+    fn allows(&self, path: &str, headers: &HeaderMap) -> bool {
+        if matches!(path, "/healthz" | "/livez" | "/readyz" | "/version") {
+            return true;
+        }
+        let Some(header) = headers.get(AUTHORIZATION) else { return false };
+        let header = header.as_bytes();
+        let Some((scheme, shown)) = header.split_at_checked(b"Bearer ".len()) else { return false };
+        scheme.eq_ignore_ascii_case(b"Bearer ")
+            && equal(shown.trim_ascii(), self.token.as_str().as_bytes())
+    }
+}
+
+/// Compares in a time that depends on the lengths only.
+fn equal(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len()
+        && left.iter().zip(right).fold(0, |difference, (a, b)| black_box(difference | (a ^ b))) == 0
+}
+
+impl<S> Layer<S> for Authenticate {
+    type Service = Authenticated<S>;
+
+    fn layer(&self, inner: S) -> Authenticated<S> {
+        Authenticated { layer: self.clone(), inner }
+    }
+}
+
+/// A service behind [`Authenticate`].
+#[derive(Clone, Debug)]
+pub struct Authenticated<S> {
+    layer: Authenticate,
+    inner: S,
+}
+
+impl<S, Q, B> Service<Request<Q>> for Authenticated<S>
+where
+    S: Service<Request<Q>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+    B: 'static,
+{
+    type Response = Response<Either<B, Full<Bytes>>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        ready!(self.inner.poll_ready(context))?;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
+        if !self.layer.allows(request.uri().path(), request.headers()) {
+            return Box::pin(async { Ok(unauthorized().map(Either::Right)) });
+        }
+        let answer = self.inner.call(request);
+        Box::pin(async { Ok(answer.await?.map(Either::Left)) })
+    }
+}
+
+fn unauthorized() -> Response<Full<Bytes>> {
+    let status = serde_json::json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": "Unauthorized",
+        "reason": "Unauthorized",
+        "code": 401,
+    });
+    let mut response = Response::new(Full::from(status.to_string()));
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_passes() {
+        let layer = Authenticate::new(Token::new("s3cret").unwrap());
+        let check = |path: &str, header: Option<&str>, passes: bool| {
+            let mut headers = HeaderMap::new();
+            if let Some(header) = header {
+                headers.insert(AUTHORIZATION, HeaderValue::from_str(header).unwrap());
+            }
+            assert_eq!(layer.allows(path, &headers), passes, "{path} {header:?}");
+        };
+        check("/api", Some("Bearer s3cret"), true);
+        check("/api", Some("bearer s3cret"), true);
+        check("/api", Some("Bearer  s3cret "), true);
+        check("/api", None, false);
+        check("/api", Some(""), false);
+        check("/api", Some("Bearer"), false);
+        check("/api", Some("Bearer "), false);
+        check("/api", Some("Bearer s3cres"), false);
+        check("/api", Some("Bearer s3cre"), false);
+        check("/api", Some("Bearer s3crets"), false);
+        check("/api", Some("Basic s3cret"), false);
+        check("/api", Some("s3cret"), false);
+        for open in ["/healthz", "/livez", "/readyz", "/version"] {
+            check(open, None, true);
+        }
+        check("/healthz/../api", None, false);
+        check("/versions", None, false);
+    }
+}
