@@ -139,3 +139,59 @@ fn type_name(value: &Value) -> &'static str {
         Value::Object(_) => "an object",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use manifest::kind::KindId;
+    use serde_json::json;
+
+    #[test]
+    fn formats_by_media_type() {
+        let check = |content_type: &str, format: Option<Format>| {
+            assert_eq!(Format::from_content_type(content_type), format, "{content_type}");
+        };
+        check("application/json-patch+json", Some(Format::Json));
+        check("application/merge-patch+json; charset=utf-8", Some(Format::Merge));
+        check("Application/Strategic-Merge-Patch+JSON", Some(Format::Strategic));
+        check("application/apply-patch+yaml", None);
+        check("application/json", None);
+        check("", None);
+        for media_type in Format::MEDIA_TYPES {
+            assert!(Format::from_content_type(media_type).is_some(), "{media_type}");
+        }
+    }
+
+    #[test]
+    fn each_format_merges_lists_its_own_way() {
+        let service = json!({"spec": {"ports": [{"port": 80}, {"port": 443}]}});
+        let check = |format: Format, patch: Value, ports: Value| {
+            let patched = apply(Kind::of(KindId::Service), format, &service, &patch);
+            assert_eq!(patched, Ok(json!({"spec": {"ports": ports}})), "{format:?}");
+        };
+        let named = json!({"spec": {"ports": [{"port": 80, "name": "http"}]}});
+        check(Format::Merge, named.clone(), json!([{"port": 80, "name": "http"}]));
+        check(Format::Strategic, named, json!([{"port": 80, "name": "http"}, {"port": 443}]));
+        let operation = json!([{"op": "add", "path": "/spec/ports/1/name", "value": "https"}]);
+        check(Format::Json, operation, json!([{"port": 80}, {"port": 443, "name": "https"}]));
+    }
+
+    #[test]
+    fn only_an_object_comes_out() {
+        let check = |format: Format, patch: Value, status: u16, reason: &str, text: &str| {
+            let error = apply(Kind::of(KindId::Service), format, &json!({}), &patch).unwrap_err();
+            assert_eq!((error.status_code(), error.reason()), (status, reason));
+            assert_eq!(error.to_string(), text);
+        };
+        let text = "the patch must be a JSON object, not a list";
+        check(Format::Merge, json!([]), 400, "BadRequest", text);
+        check(Format::Strategic, json!([]), 400, "BadRequest", text);
+        check(
+            Format::Json,
+            json!([{"op": "remove", "path": ""}]),
+            422,
+            "Invalid",
+            "the patch would turn the Service into null; an object is needed",
+        );
+    }
+}

@@ -105,8 +105,9 @@ fn merge_object(
     }
     for (name, value) in patch {
         let (name, value, order) = if let Some(listed) = name.strip_prefix(SET_ORDER) {
-            let order = list(value, &path.child(name))?;
-            (listed, patch.get(listed), Some(order))
+            let path = path.child(name);
+            let values = list(value, &path)?;
+            (listed, patch.get(listed), Some(Order { values, path }))
         } else if name.starts_with('$') {
             check_directive(name, path)?;
             continue;
@@ -193,12 +194,19 @@ fn delete_from_set(
     Ok(())
 }
 
+/// A `$setElementOrder`.
+#[derive(Clone, Copy)]
+struct Order<'a> {
+    values: &'a [Value],
+    path: FieldPath<'a>,
+}
+
 /// Merges a list, orders it, or both. `patch`: its elements, when the patch has the list; `order`: its `$setElementOrder`.
 fn merge_list(
     field: Option<Field>,
     current: Value,
     patch: Option<&Vec<Value>>,
-    order: Option<&Vec<Value>>,
+    order: Option<Order<'_>>,
     path: &FieldPath<'_>,
 ) -> Result<Value, PatchError> {
     let old = match current {
@@ -223,7 +231,7 @@ fn merge_keyed(
     schema: &Schema,
     mut old: Vec<Value>,
     patch: Option<&Vec<Value>>,
-    order: Option<&Vec<Value>>,
+    order: Option<Order<'_>>,
     path: &FieldPath<'_>,
 ) -> Result<Value, PatchError> {
     let mut additions = Vec::new();
@@ -263,11 +271,9 @@ fn merge_keyed(
     }
     let wanted: Vec<&Value> = match order {
         Some(order) => {
-            let directive_path = format!("{path} ($setElementOrder)");
-            let at = FieldPath::new(&directive_path);
-            let mut wanted = Vec::with_capacity(order.len());
-            for (index, item) in order.iter().enumerate() {
-                let at = at.index(index);
+            let mut wanted = Vec::with_capacity(order.values.len());
+            for (index, item) in order.values.iter().enumerate() {
+                let at = order.path.index(index);
                 let Value::Object(item) = item else {
                     return Err(malformed(
                         &at,
@@ -288,7 +294,7 @@ fn merge_keyed(
 fn merge_set(
     old: Vec<Value>,
     patch: Option<&Vec<Value>>,
-    order: Option<&Vec<Value>>,
+    order: Option<Order<'_>>,
     path: &FieldPath<'_>,
 ) -> Result<Value, PatchError> {
     let mut seen = HashSet::new();
@@ -306,7 +312,7 @@ fn merge_set(
     }
     let wanted: Vec<&Value> = match (order, patch) {
         (Some(order), patch) => {
-            let wanted: Vec<&Value> = order.iter().collect();
+            let wanted: Vec<&Value> = order.values.iter().collect();
             check_order(patch.into_iter().flatten(), &wanted, path)?;
             wanted
         }
@@ -421,3 +427,7 @@ fn malformed(path: &FieldPath<'_>, what: std::fmt::Arguments<'_>) -> PatchError 
     let path = if path.is_empty() { "the patch" } else { &path };
     PatchError::Malformed(format!("strategic merge patch: {path}: {what}"))
 }
+
+#[cfg(test)]
+#[path = "strategic_tests.rs"]
+mod tests;
