@@ -1,143 +1,110 @@
-//! One writer, many readers.
+//! What the writer and the readers share.
 
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 
-use crate::view::{ObjectName, PodView, ServiceView, SliceView};
-use crate::{Answer, Name, RecordType, ZoneConfig};
+use crate::map::Map;
+use crate::ordered::Ordered;
+use crate::page::Page;
+use crate::view::ObjectName;
+use crate::zone::Zone;
+use crate::{Reader, Writer, ZoneConfig};
 
 /// Makes an empty directory that is not synced yet.
 pub fn new(config: ZoneConfig) -> (Writer, Reader) {
-    let shared = Arc::new(Shared {
-        serial: AtomicU32::new(config.first_serial),
-        synced: AtomicBool::new(false),
-        config,
-    });
-    (Writer { shared: shared.clone() }, Reader { shared })
+    let shared = Arc::new(Directory::new(config));
+    (Writer::new(Arc::clone(&shared)), Reader::new(shared))
 }
 
-/// What happened to an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A namespace exists.
-    Namespace(Arc<str>),
-    /// A namespace is gone.
-    NamespaceGone(Arc<str>),
-    /// A Service exists like this.
-    Service(ServiceView),
-    /// A Service is gone.
-    ServiceGone(ObjectName),
-    /// A slice exists like this.
-    Slice(SliceView),
-    /// A slice is gone.
-    SliceGone(ObjectName),
-    /// A pod is alive like this.
-    Pod(PodView),
-    /// A pod is gone or finished.
-    PodGone(ObjectName),
+/// The published state. Each entry is replaced as a whole; what depends on two entries (a reverse name on its page)
+/// is decided when asked, from the page.
+pub(crate) struct Directory {
+    pub(crate) zone: Zone,
+    hasher: RandomState,
+    /// By namespace and Service.
+    pages: Map<Arc<Page>>,
+    namespaces: Map<Arc<str>>,
+    pods: Map<PodsAt>,
+    /// The Services that may have a PTR record at an address, in order.
+    pub(crate) reverse: Ordered<IpAddr, Arc<[Arc<ObjectName>]>>,
+    pub(crate) serial: AtomicU32,
+    pub(crate) synced: AtomicBool,
+    pub(crate) service_count: AtomicUsize,
+    pub(crate) endpoint_count: AtomicUsize,
 }
 
-struct Shared {
-    serial: AtomicU32,
-    synced: AtomicBool,
-    config: ZoneConfig,
-}
-
-/// Takes objects in. There is one per directory. Every method publishes what it changed before it returns.
-/// Objects may come in any order; the result depends on the objects that are there, not on the way.
-pub struct Writer {
-    shared: Arc<Shared>,
-}
-
-impl Writer {
-    /// Takes one change.
-    pub fn apply(&mut self, change: Change) {
-        self.apply_all([change]);
-    }
-
-    /// Takes changes in order and publishes each page that they touch once, when all are in.
-    pub fn apply_all(&mut self, changes: impl IntoIterator<Item = Change>) {
-        for _ in changes {}
-    }
-
-    /// A namespace exists.
-    pub fn apply_namespace(&mut self, name: &str) {
-        self.apply(Change::Namespace(name.into()));
-    }
-
-    /// A namespace is gone.
-    pub fn remove_namespace(&mut self, name: &str) {
-        self.apply(Change::NamespaceGone(name.into()));
-    }
-
-    /// A Service exists like this.
-    pub fn apply_service(&mut self, view: ServiceView) {
-        self.apply(Change::Service(view));
-    }
-
-    /// A Service is gone. Its slices are kept for when it comes back.
-    pub fn remove_service(&mut self, id: &ObjectName) {
-        self.apply(Change::ServiceGone(id.clone()));
-    }
-
-    /// A slice exists like this.
-    pub fn apply_slice(&mut self, view: SliceView) {
-        self.apply(Change::Slice(view));
-    }
-
-    /// A slice is gone.
-    pub fn remove_slice(&mut self, id: &ObjectName) {
-        self.apply(Change::SliceGone(id.clone()));
-    }
-
-    /// A pod is alive like this.
-    pub fn apply_pod(&mut self, view: PodView) {
-        self.apply(Change::Pod(view));
-    }
-
-    /// A pod is gone or finished.
-    pub fn remove_pod(&mut self, id: &ObjectName) {
-        self.apply(Change::PodGone(id.clone()));
-    }
-
-    /// The initial lists are in: from now on readers answer.
-    pub fn set_synced(&mut self) {
-        self.shared.synced.store(true, Ordering::Release);
-    }
-
-    /// A reader of this directory.
-    pub fn reader(&self) -> Reader {
-        Reader { shared: self.shared.clone() }
-    }
-}
-
-/// Answers questions. Cheap to clone; never waits for the writer.
+/// The live pods of an address; several share one when they use their host's network.
 #[derive(Clone)]
-pub struct Reader {
-    shared: Arc<Shared>,
+pub(crate) struct PodsAt {
+    pub(crate) address: IpAddr,
+    pub(crate) pods: Arc<[Arc<PodGroup>]>,
 }
 
-impl Reader {
-    /// What `name` answers for `rtype`, now.
-    pub fn answer(&self, name: &Name, _rtype: RecordType) -> Answer {
-        match (name.is_within(&self.shared.config.domain), self.is_synced()) {
-            (true, false) => Answer::NotSynced,
-            _ => Answer::NotOurs,
+/// What DNS knows of a pod besides its addresses; shared by the pods of a StatefulSet.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PodGroup {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) subdomain: Option<Arc<str>>,
+}
+
+impl Directory {
+    fn new(config: ZoneConfig) -> Self {
+        Self {
+            serial: AtomicU32::new(config.first_serial),
+            zone: Zone::new(config),
+            hasher: RandomState::new(),
+            pages: Map::new(4096),
+            namespaces: Map::new(256),
+            pods: Map::new(4096),
+            reverse: Ordered::new(),
+            synced: AtomicBool::new(false),
+            service_count: AtomicUsize::new(0),
+            endpoint_count: AtomicUsize::new(0),
         }
     }
 
-    /// The SOA serial: the revision of the data, rising with every change.
-    pub fn serial(&self) -> u32 {
-        self.shared.serial.load(Ordering::Acquire)
+    fn hash(&self, key: impl Hash) -> u64 {
+        self.hasher.hash_one(key)
     }
 
-    /// Whether the initial lists are in.
-    pub fn is_synced(&self) -> bool {
-        self.shared.synced.load(Ordering::Acquire)
+    /// The page of a Service; labels in lowercase.
+    pub(crate) fn page(&self, namespace: &[u8], service: &[u8]) -> Option<Arc<Page>> {
+        self.pages.get(self.hash((namespace, service)), |page| is_of(page, namespace, service))
     }
 
-    /// The zone's settings.
-    pub fn config(&self) -> &ZoneConfig {
-        &self.shared.config
+    pub(crate) fn page_of(&self, id: &ObjectName) -> Option<Arc<Page>> {
+        self.page(id.namespace.as_bytes(), id.name.as_bytes())
     }
+
+    pub(crate) fn set_page(&self, id: &ObjectName, page: Option<Arc<Page>>) {
+        let (namespace, service) = (id.namespace.as_bytes(), id.name.as_bytes());
+        let hash = self.hash((namespace, service));
+        self.pages.set(hash, |page| is_of(page, namespace, service), page);
+    }
+
+    /// Whether a namespace exists; in lowercase.
+    pub(crate) fn has_namespace(&self, namespace: &[u8]) -> bool {
+        self.namespaces.contains(self.hash(namespace), |name| name.as_bytes() == namespace)
+    }
+
+    pub(crate) fn set_namespace(&self, namespace: &Arc<str>, exists: bool) {
+        let hash = self.hash(namespace.as_bytes());
+        self.namespaces.set(hash, |name| name == namespace, exists.then(|| namespace.clone()));
+    }
+
+    pub(crate) fn pods_at(&self, address: IpAddr) -> Option<PodsAt> {
+        self.pods.get(self.hash(address), |pods| pods.address == address)
+    }
+
+    pub(crate) fn set_pods_at(&self, address: IpAddr, pods: Vec<Arc<PodGroup>>) {
+        let value = (!pods.is_empty()).then(|| PodsAt { address, pods: pods.into() });
+        self.pods.set(self.hash(address), |pods| pods.address == address, value);
+    }
+}
+
+fn is_of(page: &Page, namespace: &[u8], service: &[u8]) -> bool {
+    let ObjectName { namespace: its_namespace, name } = &*page.head.id;
+    its_namespace.as_bytes() == namespace && name.as_bytes() == service
 }

@@ -4,16 +4,27 @@
 //! any number of [`Reader`]s. Nothing here does I/O, knows a clock or speaks to Kubernetes.
 
 pub mod answer;
-pub mod directory;
+mod directory;
+mod label;
+mod map;
 pub mod name;
+mod ordered;
+mod page;
+mod question;
+mod reader;
 pub mod reason;
 pub mod record;
+mod reverse;
+mod segment;
 pub mod view;
+mod writer;
 pub mod zone;
 
 pub use answer::{Answer, Negative};
-pub use directory::{Change, Reader, Writer, new};
+pub use directory::new;
 pub use name::{Name, NameError};
+pub use reader::Reader;
 pub use reason::Reason;
 pub use record::{Rdata, Record, RecordType};
+pub use writer::{Change, Writer};
 pub use zone::{Cidr, NegativeTtl, PodMode, Ttl, ZoneConfig};

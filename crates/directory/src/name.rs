@@ -96,16 +96,17 @@ impl Name {
 
     /// The labels, leftmost first, without the root.
     pub fn labels(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        let mut rest = &self.0[..];
-        std::iter::from_fn(move || {
-            let (&length, tail) = rest.split_first()?;
-            if length == 0 {
-                return None;
-            }
-            let (label, tail) = tail.split_at(usize::from(length));
-            rest = tail;
-            Some(label)
-        })
+        Labels(&self.0)
+    }
+
+    /// The root.
+    pub fn root() -> Self {
+        Self([0].into())
+    }
+
+    /// The same name in lowercase.
+    pub fn to_lowercase(&self) -> Self {
+        Self(self.0.to_ascii_lowercase().into())
     }
 
     /// Whether this name is `zone` or below it.
@@ -116,6 +117,94 @@ impl Name {
             at += 1 + usize::from(self.0[at]);
         }
         at == start && self.0[start..].eq_ignore_ascii_case(&zone.0)
+    }
+}
+
+/// Puts a canonical (lowercase) name together, label by label from the left, without allocating before the end.
+pub(crate) struct NameBuilder {
+    wire: [u8; 255],
+    length: usize,
+    fits: bool,
+}
+
+impl NameBuilder {
+    pub(crate) fn new() -> Self {
+        Self { wire: [0; 255], length: 0, fits: true }
+    }
+
+    /// Appends a label; an empty or over-long one makes [`Self::under`] answer `None`.
+    pub(crate) fn label(mut self, label: &[u8]) -> Self {
+        let end = self.length + 1 + label.len();
+        if label.is_empty() || label.len() > 63 || end > self.wire.len() {
+            self.fits = false;
+            return self;
+        }
+        self.wire[self.length] = label.len() as u8;
+        for (to, from) in self.wire[self.length + 1..end].iter_mut().zip(label) {
+            *to = from.to_ascii_lowercase();
+        }
+        self.length = end;
+        self
+    }
+
+    /// The name below `parent`; `None` when it is longer than 255 octets or a label was none.
+    pub(crate) fn under(mut self, parent: &Name) -> Option<Name> {
+        let end = self.length + parent.0.len();
+        if !self.fits || end > self.wire.len() {
+            return None;
+        }
+        for (to, from) in self.wire[self.length..end].iter_mut().zip(&*parent.0) {
+            *to = from.to_ascii_lowercase();
+        }
+        Some(Name(self.wire[..end].into()))
+    }
+}
+
+/// A lowercase copy of a name on the stack.
+pub(crate) struct LowerName {
+    wire: [u8; 255],
+    length: usize,
+}
+
+impl LowerName {
+    pub(crate) fn new(name: &Name) -> Self {
+        let mut wire = [0; 255];
+        for (to, from) in wire.iter_mut().zip(&*name.0) {
+            *to = from.to_ascii_lowercase();
+        }
+        Self { wire, length: name.0.len() }
+    }
+
+    /// The labels left of `suffix` (lowercase wire form), leftmost first; `None` when the name is not within it.
+    pub(crate) fn labels_before(&self, suffix: &[u8]) -> Option<Labels<'_>> {
+        let wire = &self.wire[..self.length];
+        let start = wire.len().checked_sub(suffix.len())?;
+        if wire[start..] != *suffix {
+            return None;
+        }
+        let mut at = 0;
+        while at < start {
+            at += 1 + usize::from(wire[at]);
+        }
+        (at == start).then_some(Labels(&wire[..start]))
+    }
+}
+
+/// Labels of a name, leftmost first.
+#[derive(Clone)]
+pub(crate) struct Labels<'a>(&'a [u8]);
+
+impl<'a> Iterator for Labels<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (&length, tail) = self.0.split_first()?;
+        if length == 0 {
+            return None;
+        }
+        let (label, tail) = tail.split_at(usize::from(length));
+        self.0 = tail;
+        Some(label)
     }
 }
 

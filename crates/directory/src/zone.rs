@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::Name;
+use crate::name::{Name, NameBuilder};
 use crate::view::ObjectName;
 
 /// The settings of one cluster zone and its reverse ranges.
@@ -118,6 +118,39 @@ impl NegativeTtl {
     }
 }
 
+/// A zone's settings with the names that follow from them.
+pub(crate) struct Zone {
+    pub(crate) config: ZoneConfig,
+    /// The domain in lowercase wire form.
+    pub(crate) suffix: Box<[u8]>,
+    /// `svc` below the domain.
+    pub(crate) services: Name,
+    /// `ns.dns` below the domain.
+    pub(crate) name_server: Name,
+    /// `hostmaster` below the domain: the SOA record's mailbox.
+    pub(crate) hostmaster: Name,
+}
+
+impl Zone {
+    pub(crate) fn new(mut config: ZoneConfig) -> Self {
+        config.server_addresses.sort_unstable();
+        config.server_addresses.dedup();
+        let domain = config.domain.to_lowercase();
+        // A domain that leaves no room for names below it stands in for them: nobody can ask for those.
+        let below = |labels: &[&[u8]]| {
+            let name = labels.iter().fold(NameBuilder::new(), |name, label| name.label(label));
+            name.under(&domain).unwrap_or_else(|| domain.clone())
+        };
+        Self {
+            suffix: domain.wire().into(),
+            services: below(&[b"svc"]),
+            name_server: below(&[b"ns", b"dns"]),
+            hostmaster: below(&[b"hostmaster"]),
+            config,
+        }
+    }
+}
+
 /// An address range in CIDR notation; bits after the prefix are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cidr {
@@ -162,6 +195,21 @@ impl Cidr {
     /// How many leading bits all addresses of the range share.
     pub fn prefix(&self) -> u8 {
         self.prefix
+    }
+
+    /// The first and the last address.
+    pub fn bounds(&self) -> (IpAddr, IpAddr) {
+        let last = match self.network {
+            IpAddr::V4(v4) => {
+                let rest = u32::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
+                IpAddr::V4((v4.to_bits() | rest).into())
+            }
+            IpAddr::V6(v6) => {
+                let rest = u128::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
+                IpAddr::V6((v6.to_bits() | rest).into())
+            }
+        };
+        (self.network, last)
     }
 
     /// Whether the address lies in the range.

@@ -1,0 +1,108 @@
+//! A hash map with one writer and readers that never wait.
+//!
+//! Entries are spread over many small shards, each an immutable vector in hash order behind an atomic pointer.
+//! A change copies its shard. Keys live in the values: a look-up brings the hash and says which value it means.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+/// A concurrent map of values with equal hash semantics chosen by the caller.
+pub(crate) struct Map<V> {
+    shards: Box<[Shard<V>]>,
+}
+
+type Shard<V> = ArcSwap<Vec<(u32, V)>>;
+
+impl<V: Clone> Map<V> {
+    /// An empty map. A shard holds a few dozen entries at most when `shards`, a power of two, is right.
+    pub(crate) fn new(shards: usize) -> Self {
+        debug_assert!(shards.is_power_of_two());
+        let empty = Arc::new(Vec::new());
+        Self { shards: (0..shards).map(|_| ArcSwap::new(Arc::clone(&empty))).collect() }
+    }
+
+    /// The shard by the low bits, the place in it by the high ones.
+    fn shard(&self, hash: u64) -> (&Shard<V>, u32) {
+        let low = hash as usize & (self.shards.len() - 1);
+        (&self.shards[low], (hash >> 32) as u32)
+    }
+
+    /// The value with this hash that `is_it` takes.
+    pub(crate) fn get(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<V> {
+        let (shard, key) = self.shard(hash);
+        let entries = shard.load();
+        find(&entries, key, is_it).ok().map(|at| entries[at].1.clone())
+    }
+
+    /// Whether there is such a value.
+    pub(crate) fn contains(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> bool {
+        let (shard, key) = self.shard(hash);
+        find(&shard.load(), key, is_it).is_ok()
+    }
+
+    /// Puts, replaces or removes the value with this hash that `is_it` takes. For the one writer only: concurrent
+    /// calls lose changes.
+    pub(crate) fn set(&self, hash: u64, is_it: impl Fn(&V) -> bool, value: Option<V>) {
+        let (shard, key) = self.shard(hash);
+        let old = shard.load();
+        let mut new = Vec::with_capacity(old.len() + 1);
+        match (find(&old, key, is_it), value) {
+            (Ok(at), Some(value)) => {
+                new.extend_from_slice(&old);
+                new[at].1 = value;
+            }
+            (Ok(at), None) => {
+                new.extend_from_slice(&old[..at]);
+                new.extend_from_slice(&old[at + 1..]);
+            }
+            (Err(at), Some(value)) => {
+                new.extend_from_slice(&old[..at]);
+                new.push((key, value));
+                new.extend_from_slice(&old[at..]);
+            }
+            (Err(_), None) => return,
+        }
+        new.shrink_to_fit();
+        shard.store(Arc::new(new));
+    }
+}
+
+/// The entry's index, or where it belongs.
+fn find<V>(entries: &[(u32, V)], key: u32, is_it: impl Fn(&V) -> bool) -> Result<usize, usize> {
+    let start = entries.partition_point(|entry| entry.0 < key);
+    for (at, (hash, value)) in entries.iter().enumerate().skip(start) {
+        if *hash != key {
+            return Err(at);
+        }
+        if is_it(value) {
+            return Ok(at);
+        }
+    }
+    Err(entries.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_found_replaced_and_removed_even_where_hashes_collide() {
+        let map = Map::new(2);
+        let hash = |value: u64| ((value % 3) << 32) | (value % 2);
+        for round in 0..2 {
+            for value in 0..20 {
+                map.set(hash(value), |&(key, _)| key == value, Some((value, round)));
+            }
+        }
+        for value in (0..20).step_by(3) {
+            map.set(hash(value), |&(key, _)| key == value, None);
+        }
+        map.set(hash(77), |&(key, _)| key == 77, None);
+        for value in 0..25 {
+            let expected = (value < 20 && value % 3 != 0).then_some((value, 1));
+            assert_eq!(map.get(hash(value), |&(key, _)| key == value), expected, "{value}");
+            assert_eq!(map.contains(hash(value), |&(key, _)| key == value), expected.is_some());
+        }
+    }
+}

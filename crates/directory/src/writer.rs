@@ -1,0 +1,430 @@
+//! The one that takes objects in.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::directory::{Directory, PodGroup};
+use crate::page::{Head, Page, Shape};
+use crate::segment::Segment;
+use crate::view::{ObjectName, PodView, ServiceView, SliceView};
+use crate::{Reader, label};
+
+/// What happened to an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A namespace exists.
+    Namespace(Arc<str>),
+    /// A namespace is gone.
+    NamespaceGone(Arc<str>),
+    /// A Service exists like this.
+    Service(ServiceView),
+    /// A Service is gone.
+    ServiceGone(ObjectName),
+    /// A slice exists like this.
+    Slice(SliceView),
+    /// A slice is gone.
+    SliceGone(ObjectName),
+    /// A pod is alive like this.
+    Pod(PodView),
+    /// A pod is gone or finished.
+    PodGone(ObjectName),
+}
+
+/// Takes objects in. There is one per directory. Every method publishes what it changed before it returns.
+///
+/// Objects may come in any order, a slice before its Service too; what is answered depends on the objects that are
+/// there, not on the way there. For a relist, apply what the list holds, then drop the rest with
+/// [`Writer::retain_services`] and its like; answers stay whole meanwhile. An object whose name no DNS label can
+/// carry is kept but not published.
+pub struct Writer {
+    directory: Arc<Directory>,
+    namespaces: HashMap<Arc<str>, NamespaceState>,
+    services: HashMap<ObjectName, ServiceState>,
+    /// The Service of each slice.
+    slices: HashMap<ObjectName, Arc<str>>,
+    pods: HashMap<ObjectName, PodState>,
+    /// Groups in use, so that they are shared.
+    groups: HashSet<Arc<PodGroup>>,
+    /// Services whose page is to be made anew.
+    dirty: BTreeSet<ObjectName>,
+    changed: bool,
+}
+
+/// A namespace exists while it is declared or holds Services or pods.
+#[derive(Default)]
+struct NamespaceState {
+    declared: bool,
+    content: usize,
+}
+
+/// A Service, its slices, or both.
+#[derive(Default)]
+struct ServiceState {
+    head: Option<Arc<Head>>,
+    segments: BTreeMap<Arc<str>, Arc<Segment>>,
+}
+
+#[derive(PartialEq, Eq)]
+struct PodState {
+    addresses: Addresses,
+    group: Arc<PodGroup>,
+}
+
+/// A pod has one address as a rule.
+#[derive(PartialEq, Eq)]
+enum Addresses {
+    One(IpAddr),
+    Many(Box<[IpAddr]>),
+}
+
+impl Addresses {
+    fn new(mut addresses: Vec<IpAddr>) -> Self {
+        addresses.sort_unstable();
+        addresses.dedup();
+        match addresses[..] {
+            [one] => Self::One(one),
+            _ => Self::Many(addresses.into()),
+        }
+    }
+
+    fn as_slice(&self) -> &[IpAddr] {
+        match self {
+            Self::One(address) => std::slice::from_ref(address),
+            Self::Many(addresses) => addresses,
+        }
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(directory: Arc<Directory>) -> Self {
+        Self {
+            directory,
+            namespaces: HashMap::new(),
+            services: HashMap::new(),
+            slices: HashMap::new(),
+            pods: HashMap::new(),
+            groups: HashSet::new(),
+            dirty: BTreeSet::new(),
+            changed: false,
+        }
+    }
+
+    /// Takes one change.
+    pub fn apply(&mut self, change: Change) {
+        self.apply_all([change]);
+    }
+
+    /// Takes changes in order and publishes each page that they touch once, when all are in: a reader sees all
+    /// slices of a Service that came in one batch at once.
+    pub fn apply_all(&mut self, changes: impl IntoIterator<Item = Change>) {
+        for change in changes {
+            match change {
+                Change::Namespace(name) => self.declare_namespace(&name, true),
+                Change::NamespaceGone(name) => self.declare_namespace(&name, false),
+                Change::Service(view) => self.put_service(view),
+                Change::ServiceGone(id) => self.drop_service(&id),
+                Change::Slice(view) => self.put_slice(&view),
+                Change::SliceGone(id) => self.drop_slice(&id),
+                Change::Pod(view) => self.put_pod(view),
+                Change::PodGone(id) => self.drop_pod(&id),
+            }
+        }
+        self.publish();
+    }
+
+    /// A namespace exists.
+    pub fn apply_namespace(&mut self, name: &str) {
+        self.apply(Change::Namespace(name.into()));
+    }
+
+    /// A namespace is gone. Services that are still in it are answered until they are gone too.
+    pub fn remove_namespace(&mut self, name: &str) {
+        self.apply(Change::NamespaceGone(name.into()));
+    }
+
+    /// A Service exists like this.
+    pub fn apply_service(&mut self, view: ServiceView) {
+        self.apply(Change::Service(view));
+    }
+
+    /// A Service is gone. Its slices are kept for when it comes back.
+    pub fn remove_service(&mut self, id: &ObjectName) {
+        self.apply(Change::ServiceGone(id.clone()));
+    }
+
+    /// A slice exists like this.
+    pub fn apply_slice(&mut self, view: SliceView) {
+        self.apply(Change::Slice(view));
+    }
+
+    /// A slice is gone.
+    pub fn remove_slice(&mut self, id: &ObjectName) {
+        self.apply(Change::SliceGone(id.clone()));
+    }
+
+    /// A pod is alive like this.
+    pub fn apply_pod(&mut self, view: PodView) {
+        self.apply(Change::Pod(view));
+    }
+
+    /// A pod is gone or finished.
+    pub fn remove_pod(&mut self, id: &ObjectName) {
+        self.apply(Change::PodGone(id.clone()));
+    }
+
+    /// Drops the namespaces that `keep` refuses.
+    pub fn retain_namespaces(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        let declared = self.namespaces.iter().filter(|(_, state)| state.declared);
+        let gone = declared.filter(|(name, _)| !keep(name)).map(|(name, _)| name.clone());
+        let gone: Vec<_> = gone.collect();
+        self.apply_all(gone.into_iter().map(Change::NamespaceGone));
+    }
+
+    /// Drops the Services that `keep` refuses.
+    pub fn retain_services(&mut self, mut keep: impl FnMut(&ObjectName) -> bool) {
+        let present = self.services.iter().filter(|(_, state)| state.head.is_some());
+        let gone = present.filter(|(id, _)| !keep(id)).map(|(id, _)| id.clone());
+        let gone: Vec<_> = gone.collect();
+        self.apply_all(gone.into_iter().map(Change::ServiceGone));
+    }
+
+    /// Drops the slices that `keep` refuses.
+    pub fn retain_slices(&mut self, mut keep: impl FnMut(&ObjectName) -> bool) {
+        let gone: Vec<_> = self.slices.keys().filter(|id| !keep(id)).cloned().collect();
+        self.apply_all(gone.into_iter().map(Change::SliceGone));
+    }
+
+    /// Drops the pods that `keep` refuses.
+    pub fn retain_pods(&mut self, mut keep: impl FnMut(&ObjectName) -> bool) {
+        let gone: Vec<_> = self.pods.keys().filter(|id| !keep(id)).cloned().collect();
+        self.apply_all(gone.into_iter().map(Change::PodGone));
+    }
+
+    /// The initial lists are in: from now on readers answer.
+    pub fn set_synced(&mut self) {
+        self.directory.synced.store(true, Ordering::Release);
+    }
+
+    /// A reader of this directory.
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.directory))
+    }
+
+    fn declare_namespace(&mut self, name: &str, declared: bool) {
+        self.change_namespace(name, |state| state.declared = declared);
+    }
+
+    fn change_namespace(&mut self, name: &str, change: impl FnOnce(&mut NamespaceState)) {
+        let name = match self.namespaces.get_key_value(name) {
+            Some((name, _)) => Arc::clone(name),
+            None => name.into(),
+        };
+        let state = self.namespaces.entry(Arc::clone(&name)).or_default();
+        let exists = |state: &NamespaceState| state.declared || state.content > 0;
+        let before = exists(state);
+        change(state);
+        let after = exists(state);
+        if !after {
+            self.namespaces.remove(&name);
+        }
+        if before != after && label::is_publishable(&name) {
+            self.directory.set_namespace(&name, after);
+            self.changed = true;
+        }
+    }
+
+    fn put_service(&mut self, view: ServiceView) {
+        let head = Head::new(view);
+        let id = (*head.id).clone();
+        let state = self.services.entry(id.clone()).or_default();
+        if state.head.as_deref() == Some(&head) {
+            return;
+        }
+        let is_new = state.head.replace(Arc::new(head)).is_none();
+        if is_new {
+            self.change_namespace(&id.namespace, |state| state.content += 1);
+        }
+        self.dirty.insert(id);
+    }
+
+    fn drop_service(&mut self, id: &ObjectName) {
+        let Some(state) = self.services.get_mut(id) else { return };
+        if state.head.take().is_some() {
+            if state.segments.is_empty() {
+                self.services.remove(id);
+            }
+            self.change_namespace(&id.namespace, |state| state.content -= 1);
+            self.dirty.insert(id.clone());
+        }
+    }
+
+    fn put_slice(&mut self, view: &SliceView) {
+        let segment = Segment::new(view, &self.directory.zone.config);
+        let service = ObjectName::new(view.id.namespace.clone(), view.service.clone());
+        if self.slices.get(&view.id).is_some_and(|old| *old != view.service) {
+            self.drop_slice(&view.id);
+        }
+        self.slices.insert(view.id.clone(), view.service.clone());
+        let state = self.services.entry(service.clone()).or_default();
+        match state.segments.get(&view.id.name) {
+            Some(old) if **old == segment => {}
+            _ => {
+                state.segments.insert(view.id.name.clone(), Arc::new(segment));
+                self.dirty.insert(service);
+            }
+        }
+    }
+
+    fn drop_slice(&mut self, id: &ObjectName) {
+        let Some(service) = self.slices.remove(id) else { return };
+        let service = ObjectName::new(id.namespace.clone(), service);
+        if let Some(state) = self.services.get_mut(&service) {
+            state.segments.remove(&id.name);
+            if state.segments.is_empty() && state.head.is_none() {
+                self.services.remove(&service);
+            }
+        }
+        self.dirty.insert(service);
+    }
+
+    fn put_pod(&mut self, view: PodView) {
+        let PodView { id, addresses, subdomain } = view;
+        let group = PodGroup { namespace: id.namespace.clone(), subdomain };
+        let group = match self.groups.get(&group) {
+            Some(group) => Arc::clone(group),
+            None => Arc::new(group),
+        };
+        let state = PodState { addresses: Addresses::new(addresses), group };
+        if self.pods.get(&id) == Some(&state) {
+            return;
+        }
+        self.groups.insert(Arc::clone(&state.group));
+        // The new state is entered before the old one is left, so that no reader misses a pod that stays.
+        self.change_namespace(&id.namespace, |state| state.content += 1);
+        for &address in state.addresses.as_slice() {
+            self.change_pods_at(address, |pods| pods.push(Arc::clone(&state.group)));
+        }
+        self.changed = true;
+        let namespace = Arc::clone(&id.namespace);
+        if let Some(old) = self.pods.insert(id, state) {
+            self.leave_pod(&namespace, old);
+        }
+    }
+
+    fn drop_pod(&mut self, id: &ObjectName) {
+        if let Some(old) = self.pods.remove(id) {
+            self.leave_pod(&id.namespace, old);
+        }
+    }
+
+    fn leave_pod(&mut self, namespace: &str, PodState { addresses, group }: PodState) {
+        for &address in addresses.as_slice() {
+            self.change_pods_at(address, |pods| {
+                if let Some(at) = pods.iter().position(|other| *other == group) {
+                    pods.swap_remove(at);
+                }
+            });
+        }
+        drop(group);
+        if self.groups.len() > 2 * self.pods.len() + 64 {
+            self.groups.retain(|group| Arc::strong_count(group) > 1);
+        }
+        self.change_namespace(namespace, |state| state.content -= 1);
+        self.changed = true;
+    }
+
+    fn change_pods_at(&self, address: IpAddr, change: impl FnOnce(&mut Vec<Arc<PodGroup>>)) {
+        let pods = self.directory.pods_at(address);
+        let mut pods = pods.map_or_else(Vec::new, |at| at.pods.to_vec());
+        change(&mut pods);
+        self.directory.set_pods_at(address, pods);
+    }
+
+    /// Makes the pages of dirty Services anew, then their reverse names.
+    fn publish(&mut self) {
+        for id in std::mem::take(&mut self.dirty) {
+            let state = self.services.get(&id);
+            let page = state.and_then(|state| {
+                let head = state.head.as_ref().filter(|head| head.is_publishable())?;
+                let segments = state.segments.values().cloned().collect();
+                Some(Arc::new(Page::new(Arc::clone(head), segments)))
+            });
+            let old = self.directory.page_of(&id);
+            if old.is_none() && page.is_none() {
+                continue;
+            }
+            self.changed = true;
+            self.directory.set_page(&id, page.clone());
+            self.count(old.as_deref(), page.as_deref());
+            self.publish_reverse(&id, old.as_deref(), page.as_deref());
+        }
+        if std::mem::take(&mut self.changed) {
+            self.directory.serial.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn count(&self, old: Option<&Page>, new: Option<&Page>) {
+        let Directory { service_count, endpoint_count, .. } = &*self.directory;
+        let endpoints = |page: Option<&Page>| page.map_or(0, |page| page.endpoint_counts().0);
+        // Wrapping: the one writer adds before it takes away.
+        service_count.fetch_add(usize::from(new.is_some()), Ordering::Relaxed);
+        service_count.fetch_sub(usize::from(old.is_some()), Ordering::Relaxed);
+        endpoint_count.fetch_add(endpoints(new), Ordering::Relaxed);
+        endpoint_count.fetch_sub(endpoints(old), Ordering::Relaxed);
+    }
+
+    /// Enters and removes the Service at the addresses that a change touches.
+    fn publish_reverse(&self, id: &ObjectName, old: Option<&Page>, new: Option<&Page>) {
+        let mut touched = Vec::new();
+        let heads_differ = match (old, new) {
+            (Some(old), Some(new)) => !Arc::ptr_eq(&old.head, &new.head),
+            _ => true,
+        };
+        if heads_differ {
+            for page in [old, new].into_iter().flatten() {
+                if let Shape::ClusterIp(addresses) = &page.head.shape {
+                    touched.extend_from_slice(addresses);
+                }
+            }
+        }
+        let segments = |page: Option<&Page>| {
+            let of = |page: &Page| page.segments().iter().map(Arc::as_ptr).collect();
+            page.map_or_else(HashSet::new, of)
+        };
+        let (olds, news) = (segments(old), segments(new));
+        for (page, others) in [(old, &news), (new, &olds)] {
+            for segment in page.map_or(&[][..], Page::segments) {
+                if heads_differ || !others.contains(&Arc::as_ptr(segment)) {
+                    let published = segment.rows().iter().filter(|row| row.published);
+                    touched.extend(published.map(|row| row.address));
+                }
+            }
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        touched.retain(|&address| {
+            let reverses = |page: Option<&Page>| page.is_some_and(|page| page.reverses(address));
+            reverses(old) != reverses(new)
+        });
+        let alone: Option<Arc<[_]>> = new.map(|page| Arc::from([Arc::clone(&page.head.id)]));
+        self.directory.reverse.update(&touched, |address, services| {
+            let services = services.map_or(&[][..], |services| services);
+            match new.filter(|page| page.reverses(address)) {
+                Some(_) if services.is_empty() => alone.clone(),
+                Some(page) => {
+                    let mut services = services.to_vec();
+                    services.push(Arc::clone(&page.head.id));
+                    services.sort();
+                    Some(services.into())
+                }
+                None => {
+                    let others: Vec<_> =
+                        services.iter().filter(|service| ***service != *id).cloned().collect();
+                    (!others.is_empty()).then(|| others.into())
+                }
+            }
+        });
+    }
+}
