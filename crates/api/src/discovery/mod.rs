@@ -118,3 +118,6 @@ fn group_version(group: &str, version: &str) -> String {
 fn root_path(group: &str, version: &str) -> String {
     if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,6 @@ pub fn table(
     })
 }
 
-/// Which rows say that they are done (`kubectl get` greys nothing, other clients do): pods that ended.
 fn row(kind: &Kind, item: &Value, include: IncludeObject, now: Timestamp) -> Value {
     let mut row = Map::new();
     row.insert("cells".to_owned(), cells(kind.id, item, now).into());
@@ -124,3 +123,6 @@ fn cells(kind: KindId, item: &Value, now: Timestamp) -> Vec<Value> {
 
 const NAMESPACE: &[Column] =
     &[NAME, Column::text("Status", "Whether the namespace is Active or Terminating."), AGE];
+
+#[cfg(test)]
+mod tests;

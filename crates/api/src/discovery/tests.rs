@@ -1,0 +1,312 @@
+use super::*;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn body(path: &str) -> Value {
+    document(path, "").unwrap_or_else(|| panic!("{path} is missing")).body
+}
+
+const KUBECTL: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
+    application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
+
+#[test]
+fn paths_that_are_documents() {
+    for path in [
+        "/api",
+        "/api/",
+        "/apis",
+        "/api/v1",
+        "/apis/apps",
+        "/apis/apps/v1",
+        "/apis/discovery.k8s.io/v1",
+        "/version",
+        "/openapi/v3",
+        "/openapi/v3/api/v1",
+        "/openapi/v3/apis/apps/v1",
+    ] {
+        assert_eq!(
+            document(path, "*/*").map(|d| d.content_type),
+            Some("application/json"),
+            "{path}"
+        );
+    }
+    for path in [
+        "",
+        "/",
+        "api",
+        "/api/v2",
+        "/api/v1/pods",
+        "/apis/apps/v2",
+        "/apis/batch",
+        "/apis/batch/v1",
+        "/apis//v1",
+        "/openapi/v2",
+        "/openapi/v3/apis//v1",
+        "/openapi/v3/apis/batch/v1",
+        "/version/x",
+    ] {
+        assert_eq!(document(path, ""), None, "{path}");
+    }
+}
+
+#[test]
+fn aggregated_discovery_is_given_to_those_who_ask() {
+    let check = |accept: &str, aggregated: bool| {
+        let content_type = document("/apis", accept).unwrap().content_type;
+        assert_eq!(content_type == AGGREGATED, aggregated, "{accept}");
+    };
+    check(KUBECTL, true);
+    check("application/json; g=apidiscovery.k8s.io; v=v2; as=APIGroupDiscoveryList; q=0.9", true);
+    check("application/json", false);
+    check("", false);
+    check("*/*", false);
+    check(
+        "application/json, application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        false,
+    );
+    check("application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList", false);
+    check("application/vnd.kubernetes.protobuf", false);
+}
+
+#[test]
+fn groups() {
+    assert_eq!(
+        body("/api"),
+        json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
+    );
+    let version = json!({"groupVersion": "apps/v1", "version": "v1"});
+    assert_eq!(
+        body("/apis/apps"),
+        json!({
+            "kind": "APIGroup",
+            "apiVersion": "v1",
+            "name": "apps",
+            "versions": [version],
+            "preferredVersion": version,
+        })
+    );
+    let list = body("/apis");
+    let names: BTreeSet<&str> =
+        list["groups"].as_array().unwrap().iter().map(|g| g["name"].as_str().unwrap()).collect();
+    assert_eq!(names, BTreeSet::from(["apps", "discovery.k8s.io"]));
+}
+
+/// The resources of a plain list: name, kind, short names.
+fn resources(path: &str) -> Vec<String> {
+    let list = body(path);
+    list["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|resource| {
+            let short: Vec<&str> = resource["shortNames"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            format!(
+                "{} {} {}",
+                resource["name"].as_str().unwrap(),
+                resource["kind"].as_str().unwrap(),
+                short.join(",")
+            )
+            .trim_end()
+            .to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn resources_and_their_subresources() {
+    assert_eq!(
+        resources("/api/v1"),
+        [
+            "endpoints Endpoints ep",
+            "events Event ev",
+            "namespaces Namespace ns",
+            "namespaces/finalize Namespace",
+            "namespaces/status Namespace",
+            "nodes Node no",
+            "nodes/status Node",
+            "pods Pod po",
+            "pods/binding Binding",
+            "pods/status Pod",
+            "services Service svc",
+            "services/status Service",
+        ]
+    );
+    assert_eq!(
+        resources("/apis/apps/v1"),
+        [
+            "deployments Deployment deploy",
+            "deployments/scale Scale",
+            "deployments/status Deployment",
+            "replicasets ReplicaSet rs",
+            "replicasets/scale Scale",
+            "replicasets/status ReplicaSet",
+            "statefulsets StatefulSet sts",
+            "statefulsets/scale Scale",
+            "statefulsets/status StatefulSet",
+        ]
+    );
+    assert_eq!(resources("/apis/discovery.k8s.io/v1"), ["endpointslices EndpointSlice"]);
+    let list = body("/apis/apps/v1");
+    assert_eq!(
+        (&list["kind"], &list["groupVersion"]),
+        (&json!("APIResourceList"), &json!("apps/v1"))
+    );
+    assert_eq!(
+        list["resources"][0],
+        json!({
+            "name": "deployments",
+            "singularName": "deployment",
+            "namespaced": true,
+            "kind": "Deployment",
+            "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+            "shortNames": ["deploy"],
+            "categories": ["all"],
+        })
+    );
+    assert_eq!(
+        list["resources"][1],
+        json!({
+            "name": "deployments/scale",
+            "singularName": "",
+            "namespaced": true,
+            "group": "autoscaling",
+            "version": "v1",
+            "kind": "Scale",
+            "verbs": ["get", "patch", "update"],
+        })
+    );
+}
+
+/// Both forms of discovery must name the same resources.
+#[test]
+fn aggregated_discovery_says_the_same_as_the_lists() {
+    for (path, prefix) in [("/api", "/api"), ("/apis", "/apis")] {
+        let aggregated = document(path, KUBECTL).unwrap();
+        assert_eq!(aggregated.content_type, AGGREGATED);
+        for group in aggregated.body["items"].as_array().unwrap() {
+            let version = &group["versions"][0];
+            assert_eq!(version["freshness"], "Current");
+            let name = group["metadata"]["name"].as_str();
+            let root = name.map_or_else(|| prefix.to_owned(), |name| format!("{prefix}/{name}"));
+            let list = body(&format!("{root}/{}", version["version"].as_str().unwrap()));
+            let plain: BTreeMap<String, Value> = list["resources"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|r| (r["name"].as_str().unwrap().to_owned(), r["verbs"].clone()))
+                .collect();
+            let mut found = BTreeMap::new();
+            for resource in version["resources"].as_array().unwrap() {
+                let name = resource["resource"].as_str().unwrap();
+                found.insert(name.to_owned(), resource["verbs"].clone());
+                for sub in resource["subresources"].as_array().into_iter().flatten() {
+                    let sub_name = sub["subresource"].as_str().unwrap();
+                    found.insert(format!("{name}/{sub_name}"), sub["verbs"].clone());
+                }
+            }
+            assert_eq!(found, plain, "{root}");
+        }
+    }
+}
+
+#[test]
+fn an_aggregated_resource() {
+    let core = document("/api", KUBECTL).unwrap().body;
+    assert_eq!(core["apiVersion"], "apidiscovery.k8s.io/v2");
+    let resources = core["items"][0]["versions"][0]["resources"].as_array().unwrap();
+    let pods = resources.iter().find(|resource| resource["resource"] == "pods").unwrap();
+    assert_eq!(
+        *pods,
+        json!({
+            "resource": "pods",
+            "responseKind": {"group": "", "version": "v1", "kind": "Pod"},
+            "scope": "Namespaced",
+            "singularResource": "pod",
+            "shortNames": ["po"],
+            "categories": ["all"],
+            "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+            "subresources": [
+                {
+                    "subresource": "binding",
+                    "responseKind": {"group": "", "version": "v1", "kind": "Binding"},
+                    "verbs": ["create"],
+                },
+                {
+                    "subresource": "status",
+                    "responseKind": {"group": "", "version": "v1", "kind": "Pod"},
+                    "verbs": ["get", "patch", "update"],
+                },
+            ],
+        })
+    );
+}
+
+#[test]
+fn the_version_is_one_that_kubectl_can_compare() {
+    let version = body("/version");
+    assert_eq!((&version["major"], &version["minor"]), (&json!("1"), &json!("36")));
+    let text = version["gitVersion"].as_str().unwrap();
+    assert!(text.starts_with("v1.36."), "{text}");
+    assert!(version["platform"].as_str().unwrap().contains('/'));
+}
+
+/// What kubectl looks for: see the module's documentation.
+#[test]
+fn every_kind_has_a_patch_that_kubectl_finds() {
+    let index = body("/openapi/v3");
+    for kind in Kind::all() {
+        let path = root_path(kind.group, kind.version);
+        let url = index["paths"][&path]["serverRelativeURL"].as_str().unwrap();
+        let (url, hash) = url.split_once("?hash=").unwrap();
+        assert_eq!(hash.len(), 16);
+        let document = body(url);
+        let kubectl_type = json!({"group": kind.group, "version": kind.version, "kind": kind.kind});
+        let patches: Vec<&Value> = document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|path| &path["patch"])
+            .filter(|patch| patch["x-kubernetes-group-version-kind"] == kubectl_type)
+            .collect();
+        let [patch] = patches.as_slice() else {
+            panic!("{} PATCH operations for {}", patches.len(), kind.kind);
+        };
+        let parameters = patch["parameters"].as_array().unwrap();
+        assert!(parameters.iter().any(|p| p["name"] == "fieldValidation" && p["in"] == "query"));
+        let content = patch["requestBody"]["content"].as_object().unwrap();
+        assert!(content.contains_key("application/merge-patch+json"));
+        assert!(!content.contains_key("application/strategic-merge-patch+json"));
+        let reference = patch["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+            .as_str()
+            .unwrap();
+        let schema = &document["components"]["schemas"][reference.rsplit('/').next().unwrap()];
+        assert_eq!(schema["x-kubernetes-group-version-kind"], json!([kubectl_type]));
+    }
+}
+
+#[test]
+fn paths_are_those_that_are_served() {
+    let paths = |path: &str| -> Vec<String> {
+        body(path)["paths"].as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(
+        paths("/openapi/v3/api/v1"),
+        [
+            "/api/v1/namespaces/{namespace}/endpoints/{name}",
+            "/api/v1/namespaces/{namespace}/events/{name}",
+            "/api/v1/namespaces/{namespace}/pods/{name}",
+            "/api/v1/namespaces/{namespace}/services/{name}",
+            "/api/v1/namespaces/{name}",
+            "/api/v1/nodes/{name}",
+        ]
+    );
+    assert_eq!(
+        paths("/openapi/v3/apis/discovery.k8s.io/v1"),
+        ["/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/{name}"]
+    );
+}
