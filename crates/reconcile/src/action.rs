@@ -78,6 +78,13 @@ pub enum Action {
         /// The owners that must be absent.
         absent: Vec<Owner>,
     },
+    /// Delete all objects of a kind in a namespace (`DELETE` on the collection); none is not an error.
+    DeleteAll {
+        /// The kind, for example `Event`.
+        kind: &'static str,
+        /// The namespace.
+        namespace: String,
+    },
     /// Remove the finalizer `kubernetes` from this namespace (`PUT /api/v1/namespaces/NAME/finalize`), whose
     /// content is gone as far as the watched kinds tell. The API refuses, or the caller checks, when objects of
     /// other kinds remain.

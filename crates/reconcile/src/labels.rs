@@ -40,3 +40,11 @@ pub const FOREGROUND: &str = "foregroundDeletion";
 pub const ORPHAN: &str = "orphan";
 /// What `kubectl apply` last applied.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// On a pod: how dear its deletion is when its ReplicaSet shrinks.
+pub const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+/// On a ReplicaSet: how many replicas its Deployment wanted when it was last scaled.
+pub const DESIRED_REPLICAS: &str = "deployment.kubernetes.io/desired-replicas";
+/// On a ReplicaSet: how many replicas its Deployment allowed then, surge included.
+pub const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
+/// On a ReplicaSet: the earlier rollouts that used the same template.
+pub const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";

@@ -12,15 +12,23 @@
 //! same work decides nothing.
 
 pub mod action;
+mod claim;
 pub mod context;
+mod deployment;
 mod endpoint_slice;
 mod endpoints;
+mod garbage;
+mod hash;
 pub mod labels;
 mod mirror;
+mod namespace;
+mod number;
 mod owner;
 mod pod;
+mod replica_set;
 mod selector;
 mod service;
+mod stateful_set;
 pub mod work;
 pub mod world;
 
@@ -31,14 +39,21 @@ pub use world::World;
 
 /// Decides what one piece of work asks of the API.
 pub fn reconcile(world: &World, work: &Work, context: &mut Context<'_>) -> Decision {
-    match work {
+    let mut decision = match work {
         Work::EndpointSlices(key) => endpoint_slice::decide(world, key, context),
         Work::Mirror(key) => mirror::decide(world, key, context),
         Work::Endpoints(key) => endpoints::decide(world, key),
-        Work::StatefulSet(_)
-        | Work::Deployment(_)
-        | Work::ReplicaSet(_)
-        | Work::Garbage(_)
-        | Work::Namespace(_) => Decision::default(),
+        Work::StatefulSet(key) => stateful_set::decide(world, key, context),
+        Work::Deployment(key) => deployment::decide(world, key, context),
+        Work::ReplicaSet(key) => replica_set::decide(world, key, context),
+        Work::Garbage(target) => garbage::decide(world, target),
+        Work::Namespace(name) => namespace::decide(world, name),
+    };
+    // The API takes nothing new into a namespace that is being deleted: neither objects nor Events.
+    if work.namespace().is_some_and(|namespace| world.terminating(namespace)) {
+        decision
+            .actions
+            .retain(|action| !matches!(action, Action::Create(_) | Action::Record { .. }));
     }
+    decision
 }

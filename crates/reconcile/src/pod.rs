@@ -1,5 +1,8 @@
 //! What controllers ask of a pod.
 
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodCondition, PodSpec, PodStatus};
 
 /// The pod's condition of this type.
@@ -10,6 +13,18 @@ pub(crate) fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition
 /// Whether its condition Ready is True.
 pub(crate) fn ready(pod: &Pod) -> bool {
     condition(pod, "Ready").is_some_and(|condition| condition.status == "True")
+}
+
+/// How long until it counts as available: it must have been ready for `min_ready_seconds`. `None` when it is not
+/// ready.
+pub(crate) fn available_in(pod: &Pod, min_ready_seconds: i32, now: Timestamp) -> Option<Duration> {
+    let ready = condition(pod, "Ready").filter(|condition| condition.status == "True")?;
+    let min_ready = SignedDuration::from_secs(min_ready_seconds.max(0).into());
+    if min_ready.is_zero() {
+        return Some(Duration::ZERO);
+    }
+    let since = ready.last_transition_time.as_ref().map_or(now, |time| time.0);
+    Some(Duration::try_from(min_ready - now.duration_since(since)).unwrap_or(Duration::ZERO))
 }
 
 /// Its phase; empty before a node took it.

@@ -40,3 +40,18 @@ pub enum Work {
     /// The content of this namespace, which is being deleted.
     Namespace(String),
 }
+
+impl Work {
+    /// The namespace whose objects this work may create.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::EndpointSlices(key)
+            | Self::Mirror(key)
+            | Self::Endpoints(key)
+            | Self::StatefulSet(key)
+            | Self::Deployment(key)
+            | Self::ReplicaSet(key) => Some(&key.namespace),
+            Self::Garbage(_) | Self::Namespace(_) => None,
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::labels::{
     FOREGROUND, MIRRORING_CONTROLLER, ORPHAN, SERVICE_NAME, SLICE_MANAGED_BY, ZONE,
 };
 use crate::owner::controller;
-use crate::selector::matches;
+use crate::selector::compile;
 use crate::{Key, Work};
 
 /// The pieces found.
@@ -178,12 +178,12 @@ fn adopters(world: &World, namespace: &str, pod: &Pod, work: &mut Found) {
     let empty = BTreeMap::new();
     let labels = pod.metadata.labels.as_ref().unwrap_or(&empty);
     for set in world.replica_sets.in_namespace(namespace) {
-        if set.spec.as_ref().is_some_and(|spec| matches(&spec.selector, labels)) {
+        if set.spec.as_ref().is_some_and(|spec| compile(&spec.selector).matches(labels)) {
             work.insert(Work::ReplicaSet(key(&**set)));
         }
     }
     for set in world.stateful_sets.in_namespace(namespace) {
-        if set.spec.as_ref().is_some_and(|spec| matches(&spec.selector, labels)) {
+        if set.spec.as_ref().is_some_and(|spec| compile(&spec.selector).matches(labels)) {
             work.insert(Work::StatefulSet(key(&**set)));
         }
     }
@@ -283,7 +283,7 @@ pub(super) fn replica_set(
             None => {
                 let empty = BTreeMap::new();
                 let labels = set.metadata.labels.as_ref().unwrap_or(&empty);
-                let selects = |selector: &LabelSelector| matches(selector, labels);
+                let selects = |selector: &LabelSelector| compile(selector).matches(labels);
                 for deployment in world.deployments.in_namespace(namespace) {
                     if deployment.spec.as_ref().is_some_and(|spec| selects(&spec.selector)) {
                         work.insert(Work::Deployment(key(&**deployment)));

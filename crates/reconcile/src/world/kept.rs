@@ -54,7 +54,19 @@ macro_rules! kept {
         }
     )*
 
+        /// The kinds that the world keeps.
+        pub const KINDS: &[&str] = &[$($kind::KIND),*];
+
         impl World {
+            /// The objects of one kind in one namespace.
+            pub(crate) fn content(&self, kind: &str, namespace: &str) -> Vec<(ObjectRef, ObjectMeta)> {
+                $(if kind == $kind::KIND {
+                    let objects = self.$field.in_namespace(namespace);
+                    return objects.map(|object| (reference(&**object), object.metadata.clone())).collect();
+                })*
+                Vec::new()
+            }
+
             /// The objects of one kind, cloned.
             pub(super) fn all(&self, kind: &str) -> Vec<Object> {
                 $(if kind == $kind::KIND {

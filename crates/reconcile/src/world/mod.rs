@@ -21,16 +21,16 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
 use manifest::{Object, ObjectRef};
 
 use crate::labels::ENDPOINTS_MANAGED_BY;
 use crate::{Key, Work};
 use affected::gather;
 use index::{Groups, PairIndex, SelectorIndex};
-pub use kept::Kept;
-pub(crate) use kept::names;
-use kept::{Indexed, known};
+use kept::Indexed;
+pub use kept::{KINDS, Kept};
+pub(crate) use kept::{known, names};
 pub use store::Store;
 use tombstones::Tombstones;
 
@@ -173,16 +173,23 @@ impl World {
         }
         if kind == "Service" {
             // Left over from a Service that went while nobody watched.
-            let leftover = self.endpoints.iter().filter(|endpoints| {
-                let labels = endpoints.metadata.labels.as_ref();
-                let (namespace, name) = names(&***endpoints);
-                labels.and_then(|labels| labels.get(ENDPOINTS_MANAGED_BY)).is_some()
-                    && self.services.get(namespace, name).is_none()
-            });
-            work.extend(leftover.map(|endpoints| {
+            for endpoints in self.endpoints.iter() {
                 let (namespace, name) = names(&**endpoints);
-                Work::Endpoints(Key::new(namespace, name))
-            }));
+                if self.services.get(namespace, name).is_some() {
+                    continue;
+                }
+                let key = Key::new(namespace, name);
+                work.push(Work::Mirror(key.clone()));
+                let labels = endpoints.metadata.labels.as_ref();
+                if labels.is_some_and(|labels| labels.contains_key(ENDPOINTS_MANAGED_BY)) {
+                    work.push(Work::Endpoints(key));
+                }
+            }
+        }
+        if self.all_synced() {
+            // Deletions that had to wait until every dependent and all content is known.
+            let waiting = |work: &Work| matches!(work, Work::Garbage(_) | Work::Namespace(_));
+            work.extend(self.all_work().into_iter().filter(waiting));
         }
         work.sort();
         work.dedup();
@@ -192,6 +199,11 @@ impl World {
     /// Whether all objects of this kind are known.
     pub fn synced(&self, kind: &str) -> bool {
         self.synced.contains(kind)
+    }
+
+    /// Whether all objects of every kind are known.
+    pub fn all_synced(&self) -> bool {
+        KINDS.iter().all(|kind| self.synced(kind))
     }
 
     /// The object of kind `T` with this name; `namespace` is empty for cluster-scoped kinds.
@@ -256,6 +268,28 @@ impl World {
             .flatten()
             .filter_map(move |name| self.pods.get(namespace, name))
             .filter(move |pod| pod.metadata.labels.as_ref().is_some_and(|has| carries(has, labels)))
+    }
+
+    /// The pods of a namespace that a label selector may match: all that carry its `matchLabels`.
+    pub(crate) fn pods_selected<'a>(
+        &'a self,
+        namespace: &'a str,
+        selector: &'a LabelSelector,
+    ) -> Box<dyn Iterator<Item = &'a Arc<Pod>> + 'a> {
+        match selector.match_labels.as_ref().filter(|labels| !labels.is_empty()) {
+            Some(labels) => Box::new(self.pods_with(namespace, labels)),
+            None => Box::new(self.pods.in_namespace(namespace)),
+        }
+    }
+
+    /// The ReplicaSets of a namespace that nothing controls.
+    pub(crate) fn orphan_replica_sets<'a>(
+        &'a self,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = &'a Arc<ReplicaSet>> + 'a {
+        self.orphan_replica_sets
+            .get(namespace)
+            .filter_map(move |name| self.replica_sets.get(namespace, name))
     }
 
     /// The Services of a namespace whose selector matches these labels.

@@ -1,0 +1,86 @@
+//! The ReplicaSets of a Deployment: the new one, which has its template, and the old ones.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::{DeploymentSpec, ReplicaSet};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::labels::{REVISION, REVISION_HISTORY, TEMPLATE_HASH};
+
+/// The ReplicaSets, oldest first.
+pub(super) struct Sets {
+    pub(super) new: Option<Arc<ReplicaSet>>,
+    pub(super) old: Vec<Arc<ReplicaSet>>,
+}
+
+impl Sets {
+    pub(super) fn new(spec: &DeploymentSpec, mut owned: Vec<Arc<ReplicaSet>>) -> Self {
+        owned.sort_by_key(|set| {
+            let created = set.metadata.creation_timestamp.as_ref().map(|time| time.0);
+            (created, set.metadata.name.clone())
+        });
+        let wanted = without_hash(&spec.template);
+        let at = owned.iter().position(|set| {
+            let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+            template.is_some_and(|template| without_hash(template) == wanted)
+        });
+        let new = at.map(|at| owned.remove(at));
+        Self { new, old: owned }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<ReplicaSet>> {
+        self.old.iter().chain(&self.new)
+    }
+
+    /// The old ones that still want pods.
+    pub(super) fn active_old(&self) -> Vec<Arc<ReplicaSet>> {
+        self.old.iter().filter(|set| replicas(set) > 0).cloned().collect()
+    }
+
+    /// The revision after all old ones.
+    pub(super) fn next_revision(&self) -> i64 {
+        self.old.iter().map(|set| revision(&set.metadata)).max().unwrap_or(0) + 1
+    }
+}
+
+/// The template as its author wrote it.
+fn without_hash(template: &PodTemplateSpec) -> PodTemplateSpec {
+    let mut template = template.clone();
+    if let Some(metadata) = &mut template.metadata
+        && let Some(labels) = &mut metadata.labels
+    {
+        labels.remove(TEMPLATE_HASH);
+    }
+    template
+}
+
+/// How many pods it wants.
+pub(super) fn replicas(set: &ReplicaSet) -> i32 {
+    set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1)
+}
+
+/// How many of its pods are available, as its status tells.
+pub(super) fn available(set: &ReplicaSet) -> i32 {
+    set.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0)
+}
+
+/// The number of the rollout; 0 when it has none.
+pub(super) fn revision(metadata: &ObjectMeta) -> i64 {
+    let annotation =
+        metadata.annotations.as_ref().and_then(|annotations| annotations.get(REVISION));
+    annotation.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Writes a revision, and the one before it into the history.
+pub(super) fn note_revision(annotations: &mut BTreeMap<String, String>, held: i64, wanted: i64) {
+    if held > 0 {
+        let history = annotations.entry(REVISION_HISTORY.to_owned()).or_default();
+        if !history.is_empty() {
+            history.push(',');
+        }
+        history.push_str(&held.to_string());
+    }
+    annotations.insert(REVISION.to_owned(), wanted.to_string());
+}

@@ -1,0 +1,214 @@
+//! The status of a Deployment: counts, and the conditions Available and Progressing.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use manifest::Object;
+
+use super::{Look, sets};
+use crate::world::names;
+use crate::{Action, Decision};
+
+const AVAILABLE: &str = "Available";
+const PROGRESSING: &str = "Progressing";
+const DONE: &str = "NewReplicaSetAvailable";
+const TIMED_OUT: &str = "ProgressDeadlineExceeded";
+
+/// Whether all pods are of the new template and available.
+pub(super) fn complete(look: &Look<'_>) -> bool {
+    is_complete(look, &counts(look))
+}
+
+fn is_complete(look: &Look<'_>, status: &DeploymentStatus) -> bool {
+    let wanted = Some(look.replicas()).filter(|count| *count != 0);
+    status.updated_replicas == wanted
+        && status.replicas == wanted
+        && status.available_replicas == wanted
+}
+
+/// The status update of the creation of a ReplicaSet: progress is measured from here.
+pub(super) fn created(look: &Look<'_>, set: &str) -> Option<Action> {
+    deadline(look)?;
+    let mut deployment = look.deployment.clone();
+    let status = deployment.status.get_or_insert_default();
+    let message = format!("Created new replica set \"{set}\"");
+    put(status, condition(look.now, PROGRESSING, true, "NewReplicaSetCreated", message), true);
+    Some(Action::UpdateStatus(Object::Deployment(deployment)))
+}
+
+/// The status update that makes the next ReplicaSet take another name.
+pub(super) fn collided(deployment: &Deployment, collisions: i32) -> Action {
+    let mut deployment = deployment.clone();
+    deployment.status.get_or_insert_default().collision_count = Some(collisions.saturating_add(1));
+    Action::UpdateStatus(Object::Deployment(deployment))
+}
+
+/// The update of the status, if it is not what the ReplicaSets say, and when the deadline passes.
+pub(super) fn update(look: &Look<'_>) -> Decision {
+    let held = look.deployment.status.clone().unwrap_or_default();
+    let mut status = counts(look);
+    let paces = look.paces();
+    let enough = status.available_replicas.unwrap_or(0) >= look.replicas() - paces.1;
+    let available = if enough {
+        condition(
+            look.now,
+            AVAILABLE,
+            true,
+            "MinimumReplicasAvailable",
+            "Deployment has minimum availability.".to_owned(),
+        )
+    } else {
+        condition(
+            look.now,
+            AVAILABLE,
+            false,
+            "MinimumReplicasUnavailable",
+            "Deployment does not have minimum availability.".to_owned(),
+        )
+    };
+    put(&mut status, available, false);
+    let retry_after = progress(look, &held, &mut status);
+    if status.conditions.as_ref().is_some_and(Vec::is_empty) {
+        status.conditions = None;
+    }
+    let mut decision = Decision { actions: Vec::new(), retry_after };
+    if look.deployment.status.as_ref() != Some(&status) {
+        let mut deployment = look.deployment.clone();
+        deployment.status = Some(status);
+        decision.actions.push(Action::UpdateStatus(Object::Deployment(deployment)));
+    }
+    decision
+}
+
+/// The counts, with the conditions and collisions that the status holds.
+fn counts(look: &Look<'_>) -> DeploymentStatus {
+    let held = look.deployment.status.clone().unwrap_or_default();
+    let mut replicas = 0;
+    let mut ready = 0;
+    let mut available = 0;
+    let mut wanted = 0;
+    for set in look.sets.all() {
+        wanted += sets::replicas(set);
+        available += sets::available(set);
+        if let Some(status) = &set.status {
+            replicas += status.replicas;
+            ready += status.ready_replicas.unwrap_or(0);
+        }
+    }
+    let updated = look
+        .sets
+        .new
+        .as_ref()
+        .and_then(|set| set.status.as_ref())
+        .map_or(0, |status| status.replicas);
+    let some = |count: i32| (count != 0).then_some(count);
+    DeploymentStatus {
+        available_replicas: some(available),
+        collision_count: held.collision_count,
+        conditions: held.conditions,
+        observed_generation: look.deployment.metadata.generation,
+        ready_replicas: some(ready),
+        replicas: some(replicas),
+        terminating_replicas: held.terminating_replicas,
+        unavailable_replicas: some((wanted - available).max(0)),
+        updated_replicas: some(updated),
+    }
+}
+
+fn deadline(look: &Look<'_>) -> Option<SignedDuration> {
+    let seconds = look.spec.progress_deadline_seconds.unwrap_or(600);
+    // Kubernetes' way to say "none".
+    (seconds != i32::MAX).then(|| SignedDuration::from_secs(seconds.into()))
+}
+
+/// The condition Progressing; when to look again for the deadline.
+fn progress(
+    look: &Look<'_>,
+    held: &DeploymentStatus,
+    status: &mut DeploymentStatus,
+) -> Option<Duration> {
+    let Some(deadline) = deadline(look) else {
+        status
+            .conditions
+            .get_or_insert_default()
+            .retain(|condition| condition.type_ != PROGRESSING);
+        return None;
+    };
+    let current = held.conditions.iter().flatten().find(|condition| condition.type_ == PROGRESSING);
+    let reason = current.and_then(|current| current.reason.as_deref()).unwrap_or_default();
+    if reason == DONE && status.replicas == status.updated_replicas {
+        return None;
+    }
+    let subject = match &look.sets.new {
+        Some(set) => format!("ReplicaSet \"{}\"", names(&**set).1),
+        None => format!("Deployment \"{}\"", names(look.deployment).1),
+    };
+    let older = |status: &DeploymentStatus| {
+        status.replicas.unwrap_or(0) - status.updated_replicas.unwrap_or(0)
+    };
+    let moved = status.updated_replicas > held.updated_replicas
+        || status.ready_replicas > held.ready_replicas
+        || status.available_replicas > held.available_replicas
+        || older(status) < older(held);
+    if is_complete(look, status) {
+        let message = format!("{subject} has successfully progressed.");
+        put(status, condition(look.now, PROGRESSING, true, DONE, message), true);
+        return None;
+    }
+    if moved || current.is_none() {
+        let message = format!("{subject} is progressing.");
+        put(status, condition(look.now, PROGRESSING, true, "ReplicaSetUpdated", message), true);
+        return Duration::try_from(deadline).ok();
+    }
+    if reason == TIMED_OUT {
+        return None;
+    }
+    let since = current
+        .and_then(|current| current.last_update_time.as_ref())
+        .map_or(look.now, |time| time.0);
+    let left = deadline - look.now.duration_since(since);
+    if left.is_positive() {
+        return Duration::try_from(left).ok();
+    }
+    let message = format!("{subject} has timed out progressing.");
+    put(status, condition(look.now, PROGRESSING, false, TIMED_OUT, message), true);
+    None
+}
+
+fn condition(
+    now: Timestamp,
+    kind: &str,
+    is: bool,
+    reason: &str,
+    message: String,
+) -> DeploymentCondition {
+    DeploymentCondition {
+        last_transition_time: Some(Time(now)),
+        last_update_time: Some(Time(now)),
+        message: Some(message),
+        reason: Some(reason.to_owned()),
+        status: if is { "True" } else { "False" }.to_owned(),
+        type_: kind.to_owned(),
+    }
+}
+
+/// Sets a condition. One of the same status keeps its transition time; one of the same reason too stays as it is,
+/// unless `refresh` says that its update time matters.
+fn put(status: &mut DeploymentStatus, mut new: DeploymentCondition, refresh: bool) {
+    let conditions = status.conditions.get_or_insert_default();
+    match conditions.iter_mut().find(|condition| condition.type_ == new.type_) {
+        Some(held) => {
+            let same = held.status == new.status && held.reason == new.reason;
+            if same && !refresh {
+                return;
+            }
+            if held.status == new.status {
+                new.last_transition_time = held.last_transition_time.clone();
+            }
+            *held = new;
+        }
+        None => conditions.push(new),
+    }
+}

@@ -1,0 +1,120 @@
+//! What makes a StatefulSet's pod the one it is: name, labels, hostname, claims.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaimVolumeSource, Pod, PodSpec, Volume};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::labels::{POD_INDEX, POD_NAME, REVISION_HASH};
+use crate::owner::controlled_by;
+use crate::world::names;
+
+/// The ordinal in the name of a set's pod, `<set>-<ordinal>`.
+pub(super) fn ordinal(set: &str, pod: &str) -> Option<i64> {
+    let digits = pod.strip_prefix(set)?.strip_prefix('-')?;
+    let plain = !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits == "0" || !digits.starts_with('0'));
+    if plain { digits.parse().ok() } else { None }
+}
+
+/// A pod from the set's template.
+pub(super) fn new_pod(
+    set: &StatefulSet,
+    spec: &StatefulSetSpec,
+    revision: &str,
+    ordinal: i64,
+) -> Pod {
+    let template = spec.template.metadata.clone().unwrap_or_default();
+    let metadata = ObjectMeta {
+        annotations: template.annotations,
+        finalizers: template.finalizers,
+        labels: template.labels,
+        ..ObjectMeta::default()
+    };
+    finish(set, spec, metadata, spec.template.spec.clone().unwrap_or_default(), revision, ordinal)
+}
+
+/// A pod like one of an earlier revision, in another place.
+pub(super) fn renewed_from(
+    set: &StatefulSet,
+    spec: &StatefulSetSpec,
+    sibling: &Pod,
+    revision: &str,
+    ordinal: i64,
+) -> Pod {
+    let metadata = ObjectMeta {
+        annotations: spec
+            .template
+            .metadata
+            .as_ref()
+            .and_then(|template| template.annotations.clone()),
+        labels: sibling.metadata.labels.clone(),
+        ..ObjectMeta::default()
+    };
+    let mut pod_spec = sibling.spec.clone().unwrap_or_default();
+    pod_spec.node_name =
+        spec.template.spec.as_ref().and_then(|template| template.node_name.clone());
+    finish(set, spec, metadata, pod_spec, revision, ordinal)
+}
+
+fn finish(
+    set: &StatefulSet,
+    spec: &StatefulSetSpec,
+    mut metadata: ObjectMeta,
+    mut pod_spec: PodSpec,
+    revision: &str,
+    ordinal: i64,
+) -> Pod {
+    let (namespace, set_name) = names(set);
+    let name = format!("{set_name}-{ordinal}");
+    let labels = metadata.labels.get_or_insert_default();
+    labels.extend(identity(&name, ordinal));
+    labels.insert(REVISION_HASH.to_owned(), revision.to_owned());
+    metadata.namespace = Some(namespace.to_owned());
+    metadata.generate_name = Some(format!("{set_name}-"));
+    metadata.owner_references = Some(vec![controlled_by(set)]);
+    pod_spec.hostname = Some(name.clone());
+    pod_spec.subdomain = spec.service_name.clone().filter(|service| !service.is_empty());
+    claims(set_name, spec, ordinal, &mut pod_spec);
+    metadata.name = Some(name);
+    Pod { metadata, spec: Some(pod_spec), status: None }
+}
+
+fn identity(name: &str, ordinal: i64) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (POD_NAME.to_owned(), name.to_owned()),
+        (POD_INDEX.to_owned(), ordinal.to_string()),
+    ])
+}
+
+/// A volume per claim template, in place of a volume of that name.
+fn claims(set: &str, spec: &StatefulSetSpec, ordinal: i64, pod_spec: &mut PodSpec) {
+    for template in spec.volume_claim_templates.iter().flatten() {
+        let Some(claim) = &template.metadata.name else { continue };
+        let volumes = pod_spec.volumes.get_or_insert_default();
+        volumes.retain(|volume| volume.name != *claim);
+        volumes.push(Volume {
+            name: claim.clone(),
+            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                claim_name: format!("{claim}-{set}-{ordinal}"),
+                read_only: None,
+            }),
+            ..Volume::default()
+        });
+    }
+}
+
+/// The pod with the labels of its identity, if it lacks one.
+pub(super) fn identify(set: &StatefulSet, pod: &Pod) -> Option<Pod> {
+    let (_, name) = names(pod);
+    let identity = identity(name, ordinal(names(set).1, name)?);
+    let labels = pod.metadata.labels.as_ref();
+    if labels.is_some_and(|labels| crate::world::carries(labels, &identity)) {
+        return None;
+    }
+    let mut identified = pod.clone();
+    identified.metadata.labels.get_or_insert_default().extend(identity);
+    Some(identified)
+}
