@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{DeleteParams, GetParams, PostParams};
+use kube::api::{DeleteParams, GetParams, ListParams, PostParams};
 use kube::core::Request;
 use kube::{Client, Error, Resource};
 use manifest::{Kind, KindId, Object, ObjectRef};
@@ -63,6 +63,15 @@ macro_rules! kinds {
                 let request = requests::<$kind>(&target.namespace).delete(&target.name, params);
                 let answer = client.request_status::<$kind>(request.map_err(Error::BuildRequest)?).await?;
                 Ok(answer.left().map(Object::from))
+            })* }
+        }
+
+        /// DELETE of all objects of a kind in a namespace.
+        pub(crate) async fn delete_all(client: &Client, kind: KindId, namespace: &str) -> kube::Result<()> {
+            match kind { $(KindId::$kind => {
+                let request = requests::<$kind>(namespace)
+                    .delete_collection(&DeleteParams::background(), &ListParams::default());
+                client.request_text(request.map_err(Error::BuildRequest)?).await.map(drop)
             })* }
         }
 

@@ -135,6 +135,13 @@ impl Hands {
                 }
                 self.wrote(kind::replace(&self.client, &object).await)
             }
+            Action::DeleteAll { kind: name, namespace } => {
+                let Some(kind) = kind::named(name) else {
+                    return Err(Stopped::Moot(format!("{name} is no kind of ours")));
+                };
+                kind::delete_all(&self.client, kind, &namespace).await?;
+                Ok(None)
+            }
             Action::Finalize { namespace, uid } => self.finalize(namespace, uid).await,
             Action::Record { regarding, uid, warning, reason, message, component } => {
                 self.recorder.record(Notice {
