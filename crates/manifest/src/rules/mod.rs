@@ -2,9 +2,22 @@
 //!
 //! An object passes [`normalize`], [`default`] and [`validate`], in that order.
 
+mod defaults;
+mod deployment;
+mod endpoint_slice;
+mod endpoints;
+mod event;
 pub mod metadata;
 pub mod names;
+mod namespace;
+mod net;
+mod node;
 mod normalize;
+mod pod;
+mod replica_set;
+pub mod service;
+mod stateful_set;
+mod workload;
 
 pub use normalize::{Normalized, normalize};
 
@@ -23,19 +36,17 @@ use crate::kind::{Kind, KindId};
 ///
 /// What depends on the cluster (addresses, node ports, IP families) is not filled in here.
 pub fn default(kind: &Kind, value: &mut Value) {
+    let Some(object) = value.as_object_mut() else { return };
     match kind.id {
-        KindId::Namespace
-        | KindId::Pod
-        | KindId::Service
-        | KindId::Endpoints
-        | KindId::EndpointSlice
-        | KindId::StatefulSet
-        | KindId::Deployment
-        | KindId::ReplicaSet
-        | KindId::Node
-        | KindId::Event => {
-            let _ = value;
-        }
+        KindId::Namespace => namespace::default(object),
+        KindId::Pod => pod::default(object),
+        KindId::Service => service::default(object),
+        KindId::Endpoints => endpoints::default(object),
+        KindId::EndpointSlice => endpoint_slice::default(object),
+        KindId::StatefulSet => stateful_set::default(object),
+        KindId::Deployment => deployment::default(object),
+        KindId::ReplicaSet => replica_set::default(object),
+        KindId::Node | KindId::Event => {}
     }
 }
 
@@ -43,16 +54,22 @@ pub fn default(kind: &Kind, value: &mut Value) {
 /// update. An empty list means valid.
 pub fn validate(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
     match kind.id {
-        KindId::Namespace => typed::<Namespace>(kind, new, old, |_, _, _| {}),
-        KindId::Node => typed::<Node>(kind, new, old, |_, _, _| {}),
-        KindId::Pod => typed::<Pod>(kind, new, old, |_, _, _| {}),
-        KindId::Service => typed::<Service>(kind, new, old, |_, _, _| {}),
-        KindId::Endpoints => typed::<Endpoints>(kind, new, old, |_, _, _| {}),
-        KindId::Event => typed::<Event>(kind, new, old, |_, _, _| {}),
-        KindId::EndpointSlice => typed::<EndpointSlice>(kind, new, old, |_, _, _| {}),
-        KindId::StatefulSet => typed::<StatefulSet>(kind, new, old, |_, _, _| {}),
-        KindId::Deployment => typed::<Deployment>(kind, new, old, |_, _, _| {}),
-        KindId::ReplicaSet => typed::<ReplicaSet>(kind, new, old, |_, _, _| {}),
+        KindId::Namespace => typed::<Namespace>(kind, new, old, |new, _, errors| {
+            namespace::validate(new, errors);
+        }),
+        KindId::Node => typed::<Node>(kind, new, old, node::validate),
+        KindId::Pod => typed::<Pod>(kind, new, old, pod::validate),
+        KindId::Service => typed::<Service>(kind, new, old, service::validate),
+        KindId::Endpoints => typed::<Endpoints>(kind, new, old, |new, _, errors| {
+            endpoints::validate(new, errors);
+        }),
+        KindId::Event => typed::<Event>(kind, new, old, |new, _, errors| {
+            event::validate(new, errors);
+        }),
+        KindId::EndpointSlice => typed::<EndpointSlice>(kind, new, old, endpoint_slice::validate),
+        KindId::StatefulSet => typed::<StatefulSet>(kind, new, old, stateful_set::validate),
+        KindId::Deployment => typed::<Deployment>(kind, new, old, deployment::validate),
+        KindId::ReplicaSet => typed::<ReplicaSet>(kind, new, old, replica_set::validate),
     }
 }
 
