@@ -1,0 +1,73 @@
+//! Bodies: requests read within a bound, answers of one boxed type.
+
+use std::convert::Infallible;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use serde_json::Value;
+
+use crate::status::StatusError;
+
+/// The body of every answer: whole for most, a stream without end for watches.
+pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// The largest request body that is read, in bytes; the limit of Kubernetes.
+pub const MAX_REQUEST_BYTES: usize = 3 * 1024 * 1024;
+
+/// Reads a request's body, up to [`MAX_REQUEST_BYTES`].
+pub(crate) async fn read<B>(body: B) -> Result<Bytes, StatusError>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+{
+    if body.size_hint().lower() > MAX_REQUEST_BYTES as u64 {
+        return Err(StatusError::too_large(MAX_REQUEST_BYTES));
+    }
+    let mut body = std::pin::pin!(body);
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            StatusError::bad_request(format!("the request's body could not be read: {error}"))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + all.len() + data.len() > MAX_REQUEST_BYTES {
+            return Err(StatusError::too_large(MAX_REQUEST_BYTES));
+        }
+        // A body of one frame, which is nearly every body, is not copied.
+        if first.is_empty() && all.is_empty() {
+            first = data;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// A whole body.
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).boxed_unsync()
+}
+
+/// An answer of JSON text.
+pub(crate) fn json_response(code: StatusCode, json: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(full(json));
+    *response.status_mut() = code;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A JSON value as text.
+pub(crate) fn to_bytes(value: &Value) -> Bytes {
+    serde_json::to_vec(value).expect("a JSON value serialises").into()
+}
+
+/// A failure as an answer.
+pub fn error_response(error: &StatusError) -> Response<Body> {
+    let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    json_response(code, to_bytes(&error.to_value()))
+}

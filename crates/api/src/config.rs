@@ -1,0 +1,29 @@
+//! What the API server is told at start.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::allocate::Cidr;
+
+/// Tells the time; a parameter so that tests can set it.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the API server is told at start.
+#[derive(Clone)]
+pub struct Config {
+    /// The ranges of cluster IPs: one, or two of different families, the first being of the primary family.
+    pub service_cidrs: Vec<Cidr>,
+    /// Where clients reach this server: the endpoint of the Service `kubernetes`.
+    pub advertise: SocketAddr,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+impl Config {
+    /// The system's clock.
+    pub fn new(service_cidrs: Vec<Cidr>, advertise: SocketAddr) -> Self {
+        Self { service_cidrs, advertise, clock: Arc::new(Timestamp::now) }
+    }
+}

@@ -1,0 +1,71 @@
+//! Events are kept for an hour after they were last seen, as in Kubernetes.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use manifest::kind::{Kind, KindId};
+use serde_json::Value;
+
+use crate::object;
+use crate::options::DeleteOptions;
+use crate::registry::Subject;
+use crate::service::ApiServer;
+
+/// How long an Event is kept.
+const KEPT: SignedDuration = SignedDuration::from_hours(1);
+
+/// How often is looked.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// How many Events one sweep deletes at most, so that it never holds others up for long.
+const SWEEP_MAX: usize = 1000;
+
+impl ApiServer {
+    /// Expires Events from time to time, forever. To be run beside the server.
+    pub async fn maintain(self) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        loop {
+            ticks.tick().await;
+            self.expire_events().await;
+        }
+    }
+
+    /// Deletes Events that are older than an hour, at most 1,000 of them; returns how many.
+    pub async fn expire_events(&self) -> usize {
+        let registry = self.registry();
+        let kind = Kind::of(KindId::Event);
+        let Ok(oldest) = (registry.config.clock)().checked_sub(KEPT) else { return 0 };
+        let mut expired = 0;
+        for entry in registry.store.list(kind.resource(), None).entries {
+            if expired == SWEEP_MAX {
+                break;
+            }
+            let event = object::stored(&entry.json);
+            if last_seen(&event).is_none_or(|seen| seen >= oldest) {
+                continue;
+            }
+            let options = DeleteOptions {
+                resource_version: Some(entry.revision.to_string()),
+                ..DeleteOptions::default()
+            };
+            let subject = Subject { kind, namespace: &entry.key.namespace, name: &entry.key.name };
+            // An Event that was seen again in the meantime stays.
+            if registry.delete(subject, &options).await.is_ok() {
+                expired += 1;
+            }
+        }
+        expired
+    }
+}
+
+fn last_seen(event: &Value) -> Option<Timestamp> {
+    [
+        &event["series"]["lastObservedTime"],
+        &event["lastTimestamp"],
+        &event["eventTime"],
+        &event["metadata"]["creationTimestamp"],
+    ]
+    .into_iter()
+    .filter_map(|time| time.as_str()?.parse().ok())
+    .max()
+}

@@ -1,0 +1,98 @@
+//! Content negotiation: what the client accepts, and what it sends.
+
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE};
+
+use crate::patch::Format;
+use crate::status::{Reason, StatusError};
+
+/// The form in which objects are answered. All forms are JSON; protobuf is never made, and clients that prefer it
+/// also accept JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As stored.
+    Object,
+    /// `Table` of `meta.k8s.io/v1`, made for people.
+    Table,
+    /// `PartialObjectMetadata` of `meta.k8s.io/v1`.
+    Metadata,
+}
+
+impl Form {
+    /// The first acceptable form that the `Accept` header names; quality values are not weighed, as in Kubernetes.
+    pub fn accepted(headers: &HeaderMap) -> Result<Self, StatusError> {
+        let mut named = false;
+        for header in headers.get_all(ACCEPT) {
+            let Ok(header) = header.to_str() else { continue };
+            for range in header.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+                named = true;
+                if let Some(form) = Self::of_range(range) {
+                    return Ok(form);
+                }
+            }
+        }
+        if !named {
+            return Ok(Self::Object);
+        }
+        Err(StatusError::new(
+            Reason::NotAcceptable,
+            "only the following media types are accepted: application/json, \
+             application/json;as=Table;v=v1;g=meta.k8s.io, \
+             application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io, \
+             application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+        ))
+    }
+
+    fn of_range(range: &str) -> Option<Self> {
+        let mut parts = range.split(';').map(str::trim);
+        if !matches!(parts.next()?, "application/json" | "*/*" | "application/*") {
+            return None;
+        }
+        let (mut kind, mut version, mut group) = (None, None, None);
+        for part in parts {
+            match part.split_once('=') {
+                Some(("as", value)) => kind = Some(value),
+                Some(("v", value)) => version = Some(value),
+                Some(("g", value)) => group = Some(value),
+                _ => {}
+            }
+        }
+        match (kind, version, group) {
+            (None, ..) => Some(Self::Object),
+            (Some("Table"), Some("v1"), Some("meta.k8s.io")) => Some(Self::Table),
+            (
+                Some("PartialObjectMetadata" | "PartialObjectMetadataList"),
+                Some("v1"),
+                Some("meta.k8s.io"),
+            ) => Some(Self::Metadata),
+            _ => None,
+        }
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or("").trim())
+}
+
+fn unsupported(accepted: &str, got: &str) -> StatusError {
+    let message = format!(
+        "the body of the request was in an unknown format - accepted media types include: {accepted} (got \"{got}\")"
+    );
+    StatusError::new(Reason::UnsupportedMediaType, message)
+}
+
+/// Checks that the body of a write is JSON; a missing content type means JSON.
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), StatusError> {
+    match media_type(headers) {
+        None | Some("" | "application/json") => Ok(()),
+        Some(other) => Err(unsupported("application/json", other)),
+    }
+}
+
+/// The format of a patch, from the content type. Server-side apply is not served yet.
+pub(crate) fn patch_format(headers: &HeaderMap) -> Result<Format, StatusError> {
+    let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    Format::from_content_type(sent)
+        .ok_or_else(|| unsupported(&Format::MEDIA_TYPES.join(", "), sent))
+}

@@ -1,0 +1,370 @@
+//! Query parameters, and the `DeleteOptions` body, parsed into closed forms.
+
+use manifest::field::{FieldError, FieldPath};
+use manifest::kind::Kind;
+use serde_json::Value;
+
+use crate::filter::Filter;
+use crate::status::StatusError;
+use crate::store::Revision;
+
+/// The parameters of a query, decoded, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Parses `a=b&c=d`, percent-encoded.
+    pub fn parse(text: &str) -> Result<Self, StatusError> {
+        let mut parameters = Vec::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match (percent_decode(name, true), percent_decode(value, true)) {
+                (Some(name), Some(value)) => parameters.push((name, value)),
+                _ => {
+                    let message = format!("invalid query parameter \"{pair}\"");
+                    return Err(StatusError::bad_request(message));
+                }
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    /// The first parameter of that name; an empty one counts as absent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(candidate, _)| candidate == name)?;
+        (!value.is_empty()).then_some(value.as_str())
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, StatusError> {
+        match self.0.iter().find(|(candidate, _)| candidate == name) {
+            None => Ok(None),
+            // `?watch` alone means true, as for any Go boolean parameter of this API.
+            Some((_, value)) => match value.as_str() {
+                "" | "1" | "true" | "True" | "TRUE" | "t" | "T" => Ok(Some(true)),
+                "0" | "false" | "False" | "FALSE" | "f" | "F" => Ok(Some(false)),
+                _ => Err(invalid_parameter(name, value, "must be true or false")),
+            },
+        }
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, StatusError> {
+        self.get(name)
+            .map(|text| text.parse().map_err(|_| invalid_parameter(name, text, "must be a number")))
+            .transpose()
+    }
+}
+
+fn invalid_parameter(name: &str, value: &str, why: &str) -> StatusError {
+    StatusError::bad_request(format!("invalid value \"{value}\" for parameter \"{name}\": {why}"))
+}
+
+/// Decodes `%XX` and, in queries, `+` for a space. `None` when the result is not UTF-8 or an escape is cut.
+pub(crate) fn percent_decode(text: &str, plus_is_space: bool) -> Option<String> {
+    if !text.contains(['%', '+']) {
+        return Some(text.to_owned());
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'%' => {
+                let high = char::from(bytes.next()?).to_digit(16)?;
+                let low = char::from(bytes.next()?).to_digit(16)?;
+                u8::try_from(high * 16 + low).ok()?
+            }
+            b'+' if plus_is_space => b' ',
+            other => other,
+        });
+    }
+    String::from_utf8(out).ok()
+}
+
+/// How a list or watch relates to a resourceVersion (Kubernetes API concepts, "Resource versions").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// No resourceVersion: the newest state.
+    Newest,
+    /// `0`: any state will do; here that is the newest too.
+    Any,
+    /// At this revision or a newer one; for a watch, from this one on.
+    NotOlderThan(Revision),
+    /// At exactly this revision.
+    Exact(Revision),
+}
+
+/// Parameters of list, watch and deletecollection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListOptions {
+    /// Which objects.
+    pub filter: Filter,
+    /// Which state.
+    pub at: At,
+    /// At most so many objects in one answer.
+    pub limit: Option<usize>,
+    /// Where an earlier answer ended.
+    pub continue_token: Option<String>,
+    /// Changes, not objects.
+    pub watch: bool,
+    /// Bookmarks now and then.
+    pub bookmarks: bool,
+    /// Begin a watch with the present objects and a bookmark that ends them.
+    pub send_initial_events: bool,
+    /// End a watch after so many seconds.
+    pub timeout_seconds: Option<u64>,
+}
+
+impl ListOptions {
+    /// Parses and checks the combination, as `ValidateListOptions` of Kubernetes does.
+    pub fn parse(kind: &'static Kind, query: &Query) -> Result<Self, StatusError> {
+        let watch = query.flag("watch")?.unwrap_or(false);
+        let send_initial_events = query.flag("sendInitialEvents")?;
+        let revision = query.number("resourceVersion")?;
+        let rule = query.get("resourceVersionMatch");
+        let continue_token = query.get("continue").map(str::to_owned);
+        let mut errors = Vec::new();
+        let mut forbid = |field: &str, why: &str| {
+            errors.push(FieldError::forbidden(&FieldPath::new(field), why));
+        };
+        match (watch, send_initial_events, rule) {
+            (false, Some(_), _) => {
+                forbid("sendInitialEvents", "sendInitialEvents is forbidden for list");
+            }
+            (true, None, Some(_)) => forbid(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ),
+            (true, Some(_), rule) if rule != Some("NotOlderThan") => forbid(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            ),
+            (false, None, Some(_)) if revision.is_none() => forbid(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden unless resourceVersion is provided",
+            ),
+            (false, None, Some(_)) if continue_token.is_some() => forbid(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden when continue is provided",
+            ),
+            (false, None, Some("Exact")) if revision == Some(0) => forbid(
+                "resourceVersionMatch",
+                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+            ),
+            (false, None, Some("Exact" | "NotOlderThan") | None) | (true, ..) => {}
+            (false, None, Some(other)) => errors.push(FieldError::not_supported(
+                &FieldPath::new("resourceVersionMatch"),
+                other,
+                &["Exact", "NotOlderThan"],
+            )),
+        }
+        if !errors.is_empty() {
+            return Err(StatusError::invalid_fields("meta.k8s.io", "ListOptions", "", &errors));
+        }
+        let limit = query.number("limit")?.filter(|limit| *limit > 0);
+        if continue_token.is_some() && revision.is_some_and(|revision| revision > 0) {
+            let message = "specifying resource version is not allowed when using continue";
+            return Err(StatusError::bad_request(message));
+        }
+        Ok(Self {
+            filter: Filter::parse(
+                kind,
+                query.get("labelSelector").unwrap_or(""),
+                query.get("fieldSelector").unwrap_or(""),
+            )?,
+            at: match (revision, rule) {
+                (None, _) => At::Newest,
+                (Some(0), _) => At::Any,
+                (Some(revision), Some("Exact")) => At::Exact(Revision(revision)),
+                (Some(revision), _) => At::NotOlderThan(Revision(revision)),
+            },
+            limit: limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            continue_token,
+            watch,
+            bookmarks: query.flag("allowWatchBookmarks")?.unwrap_or(false),
+            send_initial_events: send_initial_events.unwrap_or(false),
+            timeout_seconds: query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0),
+        })
+    }
+}
+
+/// What becomes of fields that the kind does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FieldValidation {
+    /// They are dropped.
+    Ignore,
+    /// They are dropped, and a warning says so.
+    #[default]
+    Warn,
+    /// The request fails.
+    Strict,
+}
+
+/// Parameters of create and update.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Do everything but keep it.
+    pub dry_run: bool,
+    /// Unknown fields.
+    pub field_validation: FieldValidation,
+}
+
+impl WriteOptions {
+    /// Parses `dryRun` and `fieldValidation`.
+    pub fn parse(query: &Query) -> Result<Self, StatusError> {
+        let field_validation = match query.get("fieldValidation") {
+            None | Some("Warn") => FieldValidation::Warn,
+            Some("Ignore") => FieldValidation::Ignore,
+            Some("Strict") => FieldValidation::Strict,
+            Some(other) => {
+                let why = "must be Ignore, Warn or Strict";
+                return Err(invalid_parameter("fieldValidation", other, why));
+            }
+        };
+        Ok(Self { dry_run: dry_run(query.get("dryRun"))?, field_validation })
+    }
+}
+
+fn dry_run(value: Option<&str>) -> Result<bool, StatusError> {
+    match value {
+        None => Ok(false),
+        Some("All") => Ok(true),
+        Some(other) => {
+            let error = FieldError::not_supported(&FieldPath::new("dryRun"), other, &["All"]);
+            Err(StatusError::invalid_fields("meta.k8s.io", "UpdateOptions", "", &[error]))
+        }
+    }
+}
+
+/// Parameters of patch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PatchOptions {
+    /// As for update.
+    pub write: WriteOptions,
+    /// Who patches; server-side apply requires it.
+    pub field_manager: Option<String>,
+    /// Server-side apply: take fields over from other managers.
+    pub force: bool,
+}
+
+impl PatchOptions {
+    /// Parses the parameters.
+    pub fn parse(query: &Query) -> Result<Self, StatusError> {
+        Ok(Self {
+            write: WriteOptions::parse(query)?,
+            field_manager: query.get("fieldManager").map(str::to_owned),
+            force: query.flag("force")?.unwrap_or(false),
+        })
+    }
+}
+
+/// What becomes of the objects that an owner owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// They stay, without owner.
+    Orphan,
+    /// They are deleted after the owner.
+    Background,
+    /// They are deleted first.
+    Foreground,
+}
+
+/// `DeleteOptions`, from the query and the body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteOptions {
+    /// Do everything but delete.
+    pub dry_run: bool,
+    /// Owned objects; `None` leaves it to the object's finalizers, which is Background.
+    pub propagation: Option<Propagation>,
+    /// Only the object with this uid.
+    pub uid: Option<String>,
+    /// Only the object at this resourceVersion.
+    pub resource_version: Option<String>,
+    /// Seconds that the object's processes are given.
+    pub grace_period_seconds: Option<i64>,
+}
+
+impl DeleteOptions {
+    /// Parses the query's parameters.
+    pub fn parse(query: &Query) -> Result<Self, StatusError> {
+        Ok(Self {
+            dry_run: dry_run(query.get("dryRun"))?,
+            propagation: query.get("propagationPolicy").map(propagation).transpose()?,
+            uid: None,
+            resource_version: None,
+            grace_period_seconds: query
+                .number("gracePeriodSeconds")?
+                .map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX)),
+        })
+    }
+
+    /// Adds what the body says; an empty body says nothing.
+    pub fn merge_body(mut self, body: &[u8]) -> Result<Self, StatusError> {
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(self);
+        }
+        let body: Value = serde_json::from_slice(body).map_err(|error| {
+            StatusError::bad_request(format!("couldn't read the DeleteOptions: {error}"))
+        })?;
+        let malformed = |field: &str| {
+            StatusError::bad_request(format!("DeleteOptions.{field}: unexpected type or value"))
+        };
+        let text = |value: &Value, field: &str| match value {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text.clone())),
+            _ => Err(malformed(field)),
+        };
+        match &body["kind"] {
+            Value::Null => {}
+            Value::String(kind) if kind == "DeleteOptions" => {}
+            _ => return Err(malformed("kind")),
+        }
+        match &body["dryRun"] {
+            Value::Null => {}
+            Value::Array(values) => {
+                for value in values {
+                    self.dry_run |= dry_run(Some(value.as_str().unwrap_or("")))?;
+                }
+            }
+            _ => return Err(malformed("dryRun")),
+        }
+        if let Some(policy) = text(&body["propagationPolicy"], "propagationPolicy")? {
+            self.propagation = Some(propagation(&policy)?);
+        } else if let Some(orphan) = body["orphanDependents"].as_bool() {
+            self.propagation =
+                Some(if orphan { Propagation::Orphan } else { Propagation::Background });
+        }
+        match &body["gracePeriodSeconds"] {
+            Value::Null => {}
+            value => {
+                let seconds = value.as_i64().filter(|seconds| *seconds >= 0);
+                self.grace_period_seconds =
+                    Some(seconds.ok_or_else(|| malformed("gracePeriodSeconds"))?);
+            }
+        }
+        match &body["preconditions"] {
+            Value::Null => {}
+            preconditions @ Value::Object(_) => {
+                self.uid = text(&preconditions["uid"], "preconditions.uid")?;
+                self.resource_version =
+                    text(&preconditions["resourceVersion"], "preconditions.resourceVersion")?;
+            }
+            _ => return Err(malformed("preconditions")),
+        }
+        Ok(self)
+    }
+}
+
+fn propagation(policy: &str) -> Result<Propagation, StatusError> {
+    match policy {
+        "Orphan" => Ok(Propagation::Orphan),
+        "Background" => Ok(Propagation::Background),
+        "Foreground" => Ok(Propagation::Foreground),
+        other => {
+            let error = FieldError::not_supported(
+                &FieldPath::new("propagationPolicy"),
+                other,
+                &["Background", "Foreground", "Orphan"],
+            );
+            Err(StatusError::invalid_fields("meta.k8s.io", "DeleteOptions", "", &[error]))
+        }
+    }
+}

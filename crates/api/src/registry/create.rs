@@ -1,0 +1,250 @@
+//! Creating objects.
+
+use manifest::kind::{Kind, KindId};
+use manifest::rules;
+use serde_json::Value;
+
+use super::update::keep_system_metadata;
+use super::{Registry, Written, has_generation, key};
+use crate::body::to_bytes;
+use crate::object::{self, is_deleting, meta};
+use crate::options::{FieldValidation, WriteOptions};
+use crate::status::StatusError;
+use crate::store::{Expect, WriteError};
+use crate::strategy;
+
+/// How many generated names are tried.
+const NAMES_MAX: usize = 8;
+
+/// The letters and digits of generated names: none that could spell a word.
+const SUFFIX_ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// `generateName` is cut so that name and suffix stay within 63 characters.
+const GENERATE_NAME_BYTES_MAX: usize = 58;
+
+impl Registry {
+    /// Creates the object that `body` describes.
+    pub(crate) async fn create(
+        &self,
+        kind: &'static Kind,
+        namespace: Option<&str>,
+        body: Value,
+        options: WriteOptions,
+    ) -> Result<Written, StatusError> {
+        let (mut value, warnings) = Self::normalize(kind, body, options.field_validation)?;
+        if !meta(&value, "resourceVersion").is_empty() {
+            return Err(StatusError::bad_request(
+                "resourceVersion should not be set on objects to be created",
+            ));
+        }
+        let namespace = adopt_namespace(kind, &mut value, namespace)?;
+        self.stamp(kind, &mut value);
+        strategy::prepare_create(kind, &mut value, self.allocations.families());
+        rules::default(kind, &mut value);
+        let generate = meta(&value, "name").is_empty() && !meta(&value, "generateName").is_empty();
+        if !generate {
+            return self.create_named(kind, &namespace, value, options, warnings).await;
+        }
+        let base = meta(&value, "generateName").to_owned();
+        let mut outcome = Err(StatusError::already_exists(kind, &base));
+        for _ in 0..NAMES_MAX {
+            let mut named = value.clone();
+            named["metadata"]["name"] = generated_name(&base).into();
+            outcome = self.create_named(kind, &namespace, named, options, warnings.clone()).await;
+            match &outcome {
+                Err(error) if error.reason == crate::status::Reason::AlreadyExists => {}
+                _ => break,
+            }
+        }
+        outcome
+    }
+
+    async fn create_named(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        mut value: Value,
+        options: WriteOptions,
+        warnings: Vec<String>,
+    ) -> Result<Written, StatusError> {
+        let name = meta(&value, "name").to_owned();
+        self.require_live_namespace(kind, namespace, &name)?;
+        let key = key(kind, namespace, &name);
+        // A name that is taken is said before anything about the content, and before an address is claimed.
+        if self.store.get(&key).is_some() {
+            return Err(StatusError::already_exists(kind, &name));
+        }
+        strategy::prepare_named(kind, &mut value);
+        let errors = rules::validate(kind, &value, None);
+        if !errors.is_empty() {
+            return Err(StatusError::invalid(kind, &name, &errors));
+        }
+        let claim = match kind.id {
+            KindId::Service => Some(
+                self.allocations
+                    .create(&mut value)
+                    .map_err(|errors| StatusError::invalid(kind, &name, &errors))?,
+            ),
+            _ => None,
+        };
+        if options.dry_run {
+            return Ok(Written { created: true, ..Written::new(to_bytes(&value), warnings) });
+        }
+        match self.put(key, Expect::Absent, value).await {
+            Ok(entry) => {
+                if let Some(claim) = claim {
+                    claim.commit();
+                }
+                Ok(Written { created: true, ..Written::new(entry.json, warnings) })
+            }
+            Err(WriteError::Conflict(_)) => Err(StatusError::already_exists(kind, &name)),
+            Err(error) => Err(StatusError::write(kind, &name, error)),
+        }
+    }
+
+    /// Makes an object of the server's own say what `value` says, creating it where it is missing. Its content is not
+    /// validated: the server may well be at a loopback address, which no client may write into endpoints.
+    pub(crate) async fn assert(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+        value: Value,
+    ) -> Result<(), StatusError> {
+        let (mut value, _) = Self::normalize(kind, value, FieldValidation::Strict)?;
+        value["metadata"]["name"] = name.into();
+        value["metadata"]["namespace"] = namespace.into();
+        rules::default(kind, &mut value);
+        let key = key(kind, namespace, name);
+        let expect = match self.store.get(&key) {
+            None => {
+                self.stamp(kind, &mut value);
+                Expect::Absent
+            }
+            Some(entry) => {
+                let old = object::stored(&entry.json);
+                keep_system_metadata(&old, &mut value);
+                if value == old {
+                    return Ok(());
+                }
+                Expect::At(entry.revision)
+            }
+        };
+        match self.put(key, expect, value).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(StatusError::write(kind, name, error)),
+        }
+    }
+
+    /// Sets what the server alone says of a new object.
+    fn stamp(&self, kind: &'static Kind, value: &mut Value) {
+        let metadata = &mut value["metadata"];
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
+            object::remove(metadata, field);
+        }
+        metadata["uid"] = uuid().into();
+        metadata["creationTimestamp"] = self.time().into();
+        if has_generation(kind) {
+            metadata["generation"] = 1.into();
+        }
+    }
+
+    /// New objects need a namespace that exists and stays.
+    fn require_live_namespace(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(), StatusError> {
+        if namespace.is_empty() {
+            return Ok(());
+        }
+        let entry = self.find(Kind::of(KindId::Namespace), "", namespace)?;
+        if is_deleting(&object::stored(&entry.json)) {
+            return Err(StatusError::namespace_terminating(kind, name, namespace));
+        }
+        Ok(())
+    }
+}
+
+/// The namespace of the path, which the body may repeat.
+pub(super) fn adopt_namespace(
+    kind: &Kind,
+    value: &mut Value,
+    namespace: Option<&str>,
+) -> Result<String, StatusError> {
+    let given = meta(value, "namespace");
+    let Some(namespace) = namespace else {
+        if given.is_empty() {
+            object::remove(&mut value["metadata"], "namespace");
+            return Ok(String::new());
+        }
+        return Err(StatusError::bad_request(format!(
+            "namespace may not be set on {}, which are cluster-scoped",
+            kind.plural
+        )));
+    };
+    if !given.is_empty() && given != namespace {
+        return Err(StatusError::bad_request(format!(
+            "the namespace of the provided object does not match the namespace sent on the request ({given} is not {namespace})"
+        )));
+    }
+    value["metadata"]["namespace"] = namespace.into();
+    Ok(namespace.to_owned())
+}
+
+fn generated_name(base: &str) -> String {
+    let mut end = base.len().min(GENERATE_NAME_BYTES_MAX);
+    while !base.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut name = base[..end].to_owned();
+    for byte in random::<5>() {
+        name.push(char::from(SUFFIX_ALPHABET[usize::from(byte) % SUFFIX_ALPHABET.len()]));
+    }
+    name
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn uuid() -> String {
+    let mut bytes = random::<16>();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let number = u128::from_be_bytes(bytes);
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        number >> 96,
+        number >> 80 & 0xffff,
+        number >> 64 & 0xffff,
+        number >> 48 & 0xffff,
+        number & 0xffff_ffff_ffff
+    )
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_names_stay_short_and_plain() {
+        let name = generated_name(&"x".repeat(80));
+        assert_eq!(name.len(), 63);
+        let name = generated_name("db-");
+        assert_eq!(name.len(), 8);
+        assert!(name[3..].bytes().all(|byte| SUFFIX_ALPHABET.contains(&byte)), "{name}");
+    }
+
+    #[test]
+    fn uuids_are_of_version_4() {
+        let text = uuid();
+        assert_eq!(text.len(), 36);
+        assert_eq!(&text[14..15], "4");
+        assert!(["8", "9", "a", "b"].contains(&&text[19..20]), "{text}");
+    }
+}

@@ -1,0 +1,165 @@
+//! Deleting objects: preconditions, finalizers, propagation.
+//!
+//! An object without finalizers is gone at once. With finalizers it gets a `deletionTimestamp` and goes when an update
+//! takes the last one away. Pods are no exception: Kubernetes waits for the kubelet to confirm that the containers
+//! have ended, whereas here no grace period is kept, so that a deleted simulated pod leaves at once.
+
+use manifest::kind::{Kind, KindId};
+use serde_json::{Map, Value, json};
+
+use super::update::{Subject, may_go};
+use super::{ATTEMPTS_MAX, Registry, Written, encode_list, has_generation, success};
+use crate::body::to_bytes;
+use crate::object::{self, finalizers, is_deleting, meta};
+use crate::options::{DeleteOptions, ListOptions, Propagation};
+use crate::status::{Reason, StatusError};
+use crate::store::{Entry, Expect, WriteError};
+
+/// Owned objects are deleted before their owner while it has this finalizer.
+const FOREGROUND: &str = "foregroundDeletion";
+/// Owned objects are set free before their owner goes while it has this finalizer.
+const ORPHAN: &str = "orphan";
+
+/// Namespaces that Kubernetes' NamespaceLifecycle admission keeps.
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+impl Registry {
+    /// Deletes one object.
+    pub(crate) async fn delete(
+        &self,
+        subject: Subject<'_>,
+        options: &DeleteOptions,
+    ) -> Result<Written, StatusError> {
+        let Subject { kind, namespace, name } = subject;
+        if kind.id == KindId::Namespace && IMMORTAL.contains(&name) {
+            return Err(StatusError::forbidden(kind, name, "this namespace may not be deleted"));
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            let entry = self.find(kind, namespace, name)?;
+            let old = object::stored(&entry.json);
+            check_preconditions(kind, name, &old, options)?;
+            let new = self.marked(kind, &old, options.propagation);
+            let last = may_go(kind, &new);
+            if !last && new == old {
+                return Ok(Written::new(entry.json, Vec::new()));
+            }
+            let uid = meta(&old, "uid").to_owned();
+            let answer_status = last && !answers_object(kind);
+            if options.dry_run {
+                let json = if answer_status { success(kind, name, &uid) } else { to_bytes(&new) };
+                return Ok(Written::new(json, Vec::new()));
+            }
+            let Entry { key, revision, json: _ } = entry;
+            let written = if last {
+                self.remove(key, revision, new).await
+            } else {
+                self.put(key, Expect::At(revision), new).await
+            };
+            match written {
+                Ok(entry) => {
+                    if last {
+                        self.forget(kind, &old);
+                    }
+                    let json = if answer_status { success(kind, name, &uid) } else { entry.json };
+                    return Ok(Written::new(json, Vec::new()));
+                }
+                Err(WriteError::Conflict(_)) => {}
+                Err(error) => return Err(StatusError::write(kind, name, error)),
+            }
+        }
+        Err(StatusError::modified(kind, name))
+    }
+
+    /// Deletes the objects that match, one by one, and answers them as a list.
+    pub(crate) async fn delete_collection(
+        &self,
+        kind: &'static Kind,
+        namespace: Option<&str>,
+        list: &ListOptions,
+        options: &DeleteOptions,
+    ) -> Result<Written, StatusError> {
+        let listing = self.store.list(kind.resource(), namespace);
+        let mut deleted = Vec::new();
+        for entry in listing.entries {
+            if !list.filter.matches(&entry.key, &entry.json) {
+                continue;
+            }
+            let subject = Subject { kind, namespace: &entry.key.namespace, name: &entry.key.name };
+            match self.delete(subject, options).await {
+                Ok(_) => deleted.push(entry),
+                // Somebody else was faster.
+                Err(error) if error.reason == Reason::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut metadata = Map::new();
+        metadata.insert("resourceVersion".to_owned(), self.store.revision().to_string().into());
+        Ok(Written::new(encode_list(kind, metadata, &deleted), Vec::new()))
+    }
+
+    /// The object as a deletion leaves it.
+    fn marked(&self, kind: &Kind, old: &Value, propagation: Option<Propagation>) -> Value {
+        let mut new = old.clone();
+        let mut held: Vec<String> = finalizers(old).into_iter().map(str::to_owned).collect();
+        if let Some(propagation) = propagation {
+            held.retain(|finalizer| finalizer != FOREGROUND && finalizer != ORPHAN);
+            match propagation {
+                Propagation::Orphan => held.push(ORPHAN.to_owned()),
+                Propagation::Foreground => held.push(FOREGROUND.to_owned()),
+                Propagation::Background => {}
+            }
+        }
+        let held = if held.is_empty() { Value::Null } else { json!(held) };
+        object::set(&mut new["metadata"], "finalizers", held);
+        if !is_deleting(old) {
+            new["metadata"]["deletionTimestamp"] = self.time().into();
+            new["metadata"]["deletionGracePeriodSeconds"] = 0.into();
+            if has_generation(kind) {
+                let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
+                new["metadata"]["generation"] = generation.into();
+            }
+        }
+        if kind.id == KindId::Namespace {
+            new["status"]["phase"] = "Terminating".into();
+        }
+        new
+    }
+}
+
+/// Kinds whose deletion is answered with the object even when it is gone.
+fn answers_object(kind: &Kind) -> bool {
+    match kind.id {
+        KindId::Pod | KindId::Service => true,
+        KindId::Namespace
+        | KindId::Node
+        | KindId::Endpoints
+        | KindId::Event
+        | KindId::EndpointSlice
+        | KindId::StatefulSet
+        | KindId::Deployment
+        | KindId::ReplicaSet => false,
+    }
+}
+
+fn check_preconditions(
+    kind: &Kind,
+    name: &str,
+    old: &Value,
+    options: &DeleteOptions,
+) -> Result<(), StatusError> {
+    let actual = meta(old, "uid");
+    if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != actual) {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {actual}"
+        );
+        return Err(StatusError::conflict(kind, name, why));
+    }
+    let actual = meta(old, "resourceVersion");
+    if let Some(given) = options.resource_version.as_deref().filter(|given| *given != actual) {
+        let why = format!(
+            "Precondition failed: ResourceVersion in precondition: {given}, ResourceVersion in object meta: {actual}"
+        );
+        return Err(StatusError::conflict(kind, name, why));
+    }
+    Ok(())
+}

@@ -1,0 +1,326 @@
+//! The API server as a tower service: one request in, one answer out.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, StreamBody};
+use manifest::kind::KindId;
+
+use crate::allocate::CidrError;
+use crate::body::{self, Body, error_response, full, json_response};
+use crate::config::Config;
+use crate::discovery::{self, Document};
+use crate::negotiate::{self, Form};
+use crate::object;
+use crate::options::Query;
+use crate::registry::{Registry, Subject, Written};
+use crate::render::Rendering;
+use crate::request::{ResourceRequest, Route, Subresource, Verb};
+use crate::status::StatusError;
+use crate::store::Store;
+use crate::table::IncludeObject;
+
+/// The embedded Kubernetes API. Clones share one state.
+///
+/// In the same process it is what a client is built on, without a socket: `kube::Client::new(server, "default")`.
+/// It does not ask who the client is; over a network, that is for what stands before it.
+#[derive(Clone)]
+pub struct ApiServer {
+    registry: Arc<Registry>,
+}
+
+impl std::fmt::Debug for ApiServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiServer").finish_non_exhaustive()
+    }
+}
+
+impl ApiServer {
+    /// An API server over a store, whose Services keep what they hold.
+    ///
+    /// # Errors
+    ///
+    /// When the ranges of cluster IPs are none, too small, or two of one family.
+    pub fn new(store: Arc<dyn Store>, config: Config) -> Result<Self, CidrError> {
+        Ok(Self { registry: Arc::new(Registry::new(store, config)?) })
+    }
+
+    /// The state behind, for what the server does by itself.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    async fn handle<B>(self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes>,
+        B::Error: std::fmt::Display,
+    {
+        let (parts, body) = request.into_parts();
+        let head = parts.method == Method::HEAD;
+        let query = parts.uri.query().unwrap_or("");
+        let answer = match Route::parse(&parts.method, parts.uri.path(), query) {
+            Ok(Route::Resource(resource)) => match body::read(body).await {
+                Ok(body) => self.answer(*resource, query, &parts.headers, body).await,
+                Err(error) => Err(error),
+            },
+            Ok(Route::Document) => document(&parts.method, parts.uri.path(), &parts.headers),
+            Err(error) => Err(error),
+        };
+        let mut response = answer.unwrap_or_else(|error| error_response(&error));
+        if head {
+            *response.body_mut() = full(Bytes::new());
+        }
+        response
+    }
+
+    /// Answers a request about a resource.
+    async fn answer(
+        &self,
+        request: ResourceRequest,
+        query: &str,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Body>, StatusError> {
+        let ResourceRequest { kind, namespace, verb } = request;
+        let rendering = self.rendering(query, headers)?;
+        let registry = &self.registry;
+        let deprecated = kind.id == KindId::Endpoints;
+        let mut response = match verb {
+            Verb::Get { name, part } => {
+                let namespace = namespace.as_deref().unwrap_or("");
+                let json = match part {
+                    None | Some(Subresource::Status) => {
+                        rendering.object(kind, registry.get(kind, namespace, &name)?.json)
+                    }
+                    Some(Subresource::Scale) => {
+                        let subject = Subject { kind, namespace, name: &name };
+                        body::to_bytes(&registry.get_scale(subject)?)
+                    }
+                };
+                json_response(StatusCode::OK, json)
+            }
+            Verb::List(options) => {
+                let list = registry.list(kind, namespace.as_deref(), &options)?;
+                json_response(StatusCode::OK, rendering.list(kind, &list))
+            }
+            Verb::Watch(options) => {
+                let encoding = rendering.watch(kind, registry.config.clock.clone());
+                let stream = registry.watch(kind, namespace, options, encoding);
+                let mut response = Response::new(StreamBody::new(stream).boxed_unsync());
+                let json = HeaderValue::from_static("application/json");
+                response.headers_mut().insert(CONTENT_TYPE, json);
+                response
+            }
+            verb @ (Verb::Create(_)
+            | Verb::Update { .. }
+            | Verb::Patch { .. }
+            | Verb::Delete { .. }
+            | Verb::DeleteCollection { .. }
+            | Verb::Bind { .. }
+            | Verb::Finalize { .. }) => {
+                let object = answers_object(&verb);
+                let write = ResourceRequest { kind, namespace, verb };
+                let Written { json, created, warnings } =
+                    self.write(write, headers.clone(), body).await?;
+                let code = if created { StatusCode::CREATED } else { StatusCode::OK };
+                let json = if object { rendering.object(kind, json) } else { json };
+                let mut response = json_response(code, json);
+                for warning in &warnings {
+                    add_warning(response.headers_mut(), warning);
+                }
+                response
+            }
+        };
+        if deprecated {
+            let text =
+                "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+            add_warning(response.headers_mut(), text);
+        }
+        Ok(response)
+    }
+
+    fn rendering(&self, query: &str, headers: &HeaderMap) -> Result<Rendering, StatusError> {
+        let form = Form::accepted(headers)?;
+        let include = match form {
+            Form::Object | Form::Metadata => IncludeObject::default(),
+            Form::Table => {
+                let query = Query::parse(query)?;
+                let text = query.get("includeObject").unwrap_or("");
+                IncludeObject::from_query(text).ok_or_else(|| {
+                    StatusError::bad_request(format!(
+                        "invalid value \"{text}\" for parameter \"includeObject\""
+                    ))
+                })?
+            }
+        };
+        Ok(Rendering { form, include, now: (self.registry.config.clock)() })
+    }
+
+    /// Runs a write. Writes of Services run to their end even when the client goes away, since they hold addresses
+    /// that would be free again before it is known whether the write happened.
+    async fn write(
+        &self,
+        request: ResourceRequest,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Written, StatusError> {
+        let registry = self.registry.clone();
+        if request.kind.id != KindId::Service {
+            return write(&registry, request, &headers, &body).await;
+        }
+        let task = tokio::spawn(async move { write(&registry, request, &headers, &body).await });
+        match task.await {
+            Ok(written) => written,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(StatusError::new(
+                    crate::status::Reason::Timeout,
+                    "the server is shutting down",
+                )),
+            },
+        }
+    }
+}
+
+/// Whether a write answers with an object of the kind, which can be rendered in other forms.
+fn answers_object(verb: &Verb) -> bool {
+    match verb {
+        Verb::Create(_) | Verb::Finalize { .. } => true,
+        Verb::Update { part, .. } | Verb::Patch { part, .. } => *part != Some(Subresource::Scale),
+        Verb::Get { .. } | Verb::List(_) | Verb::Watch(_) => true,
+        Verb::Delete { .. } | Verb::DeleteCollection { .. } | Verb::Bind { .. } => false,
+    }
+}
+
+async fn write(
+    registry: &Registry,
+    request: ResourceRequest,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Written, StatusError> {
+    let ResourceRequest { kind, namespace, verb } = request;
+    let place = namespace.as_deref().unwrap_or("");
+    let json = || {
+        negotiate::require_json(headers)?;
+        object::parse(body)
+    };
+    match verb {
+        Verb::Create(options) => {
+            registry.create(kind, namespace.as_deref(), json()?, options).await
+        }
+        Verb::Update { name, part, options } => {
+            let subject = Subject { kind, namespace: place, name: &name };
+            match part {
+                None => registry.replace(subject, false, json()?, options).await,
+                Some(Subresource::Status) => {
+                    registry.replace(subject, true, json()?, options).await
+                }
+                Some(Subresource::Scale) => {
+                    registry.replace_scale(subject, &json()?, options).await
+                }
+            }
+        }
+        Verb::Patch { name, part, options } => {
+            let subject = Subject { kind, namespace: place, name: &name };
+            let format = negotiate::patch_format(headers)?;
+            let patch = object::parse_any(body)?;
+            match part {
+                None => registry.patch(subject, false, format, &patch, &options).await,
+                Some(Subresource::Status) => {
+                    registry.patch(subject, true, format, &patch, &options).await
+                }
+                Some(Subresource::Scale) => {
+                    registry.patch_scale(subject, format, &patch, &options).await
+                }
+            }
+        }
+        Verb::Delete { name, options } => {
+            let options = delete_options(options, headers, body)?;
+            registry.delete(Subject { kind, namespace: place, name: &name }, &options).await
+        }
+        Verb::DeleteCollection { list, options } => {
+            let options = delete_options(options, headers, body)?;
+            registry.delete_collection(kind, namespace.as_deref(), &list, &options).await
+        }
+        Verb::Bind { name, options } => registry.bind(place, &name, &json()?, options).await,
+        Verb::Finalize { name, options } => registry.finalize(&name, json()?, options).await,
+        Verb::Get { .. } | Verb::List(_) | Verb::Watch(_) => Err(StatusError::method_not_allowed()),
+    }
+}
+
+fn delete_options(
+    options: crate::options::DeleteOptions,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<crate::options::DeleteOptions, StatusError> {
+    if !body.is_empty() {
+        negotiate::require_json(headers)?;
+    }
+    options.merge_body(body)
+}
+
+/// Adds a `Warning` header (RFC 7234 §5.5, code 299), which kubectl shows.
+fn add_warning(headers: &mut HeaderMap, text: &str) {
+    let mut quoted = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            control if control.is_control() => {}
+            other => quoted.push(other),
+        }
+    }
+    // A header holds what fits into one; a warning that does not is cut, since it is only a hint.
+    let cut: String = quoted.chars().take(1024).collect();
+    if let Ok(value) = HeaderValue::from_bytes(format!("299 - \"{cut}\"").as_bytes()) {
+        headers.append(HeaderName::from_static("warning"), value);
+    }
+}
+
+/// Answers what lies above resources: health, discovery, version, schemas.
+fn document(
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, StatusError> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(StatusError::method_not_allowed());
+    }
+    let path = path.trim_end_matches('/');
+    if matches!(path, "/healthz" | "/livez" | "/readyz") {
+        let mut response = Response::new(full("ok"));
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, text);
+        return Ok(response);
+    }
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let Document { content_type, body } =
+        discovery::document(path, accept).ok_or_else(StatusError::unknown_resource)?;
+    let mut response = json_response(StatusCode::OK, body::to_bytes(&body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Ok(response)
+}
+
+impl<B> tower::Service<Request<B>> for ApiServer
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: std::fmt::Display,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let server = self.clone();
+        Box::pin(async move { Ok(server.handle(request).await) })
+    }
+}
