@@ -1,1 +1,17 @@
-//! See ARCHITECTURE.md.
+//! The DNS server: what the directory answers, on the wire, over UDP and TCP.
+//!
+//! [`respond`] is the heart: a query's octets in, a reply's octets out, without I/O, clock or panic. [`Server`]
+//! carries octets between sockets and that function. Where the answers come from is an [`Answering`].
+
+pub mod answering;
+pub mod config;
+pub mod counters;
+pub mod respond;
+pub mod rotation;
+pub mod wire;
+
+pub use answering::Answering;
+pub use config::{Config, EdeMode, TcpLimits};
+pub use counters::Counters;
+pub use respond::{Outcome, Transport, respond};
+pub use rotation::Rotation;

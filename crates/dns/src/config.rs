@@ -1,0 +1,66 @@
+//! The server's settings.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// How queries are answered and served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Whether negative answers say why.
+    pub ede: EdeMode,
+    /// The longest reply over UDP, in octets, whatever a client offers. 1232 fits the least IPv6 path without
+    /// fragments (DNS Flag Day 2020). Less than 512 counts as 512.
+    pub max_udp_size: u16,
+    /// How many threads, each with its socket, serve UDP for each address. `None`: one per core.
+    pub udp_threads: Option<NonZeroUsize>,
+    /// Bounds for TCP.
+    pub tcp: TcpLimits,
+}
+
+/// How much an Extended DNS Error (RFC 8914) of a negative answer says. Clients without EDNS never get one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EdeMode {
+    /// No Extended DNS Error.
+    Off,
+    /// The INFO-CODE alone: nothing of the objects leaks.
+    #[default]
+    Code,
+    /// The INFO-CODE and the reason as text.
+    Text,
+}
+
+/// Bounds for TCP connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpLimits {
+    /// Connections served at once, over all addresses. More wait in the listener's backlog.
+    pub connections: usize,
+    /// Connections of one client address served at once. More are closed.
+    pub connections_per_client: usize,
+    /// How long a connection may take to bring its next whole message, or to take in our replies, before it
+    /// is closed (RFC 7766 §6.2.3).
+    pub idle_timeout: Duration,
+    /// How long shutting down waits for replies that are under way.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ede: EdeMode::default(),
+            max_udp_size: 1232,
+            udp_threads: None,
+            tcp: TcpLimits::default(),
+        }
+    }
+}
+
+impl Default for TcpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_client: 128,
+            idle_timeout: Duration::from_secs(10),
+            shutdown_grace: Duration::from_secs(2),
+        }
+    }
+}
