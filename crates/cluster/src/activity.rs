@@ -109,15 +109,17 @@ impl Activity {
         }
     }
 
-    /// Tells that this object is about to be deleted; call [`not_ending`](Self::not_ending) if it was not.
-    pub(crate) fn ending(&self, kind: KindId, uid: &str) {
+    /// Tells that this object is about to be deleted, so that [`idle`](Self::idle) waits until the watch has
+    /// delivered its end. To be called before the request; call [`not_ending`](Self::not_ending) after it if the
+    /// object stays or was gone already.
+    pub fn ending(&self, kind: KindId, uid: &str) {
         if let Some(watched) = self.watched().get_mut(&kind) {
             watched.ending.insert(uid.to_owned(), self.busy());
         }
     }
 
     /// Takes [`ending`](Self::ending) back.
-    pub(crate) fn not_ending(&self, kind: KindId, uid: &str) {
+    pub fn not_ending(&self, kind: KindId, uid: &str) {
         if let Some(watched) = self.watched().get_mut(&kind) {
             watched.ending.remove(uid);
         }

@@ -8,6 +8,7 @@ pub mod controllers;
 pub mod feed;
 mod kind;
 mod merge;
+pub mod queue;
 pub mod watches;
 
 pub use activity::{Activity, Busy};

@@ -1,1 +1,17 @@
-//! See ARCHITECTURE.md.
+//! Pods under `up`: nodes and pods simulated through the API.
+//!
+//! Every Node of the API is simulated, and some are created at the start. A pod goes to the node with the fewest
+//! pods, is given an address of that node's block, runs, and is ready when its readiness says so. What is decided
+//! is pure ([`Config`] and the modules of this crate but one); [`Simulation`] does the asking.
+
+mod addresses;
+mod config;
+mod nodes;
+mod pods;
+mod schedule;
+mod simulation;
+mod status;
+
+pub use config::{Config, ConfigError};
+pub use simulation::{Simulation, StartError};
+pub use status::READY_ANNOTATION;

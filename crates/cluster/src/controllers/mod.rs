@@ -8,7 +8,6 @@
 //! when it sees one. What a watch may never deliver, an object created here and deleted elsewhere while the watch
 //! was broken, is found when the kind is listed anew.
 
-mod queue;
 mod recorder;
 mod requests;
 
@@ -26,8 +25,8 @@ use tracing::{debug, error, warn};
 
 use crate::activity::{Activity, Busy};
 use crate::kind;
+use crate::queue::{Ended, Queue};
 use crate::watches::{Change, Delivery, Subscription, Watches};
-use queue::{Ended, Queue};
 use recorder::Recorder;
 use requests::{Answer, Hands, Stopped, prepare};
 

@@ -19,7 +19,7 @@ const PASSING_FAILURES: u32 = 6;
 
 /// Which pieces of work are ready, running or waiting for their time.
 #[derive(Debug)]
-pub(super) struct Queue<W> {
+pub struct Queue<W> {
     places: HashMap<W, Place>,
     /// By rank, then in order of arrival.
     ready: BTreeMap<(u8, u64), W>,
@@ -37,7 +37,7 @@ enum Place {
 
 /// How a run of a piece of work ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub enum Ended {
     /// As decided; to be looked at again after a while if a time is given.
     Done(Option<Duration>),
     /// Not as decided: to be looked at again after a delay that grows.
@@ -58,7 +58,7 @@ impl<W> Default for Queue<W> {
 
 impl<W: Clone + Eq + Hash + Ord> Queue<W> {
     /// Puts a piece in, unless it is ready already. One that runs will run once more; one that waits need not.
-    pub(super) fn add(&mut self, work: W, rank: u8, busy: Busy) {
+    pub fn add(&mut self, work: W, rank: u8, busy: Busy) {
         match self.places.get_mut(&work) {
             Some(Place::Ready { .. }) => {}
             Some(Place::Running { again }) => *again = Some(busy),
@@ -72,7 +72,7 @@ impl<W: Clone + Eq + Hash + Ord> Queue<W> {
     }
 
     /// Takes the next ready piece, which runs from now on. Hold the `Busy` until it has ended.
-    pub(super) fn take(&mut self) -> Option<(W, Busy)> {
+    pub fn take(&mut self) -> Option<(W, Busy)> {
         let (_, work) = self.ready.pop_first()?;
         let place = self.places.insert(work.clone(), Place::Running { again: None });
         match place {
@@ -82,7 +82,7 @@ impl<W: Clone + Eq + Hash + Ord> Queue<W> {
     }
 
     /// A piece that ran has ended.
-    pub(super) fn end(&mut self, work: W, rank: u8, ended: Ended, now: Instant, busy: Busy) {
+    pub fn end(&mut self, work: W, rank: u8, ended: Ended, now: Instant, busy: Busy) {
         let again = match self.places.remove(&work) {
             Some(Place::Running { again }) => again,
             _ => None,
@@ -118,7 +118,7 @@ impl<W: Clone + Eq + Hash + Ord> Queue<W> {
     }
 
     /// Makes ready what has waited long enough.
-    pub(super) fn wake(&mut self, now: Instant, rank: impl Fn(&W) -> u8, busy: impl Fn() -> Busy) {
+    pub fn wake(&mut self, now: Instant, rank: impl Fn(&W) -> u8, busy: impl Fn() -> Busy) {
         while self.delayed.first().is_some_and(|(at, ..)| *at <= now)
             && let Some((_, _, work)) = self.delayed.pop_first()
         {
@@ -132,7 +132,7 @@ impl<W: Clone + Eq + Hash + Ord> Queue<W> {
     }
 
     /// When the next waiting piece becomes ready.
-    pub(super) fn next_wake(&self) -> Option<Instant> {
+    pub fn next_wake(&self) -> Option<Instant> {
         self.delayed.first().map(|(at, ..)| *at)
     }
 

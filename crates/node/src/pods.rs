@@ -1,0 +1,291 @@
+//! The pods that are simulated: where each is, and what is to be done next.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
+use manifest::{Object, ObjectRef};
+
+use crate::addresses::Addresses;
+use crate::config::Config;
+use crate::schedule::{Place, schedule};
+use crate::status::{Readiness, pending, readiness, running};
+
+/// What is to be done for a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// All is as it should be; look again after a time, if one is given.
+    Rest(Option<Duration>),
+    /// Remove it for good.
+    Delete { uid: String },
+    /// Bind it to a node, if it is not yet, and then write its status, if that changes.
+    Write {
+        uid: String,
+        bind: Option<String>,
+        status: Option<Box<PodStatus>>,
+        look_again: Option<Duration>,
+    },
+}
+
+/// All pods and nodes, as far as simulating them needs.
+#[derive(Debug)]
+pub(crate) struct Pods {
+    places: BTreeMap<String, Place>,
+    addresses: Addresses,
+    pods: HashMap<ObjectRef, Entry>,
+    /// Pods that wait for a node.
+    waiting: HashSet<ObjectRef>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    uid: String,
+    revision: Option<u64>,
+    /// The node it counts for.
+    node: Option<String>,
+    /// The addresses it has of that node; none for pods in the node's own network.
+    addresses: Vec<IpAddr>,
+    started: Option<Timestamp>,
+    /// The pod, as long as something is to be decided.
+    pod: Option<Arc<Object>>,
+}
+
+impl Pods {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            places: BTreeMap::new(),
+            addresses: Addresses::new(config),
+            pods: HashMap::new(),
+            waiting: HashSet::new(),
+        }
+    }
+
+    /// A node exists like this. Returns the pods that waited for one.
+    pub(crate) fn apply_node(&mut self, node: &Node) -> Vec<ObjectRef> {
+        let Some(name) = node.metadata.name.as_deref() else { return Vec::new() };
+        let place = Place::of(node);
+        let pods = self.places.get(name).map_or_else(|| self.count(name), |known| known.pods);
+        let spec = node.spec.as_ref();
+        let cidrs = spec.and_then(|spec| spec.pod_cidrs.as_deref()).unwrap_or_default();
+        let cidrs: Vec<IpNet> = cidrs.iter().filter_map(|cidr| cidr.parse().ok()).collect();
+        self.addresses.add_node(name, &cidrs);
+        let place = Place { pods, ..place };
+        if self.places.insert(name.to_owned(), place.clone()) == Some(place) {
+            return Vec::new();
+        }
+        self.waiting.drain().collect()
+    }
+
+    /// A node is gone. Its pods stay as they are.
+    pub(crate) fn remove_node(&mut self, name: &str) {
+        self.places.remove(name);
+    }
+
+    /// A pod exists like this. Whether it is news: then [`decide`](Self::decide) what is to be done.
+    ///
+    /// The watch tells of own writes after their answers did, perhaps with an older version first; such echoes are
+    /// no news.
+    pub(crate) fn apply_pod(&mut self, object: Arc<Object>) -> bool {
+        let Object::Pod(pod) = &*object else { return false };
+        let target = object.reference();
+        let metadata = &pod.metadata;
+        let uid = metadata.uid.as_deref().unwrap_or_default();
+        let revision =
+            metadata.resource_version.as_deref().and_then(|version| version.parse().ok());
+        if let Some(known) = self.pods.get(&target) {
+            if known.uid != uid {
+                self.remove_pod(&target, None);
+            } else if let (Some(known), Some(revision)) = (known.revision, revision)
+                && revision <= known
+            {
+                return false;
+            }
+        }
+        let entry = self.pods.entry(target.clone()).or_insert_with(|| Entry {
+            uid: uid.to_owned(),
+            revision,
+            node: None,
+            addresses: Vec::new(),
+            started: None,
+            pod: None,
+        });
+        entry.revision = revision;
+        if let Some(node) = node_of(pod)
+            && entry.node.as_deref() != Some(node)
+        {
+            leave(&mut self.places, &mut self.addresses, entry);
+            entry.node = Some(node.to_owned());
+            if let Some(place) = self.places.get_mut(node) {
+                place.pods += 1;
+            }
+        }
+        // From an earlier life of this process: the pod keeps the addresses that it has.
+        if entry.addresses.is_empty()
+            && !is_finished(pod)
+            && !host_network(pod)
+            && let Some(node) = &entry.node
+        {
+            entry.addresses = addresses_of(pod);
+            self.addresses.hold(node, &entry.addresses);
+        }
+        entry.pod = Some(object);
+        true
+    }
+
+    /// A pod is gone, if it is the one with this UID.
+    pub(crate) fn remove_pod(&mut self, target: &ObjectRef, uid: Option<&str>) {
+        if let Some(uid) = uid
+            && self.pods.get(target).is_some_and(|entry| entry.uid != uid)
+        {
+            return;
+        }
+        let Some(mut entry) = self.pods.remove(target) else { return };
+        self.waiting.remove(target);
+        leave(&mut self.places, &mut self.addresses, &mut entry);
+    }
+
+    /// What is to be done for a pod now. A node and addresses are taken for it here, and stay its own from then on.
+    pub(crate) fn decide(&mut self, target: &ObjectRef, now: Timestamp) -> Step {
+        let Some(entry) = self.pods.get_mut(target) else { return Step::Rest(None) };
+        let Some(object) = entry.pod.clone() else { return Step::Rest(None) };
+        let Object::Pod(pod) = &*object else { return Step::Rest(None) };
+        let metadata = &pod.metadata;
+        if metadata.deletion_timestamp.is_some() {
+            entry.pod = None;
+            // With no time of grace left, it only waits for its finalizers.
+            let waits = metadata.deletion_grace_period_seconds == Some(0)
+                && metadata.finalizers.iter().flatten().next().is_some();
+            return if waits { Step::Rest(None) } else { Step::Delete { uid: entry.uid.clone() } };
+        }
+        if is_finished(pod) {
+            entry.pod = None;
+            leave(&mut self.places, &mut self.addresses, entry);
+            return Step::Rest(None);
+        }
+        let gated = pod
+            .spec
+            .iter()
+            .flat_map(|spec| spec.scheduling_gates.iter().flatten())
+            .next()
+            .is_some();
+        if gated {
+            entry.pod = None;
+            return Step::Rest(None);
+        }
+
+        let write = |entry: &Entry,
+                     bind: Option<String>,
+                     status: PodStatus,
+                     look_again: Option<Duration>| {
+            let status = (pod.status.as_ref() != Some(&status)).then(|| Box::new(status));
+            match (&bind, &status) {
+                (None, None) => Step::Rest(look_again),
+                _ => Step::Write { uid: entry.uid.clone(), bind, status, look_again },
+            }
+        };
+        let bind = match (node_of(pod), &entry.node) {
+            (Some(_), _) => None,
+            // Chosen before, but the binding has not happened.
+            (None, Some(chosen)) => Some(chosen.clone()),
+            (None, None) => {
+                let none = BTreeMap::new();
+                let selector = pod.spec.as_ref().and_then(|spec| spec.node_selector.as_ref());
+                match schedule(&self.places, selector.unwrap_or(&none)) {
+                    Ok(node) => {
+                        let node = node.to_owned();
+                        entry.node = Some(node.clone());
+                        if let Some(place) = self.places.get_mut(&node) {
+                            place.pods += 1;
+                        }
+                        Some(node)
+                    }
+                    Err(unschedulable) => {
+                        self.waiting.insert(target.clone());
+                        return write(
+                            entry,
+                            None,
+                            pending(pod, false, unschedulable.to_string(), now),
+                            None,
+                        );
+                    }
+                }
+            }
+        };
+        let Some(place) = entry.node.as_ref().and_then(|node| self.places.get(node)) else {
+            // It was put on a node that does not exist (yet): nobody runs it.
+            self.waiting.insert(target.clone());
+            return Step::Rest(None);
+        };
+        let host = place.addresses.clone();
+        if !host_network(pod)
+            && entry.addresses.is_empty()
+            && let Some(node) = &entry.node
+        {
+            match self.addresses.take(node) {
+                Ok(addresses) => entry.addresses = addresses,
+                Err(exhausted) => {
+                    self.waiting.insert(target.clone());
+                    let retry = Some(Duration::from_secs(5));
+                    return write(
+                        entry,
+                        bind,
+                        pending(pod, true, exhausted.to_string(), now),
+                        retry,
+                    );
+                }
+            }
+        }
+        let addresses = if host_network(pod) { &host } else { &entry.addresses };
+        let first_start = pod.status.as_ref().and_then(|status| status.start_time.as_ref());
+        let started = *entry.started.get_or_insert(first_start.map_or(now, |time| time.0));
+        let (ready, look_again) = match readiness(pod, started, now) {
+            Readiness::Ready => (true, None),
+            Readiness::NotReady => (false, None),
+            Readiness::ReadyIn(delay) => (false, Some(delay)),
+        };
+        let step = write(entry, bind, running(pod, addresses, &host, ready, now), look_again);
+        if step == Step::Rest(None) {
+            entry.pod = None;
+        }
+        step
+    }
+
+    fn count(&self, node: &str) -> usize {
+        self.pods.values().filter(|entry| entry.node.as_deref() == Some(node)).count()
+    }
+}
+
+/// The pod no longer takes part: its place and addresses are free.
+fn leave(places: &mut BTreeMap<String, Place>, addresses: &mut Addresses, entry: &mut Entry) {
+    addresses.release(&std::mem::take(&mut entry.addresses));
+    if let Some(place) = entry.node.take().and_then(|node| places.get_mut(&node)) {
+        place.pods = place.pods.saturating_sub(1);
+    }
+}
+
+fn node_of(pod: &Pod) -> Option<&str> {
+    pod.spec.as_ref()?.node_name.as_deref().filter(|node| !node.is_empty())
+}
+
+fn host_network(pod: &Pod) -> bool {
+    pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false)
+}
+
+fn is_finished(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn addresses_of(pod: &Pod) -> Vec<IpAddr> {
+    let Some(status) = &pod.status else { return Vec::new() };
+    let mut addresses: Vec<IpAddr> =
+        status.pod_ips.iter().flatten().filter_map(|ip| ip.ip.parse().ok()).collect();
+    if addresses.is_empty() {
+        addresses.extend(status.pod_ip.iter().filter_map(|ip| ip.parse::<IpAddr>().ok()));
+    }
+    addresses
+}

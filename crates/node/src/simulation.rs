@@ -1,0 +1,375 @@
+//! The task that simulates nodes and pods against the API.
+
+use std::time::Duration;
+
+use cluster::queue::{Ended, Queue};
+use cluster::{Activity, Busy, Change, Delivery, Subscription, Watches};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Binding, Node, ObjectReference, Pod, PodStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::Status;
+use kube::{Api, Client};
+use manifest::{KindId, Object, ObjectRef};
+use serde_json::json;
+use thiserror::Error;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{debug, error, warn};
+
+use crate::config::{Config, ConfigError};
+use crate::nodes::node;
+use crate::pods::{Pods, Step};
+
+const KINDS: &[KindId] = &[KindId::Node, KindId::Pod];
+
+/// How many pods have requests under way at once.
+const IN_FLIGHT: usize = 32;
+
+/// How many changes are taken before pods are looked at.
+const BATCH: usize = 64;
+
+/// How long requests may take to end at shutdown.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why the simulation did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// It cannot be as configured.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A node could not be created.
+    #[error("could not create {node}: {error}")]
+    Node {
+        /// The node's name.
+        node: String,
+        /// Why.
+        #[source]
+        error: kube::Error,
+    },
+}
+
+/// The running simulation; dropped, it stops at once.
+#[derive(Debug)]
+pub struct Simulation {
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Simulation {
+    /// Creates the nodes that are missing, and simulates all nodes and pods of these watches once they are started.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]: the configuration cannot be, or the API refuses a node.
+    pub async fn start(watches: &mut Watches, config: &Config) -> Result<Self, StartError> {
+        config.validate()?;
+        let client = watches.client().clone();
+        create_nodes(&client, config).await?;
+        let subscription = watches.subscribe(KINDS);
+        let activity = watches.activity().clone();
+        let (stop, stopped) = oneshot::channel();
+        let actor = Actor {
+            hands: Hands { client, activity: activity.clone() },
+            activity,
+            pods: Pods::new(config),
+            unsynced: KINDS.to_vec(),
+            queue: Queue::default(),
+            in_flight: JoinSet::new(),
+        };
+        let task = tokio::spawn(actor.run(subscription, stopped));
+        Ok(Self { stop: Some(stop), task })
+    }
+
+    /// Takes up no more pods and waits for the requests under way, for five seconds at most.
+    pub async fn shutdown(mut self) {
+        drop(self.stop.take());
+        if timeout(GRACE, &mut self.task).await.is_err() {
+            warn!("requests were still under way at the end");
+        }
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn create_nodes(client: &Client, config: &Config) -> Result<(), StartError> {
+    let now = Timestamp::now();
+    let nodes = (1..=config.nodes).map(|number| create_node(client, node(number, config, now)));
+    for created in futures::future::join_all(nodes).await {
+        created?;
+    }
+    Ok(())
+}
+
+async fn create_node(client: &Client, node: Node) -> Result<(), StartError> {
+    let nodes = Api::<Node>::all(client.clone());
+    let name = node.metadata.name.clone().unwrap_or_default();
+    let failed = |error| StartError::Node { node: name.clone(), error };
+    let created = match nodes.create(&PostParams::default(), &node).await {
+        Ok(created) => created,
+        // From an earlier start; perhaps one that broke off before the status was written.
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            nodes.get(&name).await.map_err(failed)?
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let has_conditions = |status: &k8s_openapi::api::core::v1::NodeStatus| {
+        status.conditions.as_ref().is_some_and(|conditions| !conditions.is_empty())
+    };
+    if !created.status.as_ref().is_some_and(has_conditions) {
+        let patch = Patch::Merge(json!({ "status": node.status }));
+        nodes.patch_status(&name, &PatchParams::default(), &patch).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+struct Actor {
+    hands: Hands,
+    activity: Activity,
+    pods: Pods,
+    unsynced: Vec<KindId>,
+    queue: Queue<ObjectRef>,
+    in_flight: JoinSet<Finished>,
+}
+
+/// A pod whose requests have ended.
+struct Finished {
+    target: ObjectRef,
+    result: kube::Result<Answer>,
+    look_again: Option<Duration>,
+    busy: Busy,
+}
+
+/// What the API answered.
+enum Answer {
+    Wrote(Box<Pod>),
+    Gone {
+        uid: String,
+    },
+    /// Nothing that is not told by the watch.
+    Nothing,
+}
+
+impl Actor {
+    async fn run(mut self, mut subscription: Subscription, mut stopped: oneshot::Receiver<()>) {
+        loop {
+            let next_wake = self.queue.next_wake();
+            tokio::select! {
+                biased;
+                _ = &mut stopped => break,
+                Some(finished) = self.in_flight.join_next() => {
+                    match finished {
+                        Ok(finished) => self.finish(finished),
+                        Err(error) => error!(%error, "a pod's step broke off"),
+                    }
+                }
+                delivery = subscription.next() => {
+                    let Some(delivery) = delivery else { break };
+                    self.take_in(delivery);
+                    for _ in 1..BATCH {
+                        let Some(delivery) = subscription.try_next() else { break };
+                        self.take_in(delivery);
+                    }
+                }
+                () = sleep_until(next_wake.unwrap_or_else(Instant::now)), if next_wake.is_some() => {
+                    let activity = &self.activity;
+                    self.queue.wake(Instant::now(), |_| 0, || activity.busy());
+                }
+            }
+            // Before all pods are known, an address that looks free may be another pod's.
+            if self.unsynced.is_empty() {
+                self.work();
+            }
+        }
+        while self.in_flight.join_next().await.is_some() {}
+    }
+
+    fn take_in(&mut self, Delivery { change, busy }: Delivery) {
+        match change {
+            Change::Applied(object) => match &*object {
+                Object::Pod(_) => {
+                    let target = object.reference();
+                    if self.pods.apply_pod(object) {
+                        self.queue.add(target, 0, busy);
+                    }
+                }
+                Object::Node(node) => {
+                    for target in self.pods.apply_node(node) {
+                        self.queue.add(target, 0, busy.clone());
+                    }
+                }
+                _ => {}
+            },
+            Change::Gone { target, uid } if target.kind == "Pod" => {
+                self.pods.remove_pod(&target, Some(&uid));
+            }
+            Change::Gone { target, uid: _ } => self.pods.remove_node(&target.name),
+            Change::Listed { kind, revision: _ } => {
+                self.unsynced.retain(|waiting| *waiting != kind)
+            }
+        }
+    }
+
+    fn finish(&mut self, Finished { target, result, look_again, busy }: Finished) {
+        let now = Instant::now();
+        match result {
+            Ok(answer) => {
+                let news = match answer {
+                    Answer::Wrote(pod) => {
+                        self.pods.apply_pod(std::sync::Arc::new(Object::Pod(*pod)))
+                    }
+                    Answer::Gone { uid } => {
+                        self.pods.remove_pod(&target, Some(&uid));
+                        false
+                    }
+                    Answer::Nothing => false,
+                };
+                self.queue.end(target.clone(), 0, Ended::Done(look_again), now, busy.clone());
+                if news {
+                    self.queue.add(target, 0, busy);
+                }
+            }
+            Err(error) => {
+                match &error {
+                    kube::Error::Api(status) if status.is_conflict() => {
+                        debug!(?target, %error, "looking again")
+                    }
+                    _ => warn!(?target, %error, "trying again"),
+                }
+                self.queue.end(target, 0, Ended::Failed, now, busy);
+            }
+        }
+    }
+
+    /// Decides what pods are in line for until all hands are full.
+    fn work(&mut self) {
+        while self.in_flight.len() < IN_FLIGHT {
+            let Some((target, busy)) = self.queue.take() else { return };
+            let hands = self.hands.clone();
+            match self.pods.decide(&target, Timestamp::now()) {
+                Step::Rest(look_again) => {
+                    self.queue.end(target, 0, Ended::Done(look_again), Instant::now(), busy);
+                }
+                Step::Delete { uid } => {
+                    self.in_flight.spawn(async move {
+                        let result = hands.delete(&target, uid).await;
+                        Finished { target, result, look_again: None, busy }
+                    });
+                }
+                Step::Write { uid, bind, status, look_again } => {
+                    self.in_flight.spawn(async move {
+                        let result = hands.write(&target, &uid, bind, status.as_deref()).await;
+                        Finished { target, result, look_again, busy }
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Carries out steps.
+#[derive(Clone)]
+struct Hands {
+    client: Client,
+    activity: Activity,
+}
+
+impl Hands {
+    async fn delete(&self, target: &ObjectRef, uid: String) -> kube::Result<Answer> {
+        let pods = self.pods(target);
+        let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
+        let parameters = DeleteParams {
+            grace_period_seconds: Some(0),
+            preconditions: Some(preconditions),
+            ..DeleteParams::default()
+        };
+        self.activity.ending(KindId::Pod, &uid);
+        let answer = pods.delete(&target.name, &parameters).await;
+        let still_there = |pod: &Pod| pod.metadata.finalizers.iter().flatten().next().is_some();
+        match answer.map(|answer| answer.left()) {
+            Ok(Some(left)) if still_there(&left) => {
+                self.activity.not_ending(KindId::Pod, &uid);
+                Ok(self.wrote(left))
+            }
+            Ok(_) => Ok(Answer::Gone { uid }),
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
+                self.activity.not_ending(KindId::Pod, &uid);
+                Ok(Answer::Gone { uid })
+            }
+            Err(error) => {
+                self.activity.not_ending(KindId::Pod, &uid);
+                Err(error)
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        target: &ObjectRef,
+        uid: &str,
+        bind: Option<String>,
+        status: Option<&PodStatus>,
+    ) -> kube::Result<Answer> {
+        let pods = self.pods(target);
+        if let Some(node) = bind
+            && let Err(error) = self.bind(&pods, target, uid, node).await
+        {
+            return unless_gone(error);
+        }
+        let Some(status) = status else { return Ok(Answer::Nothing) };
+        let patch = Patch::Merge(json!({ "metadata": { "uid": uid }, "status": status }));
+        match pods.patch_status(&target.name, &PatchParams::default(), &patch).await {
+            Ok(pod) => Ok(self.wrote(pod)),
+            Err(error) => unless_gone(error),
+        }
+    }
+
+    async fn bind(
+        &self,
+        pods: &Api<Pod>,
+        target: &ObjectRef,
+        uid: &str,
+        node: String,
+    ) -> kube::Result<()> {
+        let binding = Binding {
+            metadata: ObjectMeta {
+                name: Some(target.name.clone()),
+                namespace: Some(target.namespace.clone()),
+                uid: Some(uid.to_owned()),
+                ..ObjectMeta::default()
+            },
+            target: ObjectReference {
+                api_version: Some("v1".to_owned()),
+                kind: Some("Node".to_owned()),
+                name: Some(node),
+                ..ObjectReference::default()
+            },
+        };
+        let parameters = PostParams::default();
+        pods.create_subresource::<_, Status>("binding", &target.name, &parameters, &binding)
+            .await
+            .map(drop)
+    }
+
+    fn wrote(&self, pod: Pod) -> Answer {
+        self.activity.wrote(KindId::Pod, pod.metadata.resource_version.as_deref());
+        Answer::Wrote(Box::new(pod))
+    }
+
+    fn pods(&self, target: &ObjectRef) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &target.namespace)
+    }
+}
+
+/// That a pod went away meanwhile is no failure: the watch tells.
+fn unless_gone(error: kube::Error) -> kube::Result<Answer> {
+    match error {
+        kube::Error::Api(status) if status.is_not_found() => Ok(Answer::Nothing),
+        other => Err(other),
+    }
+}
