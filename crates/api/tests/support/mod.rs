@@ -1,6 +1,9 @@
 //! What the tests of the stores share.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod disk;
+pub(crate) mod vfs;
+
 use api::store::{Change, Entry, Expect, Key, Revision, Store, WriteError};
 
 pub(crate) const PODS: &str = "pods";

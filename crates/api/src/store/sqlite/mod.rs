@@ -37,13 +37,22 @@ use writer::{Job, Writer};
 const FILE_NAME: &str = "headcount.db";
 
 /// How to open a store.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How much history to keep.
     pub limits: Limits,
+    /// The size of the write-ahead log, in bytes, at which it is moved into the database. The default is
+    /// 4 MiB, as SQLite's own.
+    pub checkpoint_bytes: usize,
     /// The SQLite VFS to use by name; the default one if `None`. (The tests that cut the power have their
     /// own.)
     pub vfs: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limits: Limits::default(), checkpoint_bytes: 4 << 20, vfs: None }
+    }
 }
 
 /// Why a store cannot be opened. Each text names the file or folder, and what to do.
@@ -133,7 +142,7 @@ impl Sqlite {
 
     /// Opens a store with other settings.
     pub fn open_with(folder: &Path, options: Options) -> Result<Self, OpenError> {
-        let Options { limits, vfs } = options;
+        let Options { limits, checkpoint_bytes, vfs } = options;
         let folder = Folder::open(folder)?;
         let path = folder.path().join(FILE_NAME);
         let (file, contents) = File::open(path.clone(), vfs.as_deref())?;
@@ -141,7 +150,7 @@ impl Sqlite {
         folder.sync()?;
         let serving = Arc::new(Serving::new(limits, contents.revision, contents.entries));
         let (queue, jobs) = mpsc::channel(Self::QUEUE);
-        let writer = Writer::new(serving.clone(), file, folder);
+        let writer = Writer::new(serving.clone(), file, folder, checkpoint_bytes);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run(jobs))
@@ -184,6 +193,8 @@ impl Drop for Sqlite {
         // The thread ends when it has emptied the queue.
         drop(self.queue.take());
         if let Some(thread) = self.thread.take()
+            // A change that is dropped unrendered may hold the last reference to the store.
+            && thread.thread().id() != std::thread::current().id()
             && thread.join().is_err()
         {
             tracing::error!(path = %self.path.display(), "the store's writer ended in a panic");

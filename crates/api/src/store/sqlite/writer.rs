@@ -34,6 +34,7 @@ pub(super) struct Writer {
     folder: Folder,
     /// An estimate of the bytes in the log since the last checkpoint.
     logged: usize,
+    checkpoint_bytes: usize,
 }
 
 impl Writer {
@@ -41,14 +42,16 @@ impl Writer {
     /// much longer than the disk makes it.
     pub(super) const BATCH: usize = 512;
 
-    /// The log's size at which it is moved into the database: 4 MB, as SQLite's own default (1,000 pages).
-    const CHECKPOINT: usize = 4 << 20;
-
     /// What a write adds to the log beside its JSON: whole pages of the table and of its index.
     const PAGES: usize = 2 * 4096;
 
-    pub(super) fn new(serving: Arc<Serving>, file: File, folder: Folder) -> Self {
-        Self { serving, file, folder, logged: 0 }
+    pub(super) fn new(
+        serving: Arc<Serving>,
+        file: File,
+        folder: Folder,
+        checkpoint_bytes: usize,
+    ) -> Self {
+        Self { serving, file, folder, logged: 0, checkpoint_bytes }
     }
 
     /// Works until the queue is closed and empty.
@@ -68,13 +71,13 @@ impl Writer {
                 next = (writes.len() < Self::BATCH).then(|| jobs.try_recv().ok()).flatten();
             }
             self.commit(writes.drain(..));
-            if self.logged >= Self::CHECKPOINT {
+            if self.logged >= self.checkpoint_bytes {
                 // After the acknowledgements: only the next commit waits for it.
                 self.file.checkpoint();
                 self.logged = 0;
             }
         }
-        let Self { serving: _, file, folder, logged: _ } = self;
+        let Self { serving: _, file, folder, logged: _, checkpoint_bytes: _ } = self;
         file.close();
         drop(folder);
         for done in closers {
