@@ -15,6 +15,8 @@ mod reader;
 pub mod reason;
 pub mod record;
 mod reverse;
+#[cfg(feature = "script")]
+pub mod script;
 mod segment;
 pub mod view;
 mod writer;
@@ -25,6 +27,6 @@ pub use directory::new;
 pub use name::{Name, NameError};
 pub use reader::Reader;
 pub use reason::Reason;
-pub use record::{Rdata, Record, RecordType};
+pub use record::{Rdata, Record, RecordType, RecordTypeError};
 pub use writer::{Change, Writer};
 pub use zone::{Cidr, NegativeTtl, PodMode, Ttl, ZoneConfig};

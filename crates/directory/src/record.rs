@@ -1,6 +1,8 @@
 //! Resource records, as the directory hands them out.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 use crate::Name;
 
@@ -24,6 +26,63 @@ impl RecordType {
     pub const HTTPS: Self = Self(65);
     pub const AXFR: Self = Self(252);
     pub const ANY: Self = Self(255);
+}
+
+/// The types that have a name here; others are written `TYPE65280` (RFC 3597 §5).
+const NAMES: [(RecordType, &str); 16] = [
+    (RecordType::A, "A"),
+    (RecordType::NS, "NS"),
+    (RecordType::CNAME, "CNAME"),
+    (RecordType::SOA, "SOA"),
+    (RecordType::PTR, "PTR"),
+    (RecordType::HINFO, "HINFO"),
+    (RecordType::MX, "MX"),
+    (RecordType::TXT, "TXT"),
+    (RecordType::AAAA, "AAAA"),
+    (RecordType::SRV, "SRV"),
+    (RecordType::OPT, "OPT"),
+    (RecordType(43), "DS"),
+    (RecordType(64), "SVCB"),
+    (RecordType::HTTPS, "HTTPS"),
+    (RecordType::AXFR, "AXFR"),
+    (RecordType::ANY, "ANY"),
+];
+
+impl fmt::Display for RecordType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NAMES.iter().find(|(rtype, _)| rtype == self) {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "TYPE{}", self.0),
+        }
+    }
+}
+
+/// Why text is not a record type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordTypeError;
+
+impl fmt::Display for RecordTypeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a record type such as AAAA or TYPE65")
+    }
+}
+
+impl std::error::Error for RecordTypeError {}
+
+/// A name such as `AAAA` in any case, or `TYPE65`.
+impl FromStr for RecordType {
+    type Err = RecordTypeError;
+
+    fn from_str(text: &str) -> Result<Self, RecordTypeError> {
+        if let Some((rtype, _)) = NAMES.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)) {
+            return Ok(*rtype);
+        }
+        let (prefix, number) = text.split_at_checked(4).ok_or(RecordTypeError)?;
+        match number.parse() {
+            Ok(number) if prefix.eq_ignore_ascii_case("TYPE") => Ok(Self(number)),
+            _ => Err(RecordTypeError),
+        }
+    }
 }
 
 /// A record of class IN.
@@ -70,4 +129,96 @@ pub enum Rdata {
         cpu: String,
         os: String,
     },
+}
+
+impl Rdata {
+    /// The type of the data.
+    pub fn rtype(&self) -> RecordType {
+        match self {
+            Self::A(_) => RecordType::A,
+            Self::Aaaa(_) => RecordType::AAAA,
+            Self::Cname(_) => RecordType::CNAME,
+            Self::Srv { .. } => RecordType::SRV,
+            Self::Ptr(_) => RecordType::PTR,
+            Self::Ns(_) => RecordType::NS,
+            Self::Soa { .. } => RecordType::SOA,
+            Self::Txt(_) => RecordType::TXT,
+            Self::Hinfo { .. } => RecordType::HINFO,
+        }
+    }
+}
+
+/// Presentation format (RFC 1035 §5.1): `db.prod.svc.cluster.local. 5 IN A 10.244.1.5`.
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { owner, ttl, data } = self;
+        write!(f, "{owner} {ttl} IN {} {data}", data.rtype())
+    }
+}
+
+/// Presentation format of the data alone.
+impl fmt::Display for Rdata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::A(address) => write!(f, "{address}"),
+            Self::Aaaa(address) => write!(f, "{address}"),
+            Self::Cname(name) | Self::Ptr(name) | Self::Ns(name) => write!(f, "{name}"),
+            Self::Srv { priority, weight, port, target } => {
+                write!(f, "{priority} {weight} {port} {target}")
+            }
+            Self::Soa { mname, rname, serial, refresh, retry, expire, minimum } => {
+                write!(f, "{mname} {rname} {serial} {refresh} {retry} {expire} {minimum}")
+            }
+            Self::Txt(text) => quoted(f, text),
+            Self::Hinfo { cpu, os } => {
+                quoted(f, cpu)?;
+                f.write_str(" ")?;
+                quoted(f, os)
+            }
+        }
+    }
+}
+
+/// A character-string in quotes; bytes outside printable ASCII as `\DDD`.
+fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_str("\"")?;
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => write!(f, "\\{}", char::from(byte))?,
+            b' '..=b'~' => write!(f, "{}", char::from(byte))?,
+            _ => write!(f, "\\{byte:03}")?,
+        }
+    }
+    f.write_str("\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_read_and_written() {
+        for (text, number, written) in [
+            ("A", 1, "A"),
+            ("aaaa", 28, "AAAA"),
+            ("https", 65, "HTTPS"),
+            ("TYPE65", 65, "HTTPS"),
+            ("type65280", 65280, "TYPE65280"),
+        ] {
+            let rtype: RecordType = text.parse().unwrap();
+            assert_eq!((rtype.0, rtype.to_string().as_str()), (number, written), "{text}");
+        }
+        for text in ["", "B", "TYPE", "TYPE65536", "TYPE-1", "\u{e4}\u{e4}1"] {
+            assert_eq!(text.parse::<RecordType>(), Err(RecordTypeError), "{text}");
+        }
+    }
+
+    #[test]
+    fn character_strings_are_quoted() {
+        for (text, written) in
+            [("1.1.0", r#""1.1.0""#), ("", r#""""#), ("a\"\\\n", r#""a\"\\\010""#)]
+        {
+            assert_eq!(Rdata::Txt(text.to_owned()).to_string(), written);
+        }
+    }
 }
