@@ -1,6 +1,6 @@
 //! The DNS server: what the directory answers, on the wire, over UDP and TCP.
 //!
-//! [`respond`] is the heart: a query's octets in, a reply's octets out, without I/O, clock or panic. [`Server`]
+//! [`respond()`] is the heart: a query's octets in, a reply's octets out, without I/O, clock or panic. [`Server`]
 //! carries octets between sockets and that function. Where the answers come from is an [`Answering`].
 
 pub mod answering;
@@ -8,6 +8,9 @@ pub mod config;
 pub mod counters;
 pub mod respond;
 pub mod rotation;
+pub mod server;
+mod tcp;
+mod udp;
 pub mod wire;
 
 pub use answering::Answering;
@@ -15,3 +18,4 @@ pub use config::{Config, EdeMode, TcpLimits};
 pub use counters::Counters;
 pub use respond::{Outcome, Transport, respond};
 pub use rotation::Rotation;
+pub use server::{BindError, Server};

@@ -1,0 +1,192 @@
+//! The server: sockets bound, threads and tasks started, all of it stopped.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::tcp::{self, Clients};
+use crate::udp::{self, Datagrams};
+use crate::{Answering, Config, Counters};
+
+/// What every thread and task of a server uses.
+pub(crate) struct Shared<A> {
+    pub(crate) config: Config,
+    pub(crate) answering: A,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) clients: Arc<Clients>,
+}
+
+/// A transport protocol, in messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Protocol {
+    Udp,
+    Tcp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        })
+    }
+}
+
+/// A server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// An address can't be listened on: the port is taken, as a rule.
+    #[error("cannot listen for DNS on {address} over {protocol}")]
+    Listen {
+        /// The address, as asked for.
+        address: SocketAddr,
+        /// Over which protocol.
+        protocol: Protocol,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system gives no more threads.
+    #[error("cannot start a thread for DNS over UDP")]
+    Thread(#[source] io::Error),
+}
+
+/// A running server. Dropping it stops it too, without waiting for replies that are under way.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    counters: Arc<Counters>,
+    sockets: Vec<Arc<Datagrams>>,
+    threads: Vec<JoinHandle<()>>,
+    listeners: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+/// How many ports the system may choose for UDP that are taken for TCP.
+const PORT_TRIES: usize = 32;
+
+impl Server {
+    /// Serves DNS over UDP and TCP on every address. Port 0 lets the system choose: one port for both protocols
+    /// ([`Server::local_addresses`] tells). `[::]` stands for IPv6 alone; give `0.0.0.0` as well for IPv4.
+    ///
+    /// Must be called within a Tokio runtime, which serves TCP; UDP has its own threads.
+    ///
+    /// # Errors
+    ///
+    /// When one address can't be bound, none is served.
+    pub fn bind<A: Answering + Send + Sync + 'static>(
+        addresses: &[SocketAddr],
+        config: Config,
+        answering: A,
+    ) -> Result<Self, BindError> {
+        let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = config.udp_threads.map_or_else(cores, NonZeroUsize::get);
+        let bound: Vec<Bound> = addresses
+            .iter()
+            .map(|&address| Bound::new(address, threads))
+            .collect::<Result<_, _>>()?;
+
+        let counters = Arc::new(Counters::default());
+        let clients = Clients::new(&config.tcp);
+        let shared = Arc::new(Shared { config, answering, counters: counters.clone(), clients });
+        let (stop, stopped) = watch::channel(false);
+        let mut server = Self {
+            addresses: bound.iter().map(|bound| bound.address).collect(),
+            counters,
+            sockets: Vec::new(),
+            threads: Vec::new(),
+            listeners: JoinSet::new(),
+            stop,
+        };
+        for Bound { address: _, sockets, listener } in bound {
+            server.listeners.spawn(tcp::serve(listener, shared.clone(), stopped.clone()));
+            for socket in sockets {
+                let number = server.threads.len();
+                let thread = udp::spawn(socket.clone(), shared.clone(), number);
+                server.sockets.push(socket);
+                server.threads.push(thread.map_err(BindError::Thread)?);
+            }
+        }
+        Ok(server)
+    }
+
+    /// The addresses served, in the order asked for, with their ports.
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What became of the queries so far.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Stops: no more queries are taken; replies under way are sent, for at most
+    /// [`TcpLimits::shutdown_grace`](crate::TcpLimits::shutdown_grace).
+    pub async fn shutdown(mut self) {
+        self.stop();
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A thread that panicked has said so.
+                let _ = thread.join();
+            }
+        });
+        while self.listeners.join_next().await.is_some() {}
+        let _ = joined.await;
+    }
+
+    fn stop(&self) {
+        self.stop.send_replace(true);
+        for socket in &self.sockets {
+            socket.stop();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The sockets of one address.
+struct Bound {
+    address: SocketAddr,
+    sockets: Vec<Arc<Datagrams>>,
+    listener: TcpListener,
+}
+
+impl Bound {
+    fn new(asked: SocketAddr, threads: usize) -> Result<Self, BindError> {
+        let mut tries = 1;
+        loop {
+            match Self::once(asked, threads) {
+                // The port that the system chose for UDP is taken for TCP: let it choose another.
+                Err((Protocol::Tcp, _)) if asked.port() == 0 && tries < PORT_TRIES => tries += 1,
+                result => {
+                    return result.map_err(|(protocol, source)| BindError::Listen {
+                        address: asked,
+                        protocol,
+                        source,
+                    });
+                }
+            }
+        }
+    }
+
+    fn once(asked: SocketAddr, threads: usize) -> Result<Self, (Protocol, io::Error)> {
+        let over_udp = |error| (Protocol::Udp, error);
+        let over_tcp = |error| (Protocol::Tcp, error);
+        let sockets = udp::bind(asked, threads).map_err(over_udp)?;
+        let address = sockets[0].local_address().map_err(over_udp)?;
+        let listener = tcp::bind(address).map_err(over_tcp)?;
+        let listener = TcpListener::from_std(listener).map_err(over_tcp)?;
+        Ok(Self { address, sockets, listener })
+    }
+}

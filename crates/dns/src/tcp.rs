@@ -1,0 +1,212 @@
+//! TCP: messages with a length before them, any number on a connection (RFC 7766).
+//!
+//! Everything a client can fill is bounded: connections in total and per client, the octets kept of a message
+//! that is not whole, the time it may take. Queries are answered in the order they came, and no more is read
+//! while a client does not take its replies in.
+
+mod clients;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::server::Shared;
+use crate::{Answering, Outcome, Rotation, Transport, respond};
+
+pub(crate) use clients::Clients;
+
+/// How much is read at once, in octets.
+const CHUNK: usize = 4096;
+
+/// Replies are sent when they have this many octets, or when no whole query is left.
+const FLUSH: usize = 64 << 10;
+
+/// Binds a listener.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A restart does not wait for connections of the last run to be forgotten; Windows gives it another sense.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    Ok(socket.into())
+}
+
+/// Serves a listener until `stop` turns true, then waits for the replies under way, but not for long.
+pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
+    listener: TcpListener,
+    shared: Arc<Shared<A>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    let mut number = 0;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stopped(&mut stop) => break,
+            accepted = listener.accept() => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        let (stream, client) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "accepting a DNS connection");
+                // Out of file descriptors, as a rule: let connections end.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            }
+        };
+        let Some(guard) = shared.clients.enter(client.ip()) else {
+            shared.counters.count_refused_connection();
+            continue;
+        };
+        let slot = tokio::select! {
+            biased;
+            _ = stopped(&mut stop) => break,
+            slot = shared.clients.slot() => slot,
+        };
+        number += 1;
+        let (shared, stop) = (shared.clone(), stop.clone());
+        connections.spawn(async move {
+            let _held = (guard, slot);
+            let rotation = Rotation::new(number);
+            if let Err(error) = Connection::new(stream, rotation).serve(&shared, stop).await {
+                tracing::debug!(%error, %client, "a DNS connection ended");
+            }
+        });
+    }
+    drop(listener);
+    let grace = shared.config.tcp.shutdown_grace;
+    // Those that are left when the time is up end with the set.
+    let _ = timeout(grace, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+/// Waits until `stop` is true or nobody can set it any more.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stopped| *stopped).await;
+}
+
+struct Connection {
+    stream: TcpStream,
+    rotation: Rotation,
+    /// Octets that were read and not yet answered.
+    input: Vec<u8>,
+    /// Replies with their lengths.
+    output: Vec<u8>,
+}
+
+/// Why no more is read from a connection.
+#[derive(PartialEq, Eq)]
+enum End {
+    /// The client closed it, was idle for too long or sent what is no query; or the server stops.
+    Closed,
+    /// More may come.
+    Open,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, rotation: Rotation) -> Self {
+        Self { stream, rotation, input: Vec::new(), output: Vec::new() }
+    }
+
+    async fn serve<A: Answering>(
+        mut self,
+        shared: &Shared<A>,
+        mut stop: watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        self.stream.set_nodelay(true)?;
+        let idle = shared.config.tcp.idle_timeout;
+        while self.read_message(idle, &mut stop).await? == End::Open {
+            if self.answer(shared, idle).await? == End::Closed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until a whole message is there. The time runs for all of it, so that a client can't hold a
+    /// connection by sending an octet now and then.
+    async fn read_message(
+        &mut self,
+        idle: Duration,
+        stop: &mut watch::Receiver<bool>,
+    ) -> io::Result<End> {
+        let deadline = Instant::now() + idle;
+        let mut chunk = [0; CHUNK];
+        while first_message(&self.input).is_none() {
+            let read = tokio::select! {
+                biased;
+                read = timeout_at(deadline, self.stream.read(&mut chunk)) => read,
+                _ = stopped(stop) => return Ok(End::Closed),
+            };
+            match read {
+                Err(_elapsed) => return Ok(End::Closed),
+                Ok(read) => match read? {
+                    0 => return Ok(End::Closed),
+                    length => self.input.extend_from_slice(&chunk[..length]),
+                },
+            }
+        }
+        Ok(End::Open)
+    }
+
+    /// Answers every whole message that was read.
+    async fn answer<A: Answering>(
+        &mut self,
+        shared: &Shared<A>,
+        idle: Duration,
+    ) -> io::Result<End> {
+        let mut answered = 0;
+        let mut end = End::Open;
+        let mut reply = Vec::new();
+        while let Some(query) = first_message(&self.input[answered..]) {
+            answered += 2 + query.len();
+            let Shared { config, answering, .. } = shared;
+            let outcome =
+                respond(config, answering, &self.rotation, Transport::Tcp, query, &mut reply);
+            shared.counters.count(Transport::Tcp, outcome, &reply);
+            if outcome == Outcome::Dropped {
+                end = End::Closed;
+                break;
+            }
+            // A reply has at most 65,535 octets.
+            self.output.extend_from_slice(&(reply.len() as u16).to_be_bytes());
+            self.output.extend_from_slice(&reply);
+            if self.output.len() >= FLUSH {
+                self.flush(idle).await?;
+            }
+        }
+        self.flush(idle).await?;
+        self.input.drain(..answered);
+        // What a large message took is given back.
+        self.input.shrink_to(CHUNK);
+        self.output.shrink_to(CHUNK);
+        Ok(end)
+    }
+
+    async fn flush(&mut self, idle: Duration) -> io::Result<()> {
+        if !self.output.is_empty() {
+            timeout(idle, self.stream.write_all(&self.output)).await??;
+            self.output.clear();
+        }
+        Ok(())
+    }
+}
+
+/// The first message of `input`, without its length, when all of it is there.
+fn first_message(input: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = input.split_first_chunk::<2>()?;
+    rest.get(..usize::from(u16::from_be_bytes(*length)))
+}
