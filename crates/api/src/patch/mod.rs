@@ -11,7 +11,6 @@
 
 mod json_patch;
 mod merge;
-mod schema;
 mod strategic;
 
 use manifest::kind::Kind;
@@ -65,26 +64,6 @@ pub enum PatchError {
     TooLarge(String),
 }
 
-impl PatchError {
-    /// The HTTP status that the API answers with.
-    pub fn status_code(&self) -> u16 {
-        match self {
-            Self::Malformed(_) => 400,
-            Self::Unprocessable(_) => 422,
-            Self::TooLarge(_) => 413,
-        }
-    }
-
-    /// The `reason` of the `Status` that the API answers with.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Malformed(_) => "BadRequest",
-            Self::Unprocessable(_) => "Invalid",
-            Self::TooLarge(_) => "RequestEntityTooLarge",
-        }
-    }
-}
-
 /// Applies `patch` to `current`, an object of `kind`, and returns the whole new object.
 ///
 /// # Errors
@@ -104,7 +83,7 @@ pub fn apply(
         }
         Format::Strategic => {
             object_only(patch)?;
-            strategic::apply(schema::of(kind), current.clone(), patch)?
+            strategic::apply(kind, current.clone(), patch)?
         }
     };
     if !patched.is_object() {
@@ -178,20 +157,14 @@ mod tests {
 
     #[test]
     fn only_an_object_comes_out() {
-        let check = |format: Format, patch: Value, status: u16, reason: &str, text: &str| {
-            let error = apply(Kind::of(KindId::Service), format, &json!({}), &patch).unwrap_err();
-            assert_eq!((error.status_code(), error.reason()), (status, reason));
-            assert_eq!(error.to_string(), text);
+        let check = |format: Format, patch: Value, error: PatchError| {
+            assert_eq!(apply(Kind::of(KindId::Service), format, &json!({}), &patch), Err(error));
         };
         let text = "the patch must be a JSON object, not a list";
-        check(Format::Merge, json!([]), 400, "BadRequest", text);
-        check(Format::Strategic, json!([]), 400, "BadRequest", text);
-        check(
-            Format::Json,
-            json!([{"op": "remove", "path": ""}]),
-            422,
-            "Invalid",
-            "the patch would turn the Service into null; an object is needed",
-        );
+        check(Format::Merge, json!([]), PatchError::Malformed(text.to_owned()));
+        check(Format::Strategic, json!([]), PatchError::Malformed(text.to_owned()));
+        let text = "the patch would turn the Service into null; an object is needed";
+        let remove = json!([{"op": "remove", "path": ""}]);
+        check(Format::Json, remove, PatchError::Unprocessable(text.to_owned()));
     }
 }
