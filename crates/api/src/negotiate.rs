@@ -70,6 +70,8 @@ impl Form {
     }
 }
 
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
 fn media_type(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or("").trim())
@@ -86,6 +88,11 @@ fn unsupported(accepted: &str, got: &str) -> StatusError {
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), StatusError> {
     match media_type(headers) {
         None | Some("" | "application/json") => Ok(()),
+        Some(PROTOBUF) => Err(StatusError::new(
+            Reason::UnsupportedMediaType,
+            "request bodies in protobuf are not read by this API server, only JSON: instead of a typed \
+             `kubectl create KIND`, use `kubectl create -f` or `kubectl apply -f`",
+        )),
         Some(other) => Err(unsupported("application/json", other)),
     }
 }

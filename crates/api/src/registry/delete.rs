@@ -111,7 +111,8 @@ impl Registry {
         }
         let held = if held.is_empty() { Value::Null } else { json!(held) };
         object::set(&mut new["metadata"], "finalizers", held);
-        if !is_deleting(old) {
+        // What goes at once never was "being deleted", except pods, whose watchers know it no other way.
+        if !is_deleting(old) && (kind.id == KindId::Pod || !may_go(kind, &new)) {
             new["metadata"]["deletionTimestamp"] = self.time().into();
             new["metadata"]["deletionGracePeriodSeconds"] = 0.into();
             if has_generation(kind) {

@@ -178,7 +178,7 @@ impl Registry {
             }
             Scope::Finalize => {
                 let mut kept = old.clone();
-                kept["spec"]["finalizers"] = new["spec"]["finalizers"].take();
+                object::set(&mut kept["spec"], "finalizers", new["spec"]["finalizers"].take());
                 kept
             }
             Scope::Binding => new,

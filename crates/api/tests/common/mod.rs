@@ -10,7 +10,7 @@ use api::{ApiServer, Body, Config};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::Service as _;
 
 /// A bootstrapped server with these service ranges.
@@ -78,4 +78,60 @@ pub(crate) fn contains(whole: &Value, part: &Value) -> bool {
         }
         (whole, part) => whole == part,
     }
+}
+
+/// Sends `head` with `body` and compares code and a part of the answer; returns the whole answer.
+#[track_caller]
+pub(crate) fn check_answer(head: &str, answer: Answer, code: u16, part: &Value) -> Value {
+    let Answer { code: actual, body, warnings: _ } = answer;
+    assert!(
+        actual == code && contains(&body, part),
+        "{head}: {actual} {body:#}\nexpected {code} {part:#}"
+    );
+    body
+}
+
+pub(crate) async fn check(
+    server: &ApiServer,
+    head: &str,
+    body: Value,
+    code: u16,
+    part: Value,
+) -> Value {
+    let headers: &[&str] = match head.split(' ').next() {
+        Some("PATCH") => &["Content-Type: application/merge-patch+json"],
+        _ => &["Content-Type: application/json"],
+    };
+    let bytes = if body.is_null() { Vec::new() } else { serde_json::to_vec(&body).unwrap() };
+    check_answer(head, call(server, head, headers, bytes).await, code, &part)
+}
+
+pub(crate) const SERVICES: &str = "/api/v1/namespaces/default/services";
+pub(crate) const PODS: &str = "/api/v1/namespaces/default/pods";
+pub(crate) const SETS: &str = "/apis/apps/v1/namespaces/default/statefulsets";
+
+pub(crate) fn message(text: &str) -> Value {
+    json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": text })
+}
+
+pub(crate) fn pod(name: &str) -> Value {
+    json!({ "metadata": { "name": name }, "spec": { "containers": [{ "name": "c", "image": "i" }] } })
+}
+
+pub(crate) fn set(name: &str) -> Value {
+    json!({
+        "metadata": { "name": name },
+        "spec": {
+            "serviceName": name,
+            "selector": { "matchLabels": { "app": name } },
+            "template": {
+                "metadata": { "labels": { "app": name } },
+                "spec": { "containers": [{ "name": "c", "image": "i" }] },
+            },
+        },
+    })
+}
+
+pub(crate) fn service(name: &str) -> Value {
+    json!({ "metadata": { "name": name }, "spec": { "ports": [{ "port": 80 }] } })
 }

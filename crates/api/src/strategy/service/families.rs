@@ -27,11 +27,6 @@ pub(crate) fn prepare_families(service: &mut Value, configured: &[Family]) {
     }
     let policy = service["spec"]["ipFamilyPolicy"].as_str().unwrap_or("").to_owned();
 
-    // From dual to single stack: the second family and its address go, if they were not touched.
-    if policy == "SingleStack" && families.len() == 2 && ips.len() == 2 {
-        families.truncate(1);
-        set_cluster_ips(service, &ips[..1]);
-    }
     for ip in ips.iter().skip(families.len()) {
         if let Ok(ip) = ip.parse() {
             families.push(Family::of(ip).name().to_owned());
@@ -52,6 +47,25 @@ pub(crate) fn prepare_families(service: &mut Value, configured: &[Family]) {
     service["spec"]["ipFamilies"] = json!(families);
 }
 
+/// From dual to single stack: the second family and its address go, unless the client changed them.
+pub(super) fn trim_to_single_stack(old: &Value, new: &mut Value) {
+    let policy =
+        |service: &Value| service["spec"]["ipFamilyPolicy"].as_str().unwrap_or("").to_owned();
+    if policy(old) == "SingleStack" || policy(new) != "SingleStack" || !needs_cluster_ip(new) {
+        return;
+    }
+    if cluster_ips(old) == cluster_ips(new) && cluster_ips(new).len() == 2 {
+        let first = cluster_ips(new)[0].to_owned();
+        set_cluster_ips(new, &[first]);
+    }
+    let families = &mut new["spec"]["ipFamilies"];
+    if old["spec"]["ipFamilies"] == *families
+        && let Some(list) = families.as_array_mut()
+    {
+        list.truncate(1);
+    }
+}
+
 /// What of the families this cluster cannot give.
 pub(super) fn check(service: &Value, configured: &[Family]) -> Vec<FieldError> {
     let spec = FieldPath::new("spec");
@@ -68,6 +82,21 @@ pub(super) fn check(service: &Value, configured: &[Family]) -> Vec<FieldError> {
             "RequireDualStack",
             "this cluster is not configured for dual-stack services",
         ));
+    }
+    if service["spec"]["ipFamilyPolicy"] == "SingleStack" {
+        let lists = [
+            ("ipFamilies", strings(&service["spec"]["ipFamilies"]).len()),
+            ("clusterIPs", cluster_ips(service).len()),
+        ];
+        for (field, _) in lists.iter().filter(|(_, length)| *length > 1) {
+            errors.push(FieldError::invalid(
+                &spec.child("ipFamilyPolicy"),
+                "SingleStack",
+                format!(
+                    "must be RequireDualStack or PreferDualStack when multiple '{field}' are specified"
+                ),
+            ));
+        }
     }
     let families = spec.child("ipFamilies");
     for (index, family) in strings(&service["spec"]["ipFamilies"]).into_iter().enumerate() {

@@ -99,6 +99,7 @@ pub(crate) fn prepare_update(old: &Value, new: &mut Value, families: &[Family]) 
     keep_allocated(old, new);
     join_cluster_ips(old, new);
     drop_by_type(old, new);
+    families::trim_to_single_stack(old, new);
     prepare_families(new, families);
 }
 
