@@ -5,15 +5,18 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use api::serve::{Authenticate, BindError, Credentials, DnsAddress, Kubeconfig, Server, Token};
+use api::serve::{
+    Authenticate, BindError, Credentials, DnsAddress, Kubeconfig, Server, Token, write_private,
+};
+use api::store::Sqlite;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams, WatchEvent, WatchParams};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{Api, ListParams, PostParams, WatchEvent, WatchParams};
 use kube::config::KubeConfigOptions;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -231,4 +234,57 @@ fn a_given_token_is_quoted_in_the_kubeconfig() {
         serde_json::to_value(kube::config::Kubeconfig::from_yaml(&text).unwrap()).unwrap();
     assert_eq!(read["clusters"][0]["cluster"]["server"], "https://127.0.0.1:6443");
     assert!(text.contains(&format!("token: {}", serde_json::json!(token.as_str()))), "{text}");
+}
+
+/// Store, API and server on a data folder, as `headcount up` puts them together.
+async fn whole(folder: &std::path::Path, listen: SocketAddr) -> (Running, std::sync::Arc<Sqlite>) {
+    let store = std::sync::Arc::new(Sqlite::open(folder).unwrap());
+    let names = Credentials::names(listen.ip(), "cluster.local", &["10.96.0.1".parse().unwrap()]);
+    let credentials = Credentials::load_or_create(folder, &names, None).unwrap();
+    let server = Server::bind(listen, &credentials).await.unwrap();
+    let address = server.address();
+    let config = api::Config::new(vec!["10.96.0.0/12".parse().unwrap()], address);
+    let api = api::ApiServer::new(store.clone(), config).unwrap();
+    let service = Authenticate::new(credentials.token().clone()).layer(api);
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(server.serve(service, async { _ = stopped.await }));
+    (Running { address, credentials, stop, task }, store)
+}
+
+#[tokio::test]
+async fn a_client_finds_its_objects_after_a_restart() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("data");
+    let path = root.path().join("kubeconfig");
+    let (running, store) = whole(&folder, "127.0.0.1:0".parse().unwrap()).await;
+    let text = Kubeconfig::new(running.address, &running.credentials, None).to_string();
+    write_private(&path, text.as_bytes()).unwrap();
+    let read = || client(kube::config::Kubeconfig::read_from(&path).unwrap());
+
+    let namespaces = Api::<Namespace>::all(read().await);
+    let create = async |name: &str| {
+        let namespace = serde_json::json!({"metadata": {"name": name}});
+        let namespace = serde_json::from_value(namespace).unwrap();
+        namespaces.create(&PostParams::default(), &namespace).await.unwrap()
+    };
+    create("first").await;
+    let made = create("prod").await;
+    let version = made.metadata.resource_version.clone().unwrap();
+    let mut events = namespaces.watch(&WatchParams::default(), &version).await.unwrap().boxed();
+    running.stop.send(()).unwrap();
+    assert!(events.try_next().await.unwrap().is_none(), "the watch ends");
+    running.task.await.unwrap();
+    store.close().await;
+    drop(store);
+
+    let (running, _store) = whole(&folder, running.address).await;
+    let namespaces = Api::<Namespace>::all(read().await);
+    assert_eq!(namespaces.get("prod").await.unwrap(), made, "by the same kubeconfig");
+    // The history is gone with the first process.
+    let mut events = namespaces.watch(&WatchParams::default(), "1").await.unwrap().boxed();
+    let told = events.try_next().await.unwrap().unwrap();
+    let WatchEvent::Error(status) = told else { panic!("{told:?}") };
+    assert_eq!((status.code, &*status.reason), (410, "Expired"));
+    running.stop.send(()).unwrap();
+    running.task.await.unwrap();
 }
