@@ -57,9 +57,11 @@ fn manage(
     actions: &mut Vec<Action>,
 ) {
     let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0);
-    let record = |actions: &mut Vec<Action>, reason, message| {
+    // Told after all that they report.
+    let mut told = Vec::new();
+    let mut record = |reason, message| {
         let (namespace, name) = names(set);
-        actions.push(Action::Record {
+        told.push(Action::Record {
             regarding: ObjectRef {
                 kind: "ReplicaSet",
                 namespace: namespace.to_owned(),
@@ -77,7 +79,7 @@ fn manage(
         let pod = new_pod(world, set, spec, &taken, context);
         let name = pod.metadata.name.clone().unwrap_or_default();
         actions.push(Action::Create(Object::Pod(pod)));
-        record(actions, "SuccessfulCreate", format!("Created pod: {name}"));
+        record("SuccessfulCreate", format!("Created pod: {name}"));
         taken.insert(name);
     }
     if active.len() > wanted {
@@ -92,9 +94,10 @@ fn manage(
                 uid: pod.metadata.uid.clone().unwrap_or_default(),
                 propagation: Propagation::Background,
             });
-            record(actions, "SuccessfulDelete", format!("Deleted pod: {name}"));
+            record("SuccessfulDelete", format!("Deleted pod: {name}"));
         }
     }
+    actions.append(&mut told);
 }
 
 fn new_pod(

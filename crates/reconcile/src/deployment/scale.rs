@@ -75,7 +75,9 @@ impl Look<'_> {
             return wanted;
         }
         let held = self.sets.new.as_ref().map_or(0, |set| sets::replicas(set));
-        let all: i32 = self.sets.all().map(|set| sets::replicas(set)).sum();
+        // Pods that an old ReplicaSet is about to lose still count: so the surge holds for pods, not only for plans.
+        let all: i32 =
+            self.sets.all().map(|set| sets::replicas(set).max(sets::observed(set))).sum();
         let room = wanted.saturating_add(self.paces().0) - all;
         if room <= 0 { held.min(wanted) } else { (held + room).min(wanted) }
     }

@@ -26,60 +26,30 @@ pub(super) fn new_pod(
     revision: &str,
     ordinal: i64,
 ) -> Pod {
-    let template = spec.template.metadata.clone().unwrap_or_default();
-    let metadata = ObjectMeta {
-        annotations: template.annotations,
-        finalizers: template.finalizers,
-        labels: template.labels,
-        ..ObjectMeta::default()
-    };
-    finish(set, spec, metadata, spec.template.spec.clone().unwrap_or_default(), revision, ordinal)
-}
-
-/// A pod like one of an earlier revision, in another place.
-pub(super) fn renewed_from(
-    set: &StatefulSet,
-    spec: &StatefulSetSpec,
-    sibling: &Pod,
-    revision: &str,
-    ordinal: i64,
-) -> Pod {
-    let metadata = ObjectMeta {
-        annotations: spec
-            .template
-            .metadata
-            .as_ref()
-            .and_then(|template| template.annotations.clone()),
-        labels: sibling.metadata.labels.clone(),
-        ..ObjectMeta::default()
-    };
-    let mut pod_spec = sibling.spec.clone().unwrap_or_default();
-    pod_spec.node_name =
-        spec.template.spec.as_ref().and_then(|template| template.node_name.clone());
-    finish(set, spec, metadata, pod_spec, revision, ordinal)
-}
-
-fn finish(
-    set: &StatefulSet,
-    spec: &StatefulSetSpec,
-    mut metadata: ObjectMeta,
-    mut pod_spec: PodSpec,
-    revision: &str,
-    ordinal: i64,
-) -> Pod {
     let (namespace, set_name) = names(set);
     let name = format!("{set_name}-{ordinal}");
-    let labels = metadata.labels.get_or_insert_default();
+    let template = spec.template.metadata.clone().unwrap_or_default();
+    let mut labels = template.labels.unwrap_or_default();
     labels.extend(identity(&name, ordinal));
     labels.insert(REVISION_HASH.to_owned(), revision.to_owned());
-    metadata.namespace = Some(namespace.to_owned());
-    metadata.generate_name = Some(format!("{set_name}-"));
-    metadata.owner_references = Some(vec![controlled_by(set)]);
+    let mut pod_spec = spec.template.spec.clone().unwrap_or_default();
     pod_spec.hostname = Some(name.clone());
     pod_spec.subdomain = spec.service_name.clone().filter(|service| !service.is_empty());
     claims(set_name, spec, ordinal, &mut pod_spec);
-    metadata.name = Some(name);
-    Pod { metadata, spec: Some(pod_spec), status: None }
+    Pod {
+        metadata: ObjectMeta {
+            annotations: template.annotations,
+            finalizers: template.finalizers,
+            generate_name: Some(format!("{set_name}-")),
+            labels: Some(labels),
+            name: Some(name),
+            namespace: Some(namespace.to_owned()),
+            owner_references: Some(vec![controlled_by(set)]),
+            ..ObjectMeta::default()
+        },
+        spec: Some(pod_spec),
+        status: None,
+    }
 }
 
 fn identity(name: &str, ordinal: i64) -> BTreeMap<String, String> {

@@ -4,8 +4,8 @@
 //! from the highest down; Parallel does not wait. A rolling update deletes pods of another revision from the
 //! highest ordinal down to the partition, each when all above it are available, and they come back renewed.
 //!
-//! Revisions have names but no ControllerRevision objects yet. So a pod below the partition that must be made
-//! again takes its spec from another pod of that revision; when none is left it is made from the current template.
+//! Revisions have names but no ControllerRevision objects yet, so no earlier template is kept: a pod below the
+//! partition that must be made again is made from the template of today, and labelled so.
 
 mod identity;
 mod status;
@@ -20,7 +20,7 @@ use manifest::{Object, ObjectRef};
 use crate::labels::REVISION_HASH;
 use crate::world::names;
 use crate::{Action, Context, Decision, Key, Propagation, World, claim, hash, number, pod};
-use identity::{identify, new_pod, ordinal, renewed_from};
+use identity::{identify, new_pod, ordinal};
 
 const COMPONENT: &str = "statefulset-controller";
 
@@ -38,7 +38,8 @@ pub(crate) fn decide(world: &World, key: &Key, context: &Context<'_>) -> Decisio
     if set.metadata.deletion_timestamp.is_none() {
         look.act();
     }
-    let Look { actions, .. } = &mut look;
+    let Look { actions, told, .. } = &mut look;
+    actions.append(told);
     let mut decision = Decision { actions: std::mem::take(actions), retry_after: look.wait() };
     if decision.actions.is_empty() {
         // What was done changes the pods, and so brings this work back; the status is told when all is done.
@@ -64,6 +65,8 @@ struct Look<'a> {
     /// The revision of the template.
     update: String,
     actions: Vec<Action>,
+    /// Events, told after all that they report.
+    told: Vec<Action>,
 }
 
 impl<'a> Look<'a> {
@@ -106,6 +109,7 @@ impl<'a> Look<'a> {
             current,
             update,
             actions: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -214,13 +218,7 @@ impl<'a> Look<'a> {
 
     fn create(&mut self, place: usize) {
         let ordinal = first_ordinal(self.spec) + place as i64;
-        let older = (place < self.partition() && self.current != self.update)
-            .then(|| self.pods.iter().find(|pod| revision(pod) == Some(&self.current)))
-            .flatten();
-        let pod = match older {
-            Some(sibling) => renewed_from(self.set, self.spec, sibling, &self.current, ordinal),
-            None => new_pod(self.set, self.spec, &self.update, ordinal),
-        };
+        let pod = new_pod(self.set, self.spec, &self.update, ordinal);
         let name = pod.metadata.name.clone().unwrap_or_default();
         self.actions.push(Action::Create(Object::Pod(pod)));
         self.record(
@@ -248,7 +246,7 @@ impl<'a> Look<'a> {
 
     fn record(&mut self, reason: &'static str, message: String) {
         let (namespace, name) = names(self.set);
-        self.actions.push(Action::Record {
+        self.told.push(Action::Record {
             regarding: ObjectRef {
                 kind: "StatefulSet",
                 namespace: namespace.to_owned(),

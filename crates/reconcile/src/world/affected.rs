@@ -213,14 +213,18 @@ pub(super) fn service(_: &World, old: Option<&Service>, new: Option<&Service>, w
 }
 
 pub(super) fn endpoints(
-    _: &World,
+    world: &World,
     old: Option<&Endpoints>,
     new: Option<&Endpoints>,
     work: &mut Found,
 ) {
     if let Some(endpoints) = new.or(old) {
         let key = key(endpoints);
-        work.insert(Work::Endpoints(key.clone()));
+        // Without a Service it may be one that a person makes before its Service: only the removal of a Service
+        // removes its Endpoints.
+        if world.services.get(&key.namespace, &key.name).is_some() {
+            work.insert(Work::Endpoints(key.clone()));
+        }
         work.insert(Work::Mirror(key));
     }
 }

@@ -1,0 +1,13 @@
+//! The controllers together, on a model of the API: objects in, objects out.
+
+// Helpers unwrap as tests do.
+#![allow(clippy::unwrap_used)]
+
+mod collection;
+mod deployments;
+mod endpoints;
+mod model;
+mod random;
+mod slices;
+mod stateful_sets;
+mod world;

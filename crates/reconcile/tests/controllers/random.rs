@@ -1,0 +1,207 @@
+//! Whatever the order of events, the end is the same, and StatefulSets keep their order on the way.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Pod;
+use manifest::Object;
+use proptest::prelude::*;
+use reconcile::{Action, Propagation};
+use serde_json::{Value, json};
+
+use crate::model::{Model, reference};
+use crate::slices::told;
+use crate::stateful_sets::{headless, redis};
+
+/// What people do.
+#[derive(Clone, Debug)]
+enum Deed {
+    Scale(u8),
+    Image(u8),
+    Ready(u8, bool),
+    Kill(u8),
+    Bare(u8),
+    BareGone(u8),
+    Relabel(u8, bool),
+    Publish(bool),
+    Wait(u8),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        (0u8..6).prop_map(Deed::Scale),
+        (0u8..3).prop_map(Deed::Image),
+        (0u8..6, any::<bool>()).prop_map(|(pod, ready)| Deed::Ready(pod, ready)),
+        (0u8..6).prop_map(Deed::Kill),
+        (0u8..8).prop_map(Deed::Bare),
+        (0u8..8).prop_map(Deed::BareGone),
+        (0u8..8, any::<bool>()).prop_map(|(pod, app)| Deed::Relabel(pod, app)),
+        any::<bool>().prop_map(Deed::Publish),
+        (0u8..40).prop_map(Deed::Wait),
+    ]
+}
+
+#[derive(Default)]
+struct Wish {
+    replicas: u8,
+    image: u8,
+    published: bool,
+}
+
+fn service(published: bool) -> Value {
+    let mut service = headless();
+    service["spec"]["publishNotReadyAddresses"] = json!(published);
+    service
+}
+
+fn perform(model: &mut Model, wish: &mut Wish, deed: &Deed) {
+    let has = |model: &Model, name: &str| model.objects.contains_key(&reference("Pod", name));
+    match *deed {
+        Deed::Scale(replicas) => wish.replicas = replicas,
+        Deed::Image(image) => wish.image = image,
+        Deed::Ready(pod, ready) => {
+            let name = format!("redis-{pod}");
+            if has(model, &name) {
+                model.set_ready(&name, ready);
+            }
+        }
+        Deed::Kill(pod) => {
+            model.delete(&reference("Pod", &format!("redis-{pod}")), Propagation::Background)
+        }
+        Deed::Bare(pod) => {
+            let name = format!("bare-{pod}");
+            if !has(model, &name) {
+                model.apply(
+                    json!({"kind": "Pod", "metadata": {"name": name, "labels": {"app": "redis"}},
+                    "spec": {"containers": [{"name": "c"}]}}),
+                );
+            }
+        }
+        Deed::BareGone(pod) => {
+            model.delete(&reference("Pod", &format!("bare-{pod}")), Propagation::Background);
+        }
+        Deed::Relabel(pod, app) => {
+            let name = format!("bare-{pod}");
+            if has(model, &name) {
+                model.change(&reference("Pod", &name), |object| {
+                    let label = if app { "redis" } else { "other" };
+                    object.metadata_mut().labels =
+                        Some(BTreeMap::from([("app".into(), label.into())]));
+                });
+            }
+        }
+        Deed::Publish(published) => {
+            wish.published = published;
+            model.apply(service(published));
+        }
+        Deed::Wait(steps) => {
+            for _ in 0..steps {
+                let before = model.log.len();
+                model.step();
+                assert_ordered(model, &model.log[before..]);
+            }
+        }
+    }
+    if matches!(deed, Deed::Scale(_) | Deed::Image(_)) {
+        model.apply(redis(
+            json!({"spec": {"replicas": wish.replicas, "template": {"spec": {"containers":
+            [{"name": "redis", "image": format!("redis:{}", wish.image)}]}}}}),
+        ));
+    }
+}
+
+fn ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// OrderedReady: whoever is made has all its predecessors, ready, as far as the controllers know; and one at a time.
+fn assert_ordered(model: &Model, done: &[Action]) {
+    let made: Vec<i64> = done
+        .iter()
+        .filter_map(|action| match action {
+            Action::Create(Object::Pod(pod)) => {
+                pod.metadata.name.as_ref()?.strip_prefix("redis-")?.parse().ok()
+            }
+            _ => None,
+        })
+        .collect();
+    let [ordinal] = made[..] else {
+        assert_eq!(made, [0; 0], "several at once");
+        return;
+    };
+    for lower in 0..ordinal {
+        let lower = format!("redis-{lower}");
+        let ready = model.world.get::<Pod>("default", &lower).is_some_and(|pod| ready(pod));
+        assert!(ready, "redis-{ordinal} was made before {lower} was ready");
+    }
+}
+
+/// What the slices should say, from the pods alone.
+fn from_scratch(model: &Model, published: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for pod in model.pods() {
+        if pod.metadata.labels.as_ref().unwrap()["app"] != "redis" {
+            continue;
+        }
+        let spec = pod.spec.as_ref().unwrap();
+        let name = pod.metadata.name.as_ref().unwrap();
+        let name = if spec.hostname.is_some() { name.clone() } else { format!("({name})") };
+        let serving = ready(pod);
+        let flags = [(published || serving, "R"), (serving, "S")];
+        let flags: String = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| *flag).collect();
+        lines.push(format!("IPv4 redis:6379/TCP: {name} {flags}"));
+    }
+    if lines.is_empty() {
+        lines.push("IPv4 : none".to_owned());
+    }
+    lines.sort();
+    lines
+}
+
+fn run(seed: u64, deeds: &[Deed]) {
+    let mut model = Model::shuffled(seed);
+    let mut wish = Wish { replicas: 3, ..Wish::default() };
+    model.apply(service(false));
+    model.apply(redis(json!({"spec": {"template": {"spec": {"containers":
+        [{"name": "redis", "image": "redis:0"}]}}}})));
+    for deed in deeds {
+        perform(&mut model, &mut wish, deed);
+    }
+    model.settle_watched(assert_ordered);
+    assert_eq!(told(&model, "redis-headless"), from_scratch(&model, wish.published));
+
+    // The world has caught up with the API.
+    for (target, object) in &model.objects {
+        assert_eq!(model.world.object(target).as_ref(), Some(object));
+    }
+    // Everybody well again: the set is complete and up to date.
+    let names: Vec<String> = model.names("Pod").into_iter().map(str::to_owned).collect();
+    for name in names.iter().filter(|name| name.starts_with("redis-")) {
+        model.set_ready(name, true);
+    }
+    model.settle_watched(assert_ordered);
+    let pods: Vec<(&str, &str)> = model
+        .objects
+        .values()
+        .filter_map(|object| match object {
+            Object::Pod(pod) => Some((
+                pod.metadata.name.as_deref()?,
+                pod.spec.as_ref()?.containers[0].image.as_deref()?,
+            )),
+            _ => None,
+        })
+        .collect();
+    let image = format!("redis:{}", wish.image);
+    let wanted: Vec<String> =
+        (0..wish.replicas).map(|ordinal| format!("redis-{ordinal}")).collect();
+    assert_eq!(pods, wanted.iter().map(|name| (name.as_str(), image.as_str())).collect::<Vec<_>>());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_ends_the_same(seed in any::<u64>(), deeds in prop::collection::vec(deed(), 0..25)) {
+        run(seed, &deeds);
+    }
+}
