@@ -5,6 +5,7 @@
 pub mod field;
 pub mod kind;
 pub mod object;
+pub mod read;
 pub mod rules;
 pub mod selector;
 

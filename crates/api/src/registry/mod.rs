@@ -89,8 +89,8 @@ impl Registry {
         object::adopt_type(kind, &mut value)?;
         // Clients send back what they read; ownership is not kept, so it is no input.
         object::remove(&mut value["metadata"], "managedFields");
-        let rules::Normalized { value, unknown } =
-            rules::normalize(kind, value).map_err(|errors| {
+        let rules::Normalized { value, unknown, nearest: _ } = rules::normalize(kind, value)
+            .map_err(|errors| {
                 let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 StatusError::bad_request(format!(
                     "{} in version \"{}\" cannot be handled as a {}: {}",

@@ -6,6 +6,7 @@
 //! left out.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
@@ -17,7 +18,7 @@ use serde::{Serialize, forward_to_deserialize_any};
 use serde_json::Value;
 
 use crate::field::{FieldError, FieldPath};
-use crate::kind::{Kind, KindId};
+use crate::kind::{Kind, KindId, distance};
 
 /// An object in the shape that is stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Normalized {
     pub value: Value,
     /// The paths of the fields that were dropped because the kind has none such: `spec.x`.
     pub unknown: Vec<String>,
+    /// For those of them that look like a slip, the field that may have been meant.
+    pub nearest: BTreeMap<String, &'static str>,
 }
 
 /// How many values of wrong type are looked at before the rest is left for the next try.
@@ -65,7 +68,7 @@ fn through<T: DeserializeOwned + Serialize>(
             omit_empty: false,
             walk: &walk,
         });
-        let Walk { errors, unknown, empty_maps, refused_at } = walk;
+        let Walk { errors, unknown, nearest, empty_maps, refused_at } = walk;
         let mut errors = errors.into_inner();
         match outcome {
             Ok(typed) => {
@@ -80,7 +83,11 @@ fn through<T: DeserializeOwned + Serialize>(
                 for pointer in empty_maps.into_inner() {
                     remove_empty(&mut value, &pointer);
                 }
-                return Ok(Normalized { value, unknown: unknown.into_inner() });
+                return Ok(Normalized {
+                    value,
+                    unknown: unknown.into_inner(),
+                    nearest: nearest.into_inner(),
+                });
             }
             Err(error) => {
                 let place = refused_at.into_inner().filter(|_| refused.len() < ERRORS_MAX);
@@ -121,6 +128,7 @@ fn remove_empty(value: &mut Value, pointer: &str) {
 struct Walk {
     errors: RefCell<Vec<FieldError>>,
     unknown: RefCell<Vec<String>>,
+    nearest: RefCell<BTreeMap<String, &'static str>>,
     empty_maps: RefCell<Vec<String>>,
     /// The value that ended the pass, by JSON pointer, and why.
     refused_at: RefCell<Option<(String, FieldError)>>,
@@ -434,6 +442,18 @@ struct Struct {
     fields: &'static [&'static str],
 }
 
+/// The field that is nearest to what was written, if one is near.
+fn nearest(written: &str, fields: &'static [&'static str]) -> Option<&'static str> {
+    let written = written.to_lowercase().replace(['_', '-'], "");
+    let slips_max = (written.len() / 4).clamp(1, 3);
+    fields
+        .iter()
+        .map(|field| (distance(&written, &field.to_lowercase()), *field))
+        .filter(|(slips, _)| *slips <= slips_max)
+        .min()
+        .map(|(_, field)| field)
+}
+
 /// The texts that mean something when empty; everywhere else an empty text is no text.
 fn keeps_empty_text(name: &str, field: &str) -> bool {
     matches!(
@@ -463,9 +483,13 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
         for (key, value) in self.entries.by_ref() {
             if let Some(Struct { name, fields }) = &self.of_struct {
                 if !fields.contains(&key.as_str()) {
+                    let path = self.of.path.child(key).to_string();
                     let mut unknown = self.of.walk.unknown.borrow_mut();
                     if unknown.len() < ERRORS_MAX {
-                        unknown.push(self.of.path.child(key).to_string());
+                        if let Some(near) = nearest(key, fields) {
+                            self.of.walk.nearest.borrow_mut().insert(path.clone(), near);
+                        }
+                        unknown.push(path);
                     }
                     continue;
                 }
@@ -530,6 +554,7 @@ mod tests {
             (Ok(normalized), Ok((spec, unknown))) => {
                 assert_eq!(normalized.value["spec"], spec);
                 assert_eq!(normalized.unknown, unknown);
+                assert!(normalized.nearest.keys().all(|path| normalized.unknown.contains(path)));
                 assert_eq!(normalized.value["metadata"], json!({"name": "x"}));
             }
             (Err(errors), Err(expected)) => {

@@ -2,6 +2,8 @@
 
 mod allocate;
 mod prepare;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use allocate::{Allocation, ClusterIpRequest, NodePortRequest, allocation};

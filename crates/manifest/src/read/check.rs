@@ -1,0 +1,123 @@
+//! Whether the objects of some texts would be accepted, and what in them looks unintended.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use super::document::Document;
+use super::help;
+use super::problem::{Level, Problem};
+use super::unmatched;
+use crate::field::FieldError;
+use crate::object::ObjectRef;
+use crate::rules;
+
+/// An object that would be accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The object as its author wrote it.
+    pub document: Document,
+    /// What names it.
+    pub reference: ObjectRef,
+    /// The object with its namespace and defaults, of known fields only.
+    pub value: Value,
+}
+
+/// Checks the objects of any number of texts together.
+///
+/// Those without errors are returned, in their order, with all problems in the order of the texts. A field that
+/// the kind does not have is an error, as with kubectl's `--validate=strict`.
+pub fn check(documents: Vec<Document>, default_namespace: &str) -> (Vec<Checked>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let mut first: HashMap<ObjectRef, usize> = HashMap::new();
+    let mut outcomes: Vec<Option<(ObjectRef, Value)>> = Vec::with_capacity(documents.len());
+    for (index, document) in documents.iter().enumerate() {
+        let reference = document.reference(default_namespace);
+        let mut found = Vec::new();
+        let value = one(document, &reference, &mut found);
+        if !reference.name.is_empty() {
+            match first.get(&reference).map(|first| &documents[*first]) {
+                Some(earlier) => found.push(twice(document, earlier, &reference)),
+                None => {
+                    first.insert(reference.clone(), index);
+                }
+            }
+        }
+        let is_good = found.iter().all(|problem: &Problem| problem.level == Level::Note);
+        outcomes.push(value.filter(|_| is_good).map(|value| (reference, value)));
+        problems.push(found);
+    }
+    for (index, note) in unmatched::notes(&documents, default_namespace) {
+        if outcomes[index].is_some() {
+            problems[index].push(note);
+        }
+    }
+    let problems = problems
+        .into_iter()
+        .flat_map(|mut found| {
+            found.sort_by_key(Problem::position);
+            found
+        })
+        .collect();
+    let checked = documents
+        .into_iter()
+        .zip(outcomes)
+        .filter_map(|(document, outcome)| {
+            let (reference, value) = outcome?;
+            Some(Checked { document, reference, value })
+        })
+        .collect();
+    (checked, problems)
+}
+
+/// Checks one object by itself; returns it with its defaults unless its shape is wrong.
+fn one(document: &Document, reference: &ObjectRef, problems: &mut Vec<Problem>) -> Option<Value> {
+    let kind = document.kind;
+    let normalized = match rules::normalize(kind, document.value.clone()) {
+        Ok(normalized) => normalized,
+        Err(errors) => {
+            problems.extend(errors.iter().map(|error| problem(document, error)));
+            return None;
+        }
+    };
+    let rules::Normalized { mut value, unknown, nearest } = normalized;
+    problems.extend(unknown.iter().map(|field| unknown_field(document, field, &nearest)));
+    if !reference.namespace.is_empty() {
+        value["metadata"]["namespace"] = reference.namespace.as_str().into();
+    }
+    rules::default(kind, &mut value);
+    let errors = rules::validate(kind, &value, None);
+    // A default made of a bad value is not its author's mistake.
+    let is_derived =
+        |error: &FieldError| error.field.ends_with(".targetPort") && !document.has(&error.field);
+    let errors = errors.iter().filter(|error| !is_derived(error));
+    problems.extend(errors.map(|error| problem(document, error)));
+    Some(value)
+}
+
+fn problem(document: &Document, error: &FieldError) -> Problem {
+    document.problem(&error.field, error.body()).with_help(help::for_error(document, error))
+}
+
+fn unknown_field(
+    document: &Document,
+    field: &str,
+    nearest: &BTreeMap<String, &'static str>,
+) -> Problem {
+    let help = nearest.get(field).map(|near| format!("did you mean {near}?"));
+    document.problem(field, format!("{} has no such field", document.kind.kind)).with_help(help)
+}
+
+fn twice(document: &Document, earlier: &Document, reference: &ObjectRef) -> Problem {
+    let at = earlier.position("metadata.name");
+    let ObjectRef { kind, namespace, name } = reference;
+    let place =
+        if namespace.is_empty() { String::new() } else { format!(" in namespace {namespace}") };
+    let (source, line, column) = (&earlier.source, at.line, at.column);
+    document
+        .problem(
+            "metadata.name",
+            format!("{kind} {name}{place} is there twice, first at {source}:{line}:{column}"),
+        )
+        .with_help(Some("remove or rename one of the two".to_owned()))
+}

@@ -1,0 +1,221 @@
+//! The objects of a text.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::node::{Content, Entry, Node};
+use super::problem::{Position, Problem};
+use super::{json, yaml};
+use crate::kind::{Kind, served};
+use crate::object::ObjectRef;
+
+/// How deep lists may lie in lists.
+const LISTS_MAX: usize = 8;
+
+/// One object of a text, as its author wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// The text's name, usually a file's path.
+    pub source: Arc<str>,
+    /// Which object of the text this is, from 0.
+    pub index: usize,
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// The object, with `apiVersion` and `kind`.
+    pub value: Value,
+    root: Node,
+}
+
+impl Document {
+    /// Where the object begins.
+    pub fn start(&self) -> Position {
+        self.root.at
+    }
+
+    /// Where a field such as `spec.ports[0].port` is: its value, or its key where the value is an object or a
+    /// list. If there is no such field, the place of the nearest parent that exists.
+    pub fn position(&self, field: &str) -> Position {
+        self.root.position(field)
+    }
+
+    /// Whether the author wrote this field.
+    pub fn has(&self, field: &str) -> bool {
+        self.root.has(field)
+    }
+
+    /// A field's text as written, where YAML made a number, a boolean or null of it: `1.10`, `yes`.
+    pub fn written(&self, field: &str) -> Option<&str> {
+        self.root.written(field)
+    }
+
+    /// `metadata.name`, empty if there is none.
+    pub fn name(&self) -> &str {
+        self.value["metadata"]["name"].as_str().unwrap_or_default()
+    }
+
+    /// `metadata.namespace`, empty if there is none.
+    pub fn namespace(&self) -> &str {
+        self.value["metadata"]["namespace"].as_str().unwrap_or_default()
+    }
+
+    /// What names the object, with the namespace that it is in or would be put in.
+    pub fn reference(&self, default_namespace: &str) -> ObjectRef {
+        let namespace = match (self.kind.namespaced, self.namespace()) {
+            (false, _) => "",
+            (true, "") => default_namespace,
+            (true, namespace) => namespace,
+        };
+        ObjectRef {
+            kind: self.kind.kind,
+            namespace: namespace.to_owned(),
+            name: self.name().to_owned(),
+        }
+    }
+
+    pub(super) fn problem(&self, field: &str, message: impl Into<String>) -> Problem {
+        Problem::error(&self.source, self.position(field), message).in_field(field)
+    }
+}
+
+/// Reads the objects of a YAML or JSON text; `source` names it in problems.
+///
+/// Documents of a YAML text are read independently; lists (`kind: List`, `ServiceList`) are taken apart.
+pub fn read(source: &str, text: &str) -> (Vec<Document>, Vec<Problem>) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut problems = Vec::new();
+    let nodes = if text.trim_start().starts_with('{') {
+        match json::parse(source, text) {
+            Ok(nodes) => nodes,
+            Err(problem) if source.ends_with(".json") => {
+                problems.push(problem);
+                Vec::new()
+            }
+            // It may be YAML in flow style.
+            Err(_) => yaml::parse(source, text, &mut problems),
+        }
+    } else {
+        yaml::parse(source, text, &mut problems)
+    };
+    let mut reader = Reader { source: Arc::from(source), documents: Vec::new(), problems };
+    for node in nodes {
+        reader.object(node, None, 0);
+    }
+    let Reader { source: _, documents, mut problems } = reader;
+    problems.sort_by_key(Problem::position);
+    (documents, problems)
+}
+
+/// Reads the objects of a text that may not even be UTF-8.
+pub fn read_bytes(source: &str, bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => read(source, text),
+        Err(error) => {
+            let before = &bytes[..error.valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let last = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+            let column = String::from_utf8_lossy(last).chars().count() + 1;
+            let at = Position { line, column };
+            let problem = Problem::error(source, at, "not UTF-8 text");
+            (Vec::new(), vec![problem])
+        }
+    }
+}
+
+/// What to write into a field that is missing.
+fn missing_help(node: &Node, field: &str) -> Option<String> {
+    if field == "kind" {
+        return Some(format!("served are {}", served()));
+    }
+    let kind = Kind::by_name(node.get("kind")?.value.as_str()?)?;
+    Some(format!("for a {} write apiVersion: {}", kind.kind, kind.api_version()))
+}
+
+struct Reader {
+    source: Arc<str>,
+    documents: Vec<Document>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn refuse(&mut self, at: Position, field: &str, message: &str, help: Option<String>) {
+        self.problems
+            .push(Problem::error(&self.source, at, message).in_field(field).with_help(help));
+    }
+
+    /// Takes an object, or those of a list; `item_type` is what the list says its items are.
+    fn object(&mut self, node: Node, item_type: Option<(&str, &str)>, depth: usize) {
+        let Content::Map(entries) = &node.content else {
+            if !matches!(node.content, Content::Scalar { value: Value::Null, .. }) {
+                let message = "expected an object with apiVersion, kind and metadata";
+                self.refuse(node.at, "", message, None);
+            }
+            return;
+        };
+        if entries.is_empty() {
+            return;
+        }
+        let mut named = Vec::new();
+        for (field, of_list) in [
+            ("apiVersion", item_type.map(|(api_version, _)| api_version)),
+            ("kind", item_type.map(|(_, kind)| kind)),
+        ] {
+            let text = match node.get(field) {
+                Some(entry) => entry.value.as_str(),
+                None => of_list,
+            };
+            match text {
+                Some(text) if !text.is_empty() => named.push(text.to_owned()),
+                _ => {
+                    let help = missing_help(&node, field);
+                    self.refuse(node.position(field), field, "Required value", help);
+                }
+            }
+        }
+        let [api_version, kind] = named.as_slice() else { return };
+        if let Some(item_kind) = kind.strip_suffix("List") {
+            let item_type = (!item_kind.is_empty()).then_some((api_version.as_str(), item_kind));
+            self.list(node, item_type, depth);
+            return;
+        }
+        match Kind::by_type(api_version, kind) {
+            Ok(kind) => {
+                let mut value = node.to_value();
+                if let Value::Object(map) = &mut value {
+                    map.insert("apiVersion".to_owned(), kind.api_version().into());
+                    map.insert("kind".to_owned(), kind.kind.into());
+                }
+                let index = self.documents.len();
+                let source = Arc::clone(&self.source);
+                self.documents.push(Document { source, index, kind, value, root: node });
+            }
+            Err(unknown) => {
+                let help = match unknown.suggestion() {
+                    Some(near) => format!("did you mean {} ({})?", near.kind, near.api_version()),
+                    None => format!("served are {}", served()),
+                };
+                let message =
+                    format!("\"{kind}\" of \"{api_version}\" is not a kind that is served");
+                self.refuse(node.position("kind"), "kind", &message, Some(help));
+            }
+        }
+    }
+
+    fn list(&mut self, node: Node, item_type: Option<(&str, &str)>, depth: usize) {
+        if depth >= LISTS_MAX {
+            self.refuse(node.at, "items", "lists lie too deep in lists", None);
+            return;
+        }
+        let Content::Map(entries) = node.content else { return };
+        let items = entries.into_iter().find(|entry| entry.key == "items");
+        match items.map(|Entry { key_at, value, .. }| (key_at, value.content)) {
+            Some((_, Content::List(items))) => {
+                for item in items {
+                    self.object(item, item_type, depth + 1);
+                }
+            }
+            None | Some((_, Content::Scalar { value: Value::Null, .. })) => {}
+            Some((at, _)) => self.refuse(at, "items", "expected a list", None),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What is wrong or remarkable in a text, and where.
+
+use std::fmt;
+
+/// A place in a text; line and column begin at 1, columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl Position {
+    /// The first character of a text.
+    pub const START: Position = Position { line: 1, column: 1 };
+}
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Level {
+    /// The object cannot be used.
+    Error,
+    /// The object is usable, but perhaps not what was meant.
+    Note,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Note => "note",
+        })
+    }
+}
+
+/// One problem. Its `Display` is one line that editors understand, and a second with help if there is any:
+///
+/// ```text
+/// db.yaml:12:9: error: spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive
+///   help: …
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The text's name, usually a file's path.
+    pub source: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+    /// The field at fault, if it is one field.
+    pub field: Option<String>,
+    /// How bad it is.
+    pub level: Level,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// An error at a place.
+    pub fn error(source: &str, at: Position, message: impl Into<String>) -> Self {
+        Self {
+            source: source.to_owned(),
+            line: at.line,
+            column: at.column,
+            field: None,
+            level: Level::Error,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// The same problem as a note.
+    #[must_use]
+    pub fn into_note(self) -> Self {
+        Self { level: Level::Note, ..self }
+    }
+
+    /// The same problem in this field.
+    #[must_use]
+    pub fn in_field(self, field: impl Into<String>) -> Self {
+        Self { field: Some(field.into()).filter(|field: &String| !field.is_empty()), ..self }
+    }
+
+    /// The same problem with this help, if any.
+    #[must_use]
+    pub fn with_help(self, help: Option<String>) -> Self {
+        Self { help, ..self }
+    }
+
+    /// Whether the object cannot be used.
+    pub fn is_error(&self) -> bool {
+        self.level == Level::Error
+    }
+
+    /// The place.
+    pub fn position(&self) -> Position {
+        Position { line: self.line, column: self.column }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, line, column, field, level, message, help } = self;
+        write!(f, "{source}:{line}:{column}: {level}: ")?;
+        if let Some(field) = field {
+            write!(f, "{field}: ")?;
+        }
+        f.write_str(message)?;
+        if let Some(help) = help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problem {}
