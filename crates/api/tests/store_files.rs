@@ -6,7 +6,6 @@
 mod support;
 
 use std::fs;
-use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,8 +20,11 @@ async fn a_restart_finds_everything_as_it_was() {
     let folder = root.path().join("not/yet/there");
     let store = Sqlite::open(&folder).unwrap();
     assert_eq!(store.path(), folder.join("headcount.db"));
-    let mode = fs::metadata(&folder).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o700);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    for file in ["headcount.db", "headcount.db-wal", "lock"] {
+        assert_eq!(mode(&folder.join(file)), 0o600, "{file}");
+    }
     let (db, pod) = (key(SERVICES, "prod", "db"), key(PODS, "prod", "日本"));
     put(&store, &db, Expect::Absent, "one").await.unwrap();
     put(&store, &pod, Expect::Absent, "ünï").await.unwrap();
@@ -169,14 +171,19 @@ fn files_that_are_not_ours_are_refused() {
 
 #[test]
 fn damaged_files_are_refused() {
-    for (what, offset) in [("the first table's root", 4096), ("a page of it", 5 * 4096)] {
-        let error = opened_after(|path| {
-            filled(path);
-            let mut file = fs::OpenOptions::new().write(true).open(path).unwrap();
-            file.seek(SeekFrom::Start(offset)).unwrap();
-            file.write_all(&[0xA5; 4096]).unwrap();
-        });
-        assert!(error.starts_with("FILE is damaged ("), "{what}: {error}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("headcount.db");
+    filled(&path);
+    let whole = fs::read(&path).unwrap();
+    let pages = whole.len() / 4096;
+    assert!(pages > 10);
+    // The first page begins with what makes it an SQLite database.
+    for page in 1..pages {
+        let mut damaged = whole.clone();
+        damaged[page * 4096..][..4096].fill(0xA5);
+        let error = opened_after(|path| fs::write(path, damaged).unwrap());
+        assert!(error.starts_with("FILE is damaged ("), "page {page}: {error}");
+        assert!(!error.contains('\n'), "{error}");
     }
     let error = opened_after(|path| {
         filled(path);

@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 
 use super::super::{Entry, Event, EventKind, Key, Revision};
 use super::OpenError;
@@ -111,7 +113,9 @@ impl File {
             // What failed before could not even be rolled back then.
             self.connection.execute_batch("ROLLBACK")?;
         }
-        let transaction = self.connection.transaction()?;
+        // Waits for another program's lock here rather than half-way.
+        let immediate = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(immediate)?;
         write(&transaction, base, last.entry.revision, events)?;
         Ok(transaction.commit()?)
     }
@@ -219,8 +223,12 @@ fn version(connection: &Connection, path: &Path) -> Result<Option<i64>, Failure>
 }
 
 fn read(connection: &Connection, path: &Path) -> Result<Contents, Failure> {
+    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     let corrupt =
         |detail: String| Failure::Open(OpenError::Corrupt { path: path.to_owned(), detail });
+    if check != "ok" {
+        return Err(corrupt(check.replace('\n', " ")));
+    }
     let revision: Option<u64> = connection
         .query_row("SELECT value FROM meta WHERE name = 'revision'", [], |row| row.get(0))
         .optional()?;

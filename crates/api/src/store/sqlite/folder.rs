@@ -21,14 +21,7 @@ impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let fail = |source| OpenError::Folder { path: path.to_owned(), source };
         create(path).map_err(fail)?;
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path.join(LOCK_NAME))
-            .map_err(fail)?;
+        let mut lock = open_private(&path.join(LOCK_NAME)).map_err(fail)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -45,11 +38,24 @@ impl Folder {
         &self.path
     }
 
+    /// Creates an empty file, if there is none, that only its owner may read.
+    pub(super) fn create_file(&self, name: &str) -> Result<(), OpenError> {
+        let path = self.path.join(name);
+        match open_private(&path) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(OpenError::Folder { path, source }),
+        }
+    }
+
     /// Makes the names of the files in it durable.
     pub(super) fn sync(&self) -> Result<(), OpenError> {
         sync_folder(&self.path)
             .map_err(|source| OpenError::Folder { path: self.path.clone(), source })
     }
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 /// Creates a folder (mode 0700) and its parents, and makes their names durable.

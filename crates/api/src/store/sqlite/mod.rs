@@ -9,6 +9,23 @@
 //! on the data folder already keeps a second headcount out, and so `sqlite3 headcount.db` can look into
 //! the file while headcount runs.
 //!
+//! What can happen, and why an acknowledged write is there afterwards (`tests/store_kill.rs` and
+//! `tests/store_power.rs` try it):
+//!
+//! - *The process dies.* A transaction is in the log or it is not: SQLite takes a transaction of the log for
+//!   true only up to its last frame with the right checksum. Acknowledged ones are; of those under way, all
+//!   or nothing is. The kernel gives the folder's lock up.
+//! - *The power goes.* The log was synced before the acknowledgement. What a checkpoint moves into the
+//!   database is synced there before the log may be overwritten. The names of both files are durable:
+//!   SQLite syncs the folder with the first sync of a log it creates, and we sync it after an open, and the
+//!   folder above after creating a folder.
+//! - *A write or a sync fails.* The transaction is rolled back, and every write of the batch is refused,
+//!   conflicts too, as they may have been with a write of it. The next transaction overwrites the same
+//!   place in the log, so no sync is relied upon that has failed before. A refused write may still turn up
+//!   if the machine goes down before that: its outcome is unknown, as with any failing disk.
+//! - *Someone else writes to the file.* Each commit checks that the revision on the disk is the one before
+//!   it, and refuses otherwise.
+//!
 //! | table | columns |
 //! |---|---|
 //! | `objects` | `resource`, `namespace`, `name` (the primary key), `revision`, `json` |
@@ -145,6 +162,10 @@ impl Sqlite {
         let Options { limits, checkpoint_bytes, vfs } = options;
         let folder = Folder::open(folder)?;
         let path = folder.path().join(FILE_NAME);
+        if vfs.is_none() {
+            // SQLite takes an empty file for a new database, and gives the log beside it the same mode.
+            folder.create_file(FILE_NAME)?;
+        }
         let (file, contents) = File::open(path.clone(), vfs.as_deref())?;
         // A new database and its log are now named in the folder; so that they still are after a power cut:
         folder.sync()?;
