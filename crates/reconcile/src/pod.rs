@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Pod, PodCondition, PodSpec, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerPort, Pod, PodCondition, PodIP};
 
 /// The pod's condition of this type.
 pub(crate) fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
@@ -49,28 +49,22 @@ pub(crate) fn node(pod: &Pod) -> Option<&str> {
 
 /// Whether both states of a pod make the same endpoints in every Service (labels aside).
 pub(crate) fn same_endpoint(old: &Pod, new: &Pod) -> bool {
-    fn of_spec(pod: &Pod) -> Option<(&Option<String>, &Option<String>, &Option<String>)> {
-        let PodSpec { hostname, subdomain, node_name, .. } = pod.spec.as_ref()?;
-        Some((hostname, subdomain, node_name))
+    fn identity(pod: &Pod) -> Option<[&Option<String>; 3]> {
+        pod.spec.as_ref().map(|spec| [&spec.hostname, &spec.subdomain, &spec.node_name])
     }
-    fn of_status(pod: &Pod) -> impl PartialEq {
-        let PodStatus { pod_ip, pod_ips, .. } = pod.status.clone().unwrap_or_default();
-        (pod_ip, pod_ips)
+    fn addresses(pod: &Pod) -> Option<(&Option<String>, &Option<Vec<PodIP>>)> {
+        pod.status.as_ref().map(|status| (&status.pod_ip, &status.pod_ips))
     }
-    fn containers(pod: &Pod) -> impl PartialEq {
-        let spec = pod.spec.as_ref();
-        spec.map(|spec| {
-            let ports = |container: &k8s_openapi::api::core::v1::Container| container.ports.clone();
-            let main: Vec<_> = spec.containers.iter().map(ports).collect();
-            let init: Vec<_> = spec.init_containers.iter().flatten().map(ports).collect();
-            (main, init)
-        })
+    fn ports(pod: &Pod) -> impl Iterator<Item = &Option<Vec<ContainerPort>>> {
+        let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+        let init = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
+        containers.chain(init).map(|container| &container.ports)
     }
     old.metadata.uid == new.metadata.uid
         && ready(old) == ready(new)
         && ended(old) == ended(new)
         && terminating(old) == terminating(new)
-        && of_spec(old) == of_spec(new)
-        && of_status(old) == of_status(new)
-        && containers(old) == containers(new)
+        && identity(old) == identity(new)
+        && addresses(old) == addresses(new)
+        && ports(old).eq(ports(new))
 }

@@ -133,16 +133,15 @@ pub(super) fn node(world: &World, old: Option<&Node>, new: Option<&Node>, work: 
 pub(super) fn pod(world: &World, old: Option<&Pod>, new: Option<&Pod>, work: &mut Found) {
     let Some(either) = new.or(old) else { return };
     let (namespace, _) = names(either);
-    let labels = |pod: Option<&Pod>| pod.and_then(|pod| pod.metadata.labels.clone());
     let relabelled = labels(old) != labels(new);
     let endpoint_changed = match (old, new) {
         (Some(old), Some(new)) => !crate::pod::same_endpoint(old, new),
         _ => true,
     };
     if relabelled || endpoint_changed {
-        services_of(world, namespace, new.and_then(|pod| pod.metadata.labels.as_ref()), work);
+        services_of(world, namespace, labels(new), work);
         if relabelled {
-            services_of(world, namespace, old.and_then(|pod| pod.metadata.labels.as_ref()), work);
+            services_of(world, namespace, labels(old), work);
         }
     }
     for pod in [old, new].into_iter().flatten() {
@@ -171,6 +170,10 @@ pub(super) fn pod(world: &World, old: Option<&Pod>, new: Option<&Pod>, work: &mu
     {
         adopters(world, namespace, new, work);
     }
+}
+
+fn labels(pod: Option<&Pod>) -> Option<&BTreeMap<String, String>> {
+    pod?.metadata.labels.as_ref()
 }
 
 /// The sets that may adopt a pod that nothing controls.
