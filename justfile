@@ -34,4 +34,4 @@ bench:
 
 # Throw random queries at the DNS responder for a minute (needs cargo-fuzz and a nightly toolchain)
 fuzz seconds="60":
-    cargo +nightly fuzz run query -- -max_total_time={{seconds}}
+    cargo +nightly fuzz run query fuzz/corpus/query fuzz/seeds/query -- -max_total_time={{seconds}}

@@ -1,6 +1,6 @@
 //! Replies, as they go out.
 
-use directory::{Name, Rdata, Record, RecordType};
+use directory::{Name, Rdata, Record};
 
 use super::edns::{self, ExtendedError, OPT_LEN};
 use super::names::Names;
@@ -88,9 +88,8 @@ impl<'o, 'n> Message<'o, 'n> {
     /// Appends as many whole RRsets to the additional section as fit: a set in part would pass for all of it
     /// (RFC 2181 §5).
     pub(crate) fn additional(&mut self, records: &'n [Record]) {
-        let one_set = |a: &Record, b: &Record| {
-            record_type(&a.data) == record_type(&b.data) && a.owner == b.owner
-        };
+        let one_set =
+            |a: &Record, b: &Record| a.data.rtype() == b.data.rtype() && a.owner == b.owner;
         for set in records.chunk_by(one_set) {
             let (start, names) = (self.out.len(), self.names.count());
             let count = self.counts[Section::Additional as usize];
@@ -122,26 +121,11 @@ impl<'o, 'n> Message<'o, 'n> {
     }
 }
 
-/// The type of a record's data.
-pub(crate) fn record_type(data: &Rdata) -> RecordType {
-    match data {
-        Rdata::A(_) => RecordType::A,
-        Rdata::Aaaa(_) => RecordType::AAAA,
-        Rdata::Cname(_) => RecordType::CNAME,
-        Rdata::Srv { .. } => RecordType::SRV,
-        Rdata::Ptr(_) => RecordType::PTR,
-        Rdata::Ns(_) => RecordType::NS,
-        Rdata::Soa { .. } => RecordType::SOA,
-        Rdata::Txt(_) => RecordType::TXT,
-        Rdata::Hinfo { .. } => RecordType::HINFO,
-    }
-}
-
 /// Writes a record; `false` when its data is too long for any message.
 fn write_record<'n>(out: &mut Vec<u8>, names: &mut Names<'n>, record: &'n Record) -> bool {
     let Record { owner, ttl, data } = record;
     names.write(owner.wire(), out);
-    out.extend_from_slice(&record_type(data).0.to_be_bytes());
+    out.extend_from_slice(&data.rtype().0.to_be_bytes());
     out.extend_from_slice(&CLASS_IN.to_be_bytes());
     out.extend_from_slice(&ttl.to_be_bytes());
     let start = out.len() + 2;

@@ -44,7 +44,8 @@ impl<'n> Names<'n> {
     }
 
     /// Writes a name, pointing to its longest known ending, and returns how many octets of it were written
-    /// out. Comparison ignores case (RFC 4343 §4.1).
+    /// out. Endings are the same when their case is: names go out in the case that the directory gives them,
+    /// whatever case the question was in.
     pub(super) fn write(&self, wire: &[u8], out: &mut Vec<u8>) -> usize {
         let mut at = 0;
         while wire[at] != 0 {
@@ -64,8 +65,7 @@ impl<'n> Names<'n> {
     fn find(&self, ending: &[u8]) -> Option<usize> {
         self.written[..self.count].iter().find_map(|name| {
             let skipped = name.wire.len().checked_sub(ending.len())?;
-            (skipped < name.len && name.wire[skipped..].eq_ignore_ascii_case(ending))
-                .then_some(name.offset + skipped)
+            (skipped < name.len && name.wire[skipped..] == *ending).then_some(name.offset + skipped)
         })
     }
 }
