@@ -30,7 +30,7 @@ macro_rules! contract {
             async fn $name() {
                 let folders = std::cell::RefCell::new(Vec::new());
                 super::$name(&|limits| {
-                    let folder = tempfile::tempdir().unwrap();
+                    let folder = super::support::quick_folder();
                     let options = super::Options { limits, ..super::Options::default() };
                     let store = super::Sqlite::open_with(folder.path(), options).unwrap();
                     folders.borrow_mut().push(folder);

@@ -23,7 +23,7 @@ const SEED: &str = "HEADCOUNT_TEST_SEED";
 
 const TASKS: u64 = 6;
 const KEYS: u64 = 5;
-const ROUNDS: u64 = 24;
+const ROUNDS: u64 = 12;
 
 fn open(folder: &Path) -> Result<Sqlite, OpenError> {
     // Checkpoints often, so that kills fall into them too.

@@ -259,7 +259,7 @@ proptest! {
 
     #[test]
     fn durable(steps in prop::collection::vec(step(), 1..60)) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = support::quick_folder();
         let reopen = || sqlite(folder.path());
         block_on(check(reopen(), Some(&reopen), steps))?;
     }

@@ -124,7 +124,7 @@ struct Run {
 }
 
 async fn run(start: &Image, faults: bool, seed: u64) -> Run {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = support::quick_folder();
     let disk = Disk::new(folder.path(), start);
     let store = Arc::new(open(folder.path()));
     let from = store.revision();
@@ -173,7 +173,7 @@ struct Inspector {
 
 impl Inspector {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), opened: 0 }
+        Self { folder: support::quick_folder(), opened: 0 }
     }
 
     /// Without faults: the store is exactly as it was at some revision, not before what was seen.

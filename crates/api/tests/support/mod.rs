@@ -6,6 +6,11 @@ pub(crate) mod vfs;
 
 use api::store::{Change, Entry, Expect, Key, Revision, Store, WriteError};
 
+/// A folder for tests that sync often and to which it is no matter: in memory where the system has that.
+pub(crate) fn quick_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 pub(crate) const PODS: &str = "pods";
 pub(crate) const SERVICES: &str = "services";
 
