@@ -1,2 +1,20 @@
-//! The headcount binary.
-fn main() {}
+//! headcount: service discovery for Kubernetes in one binary.
+
+mod cli;
+mod error;
+mod terminal;
+mod up;
+
+use clap::Parser as _;
+
+fn main() -> std::process::ExitCode {
+    let cli = cli::Cli::parse();
+    terminal::start_log(cli.verbose);
+    match cli.run() {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            error.print();
+            error::Exit::CouldNotRun.into()
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The command line: one variant per verb, whose doc comment is its help text.
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, Exit};
+use crate::up::Up;
+
+/// Service discovery for Kubernetes: which names your Services get, and what each one answers.
+#[derive(Parser)]
+#[command(name = "headcount", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Say more on stderr: -v what happens, -vv each step, -vvv each message (HEADCOUNT_LOG takes filters)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str =
+    "Exit status: 0 clean, 1 findings (something given was not right), 2 could not run.";
+
+#[derive(Subcommand)]
+enum Verb {
+    Up(Box<Up>),
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> Result<Exit, Error> {
+        match self.verb {
+            Verb::Up(up) => up.run(),
+        }
+    }
+}

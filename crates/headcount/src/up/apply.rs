@@ -1,0 +1,126 @@
+//! Applying what `-f` names: every object is reported, and a bad one does not stop the others.
+
+use cluster::{Activity, ApplyError};
+use futures::{StreamExt as _, stream};
+use kube::Client;
+use manifest::read::{Checked, Problem};
+
+use super::manifests::File;
+
+/// Requests under way at a time. The store commits together what waits together.
+const REQUESTS_MAX: usize = 32;
+
+/// The objects of the files, and what is wrong with the rest.
+pub(super) struct Reading {
+    pub(super) objects: Vec<Checked>,
+    pub(super) problems: Vec<Problem>,
+    /// Files that could not be read at all: name and reason.
+    pub(super) unreadable: Vec<(String, std::io::Error)>,
+}
+
+impl Reading {
+    pub(super) fn new(files: Vec<File>, namespace: &str) -> Self {
+        let (mut documents, mut problems, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+        for File { name, content } in files {
+            match content {
+                Ok(bytes) => {
+                    let (read, wrong) = manifest::read::read_bytes(&name, &bytes);
+                    documents.extend(read);
+                    problems.extend(wrong);
+                }
+                Err(error) => unreadable.push((name, error)),
+            }
+        }
+        let (mut objects, wrong) = manifest::read::check(documents, namespace);
+        problems.extend(wrong);
+        problems.sort_by(|a, b| (&a.source, a.position()).cmp(&(&b.source, b.position())));
+        // A namespace may be in a later file than what is in it.
+        objects.sort_by_key(|object| object.reference.kind != "Namespace");
+        Self { objects, problems, unreadable }
+    }
+
+    /// Prints what is wrong on stderr; true when something is, notes aside.
+    pub(super) fn report(&self) -> bool {
+        for (name, error) in &self.unreadable {
+            eprintln!("{name}: error: could not be read: {error}");
+        }
+        for problem in &self.problems {
+            eprintln!("{problem}");
+        }
+        !self.unreadable.is_empty() || self.problems.iter().any(Problem::is_error)
+    }
+}
+
+/// Applies the objects in their order, namespaces first, and prints a line for each; true when the API refused
+/// one.
+pub(super) async fn apply(
+    client: &Client,
+    activity: &Activity,
+    objects: &[Checked],
+    namespace: &str,
+) -> bool {
+    let namespaces =
+        objects.iter().take_while(|object| object.reference.kind == "Namespace").count();
+    let mut refused = false;
+    for batch in [&objects[..namespaces], &objects[namespaces..]] {
+        let mut answers = stream::iter(batch)
+            .map(|object| async move {
+                let document = &object.document;
+                (object, cluster::apply(client, document.kind, &document.value, namespace).await)
+            })
+            .buffered(REQUESTS_MAX);
+        while let Some((object, answer)) = answers.next().await {
+            match answer {
+                Ok(applied) => {
+                    applied.await_in(activity);
+                    print_line(format_args!("{} {}", title(object), applied.outcome.as_str()));
+                }
+                Err(error) => {
+                    refused = true;
+                    for problem in refusal(object, &error) {
+                        eprintln!("{problem}");
+                    }
+                }
+            }
+        }
+    }
+    refused
+}
+
+/// `service/redis-headless`, and the namespace where it is not the default one: `service/web (prod)`.
+fn title(object: &Checked) -> String {
+    let kind = object.document.kind;
+    let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
+    let reference = &object.reference;
+    let namespace = match reference.namespace.as_str() {
+        "" | "default" => String::new(),
+        other => format!(" ({other})"),
+    };
+    format!("{}{group}/{}{namespace}", kind.singular, reference.name)
+}
+
+/// The API's refusal, at the lines of the fields that it names.
+fn refusal(object: &Checked, error: &ApplyError) -> Vec<Problem> {
+    let document = &object.document;
+    let causes = error.causes();
+    if causes.is_empty() {
+        return vec![Problem::error(
+            &document.source,
+            document.start(),
+            format!("{}: {error}", title(object)),
+        )];
+    }
+    causes
+        .iter()
+        .map(|cause| {
+            Problem::error(&document.source, document.position(&cause.field), cause.message.clone())
+                .in_field(cause.field.clone())
+        })
+        .collect()
+}
+
+/// Prints on stdout; that nobody reads it any more is no reason to stop serving.
+pub(super) fn print_line(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,115 @@
+//! `headcount up`: a self-contained cluster in one process.
+
+mod apply;
+mod families;
+mod folder;
+mod manifests;
+mod report;
+mod run;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use directory::Name;
+
+use crate::error::{Error, Exit};
+use families::Families;
+
+/// Run a cluster in one process: a Kubernetes API for kubectl, controllers, pods and DNS
+///
+/// Applies the manifests given with -f, waits until they have settled, prints how to ask, and serves until
+/// Ctrl-C. A manifest that is wrong is reported with file, line and field; the rest is applied.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Up {
+    /// A manifest or a folder of manifests to apply (repeatable; "-" reads stdin). A folder stands for the
+    /// .yaml, .yml and .json files in it; one that has none stands for its folders
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    filenames: Vec<PathBuf>,
+
+    /// Namespace for objects that name none
+    #[arg(short, long, value_name = "NAME", default_value = "default")]
+    namespace: String,
+
+    /// Keep the cluster's data in this folder [default: $XDG_DATA_HOME/headcount]
+    #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
+    data_dir: Option<PathBuf>,
+
+    /// Keep everything in memory; nothing is left behind
+    #[arg(long)]
+    ephemeral: bool,
+
+    /// Where the Kubernetes API listens (HTTPS); port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6443")]
+    api_listen: SocketAddr,
+
+    /// Where DNS listens (UDP and TCP); port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1053")]
+    dns_listen: SocketAddr,
+
+    /// The zone that the cluster's names are in
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local", value_parser = cluster_domain)]
+    cluster_domain: Name,
+
+    /// The pods' addresses: one range, or one of each family
+    #[arg(long, value_name = "CIDR[,CIDR]", default_value = "10.244.0.0/16")]
+    pod_cidr: Families,
+
+    /// The Services' addresses: one range, or one of each family
+    #[arg(long, value_name = "CIDR[,CIDR]", default_value = "10.96.0.0/12")]
+    service_cidr: Families,
+
+    /// How many nodes to simulate
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=250))]
+    nodes: u16,
+
+    /// Write the kubeconfig here [default: DIR/kubeconfig in the data folder]
+    #[arg(long, value_name = "PATH")]
+    write_kubeconfig: Option<PathBuf>,
+
+    /// The bearer token of the API [default: made at the first start]
+    #[arg(long, value_name = "TOKEN", env = "HEADCOUNT_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+
+    /// Create this file when everything serves; it is removed at the end
+    #[arg(long, value_name = "PATH")]
+    ready_file: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  headcount up --ephemeral -f examples/redis     # try something, leave nothing behind
+  headcount up                                   # the cluster of last time, from its data folder
+  kubectl annotate pod redis-1 headcount.dev/ready=false    # play \"not ready\": redis-1 leaves the answers";
+
+fn cluster_domain(text: &str) -> Result<Name, String> {
+    let name = Name::parse(text).map_err(|error| error.to_string())?;
+    let plain = |label: &[u8]| {
+        label.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
+    };
+    if name.labels().count() == 0 || !name.labels().all(plain) {
+        return Err(
+            "a domain is labels of lowercase letters, digits and '-', such as cluster.local"
+                .to_owned(),
+        );
+    }
+    Ok(name)
+}
+
+impl Up {
+    pub(crate) fn run(self) -> Result<Exit, Error> {
+        if let Some((pods, services)) = self.pod_cidr.overlap(&self.service_cidr) {
+            return Err(Error::new(format!(
+                "the pods' range {pods} and the Services' range {services} overlap"
+            ))
+            .hint("give ranges that share no address with --pod-cidr and --service-cidr"));
+        }
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| Error::caused("could not start the runtime", &error))?
+            .block_on(run::run(self))
+    }
+}

@@ -1,0 +1,168 @@
+//! Starting, stopping, starting again, and what stands in the way.
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+
+use crate::support::{Up, run};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::api::Api;
+
+fn stderr(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// `up` with these arguments cannot run: exit status 2, and an error that says `expected`.
+#[track_caller]
+fn check_cannot_run(arguments: &[&str], expected: &[&str]) {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let output = run(home.path(), &[&["up"], arguments].concat());
+    let stderr = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+    for part in expected {
+        assert!(stderr.contains(part), "{arguments:?}: {part:?} is not in: {stderr}");
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a UTF-8 path")
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_flag_to_change() {
+    let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = tcp.local_addr().expect("bound").to_string();
+    check_cannot_run(
+        &["--ephemeral", "--api-listen", &address, "--dns-listen", "127.0.0.1:0"],
+        &[&address, "--api-listen"],
+    );
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let address = udp.local_addr().expect("bound").to_string();
+    check_cannot_run(
+        &["--ephemeral", "--api-listen", "127.0.0.1:0", "--dns-listen", &address],
+        &[&address, "--dns-listen"],
+    );
+}
+
+#[test]
+fn a_path_that_is_not_there_is_named() {
+    check_cannot_run(&["--ephemeral", "-f", "no/such/file.yaml"], &["no/such/file.yaml", "-f"]);
+}
+
+#[test]
+fn overlapping_ranges_are_refused() {
+    check_cannot_run(
+        &["--ephemeral", "--pod-cidr", "10.0.0.0/8"],
+        &["10.0.0.0/8", "10.96.0.0/12", "--pod-cidr", "--service-cidr"],
+    );
+}
+
+#[test]
+fn a_data_folder_in_use_is_named_with_the_flag_to_change() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let _first = Up::start(&["--data-dir", text(folder.path())]);
+    check_cannot_run(
+        &[
+            "--data-dir",
+            text(folder.path()),
+            "--api-listen",
+            "127.0.0.1:0",
+            "--dns-listen",
+            "127.0.0.1:0",
+        ],
+        &[text(folder.path()), "--data-dir"],
+    );
+}
+
+#[tokio::test]
+async fn a_restart_finds_everything_as_it_was() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = ["--data-dir", text(folder.path())];
+    let peers = "redis-headless.default.svc.cluster.local.";
+
+    let first = Up::start(&[&data[..], &["-f", "examples/redis"]].concat());
+    let before = state(&first).await;
+    let addresses = first.records(peers, "A");
+    let kubeconfig = std::fs::read_to_string(&first.kubeconfig).expect("a kubeconfig");
+    let (status, _) = first.stop();
+    assert_eq!(status.code(), Some(0));
+
+    let second = Up::start(&data);
+    assert_eq!(state(&second).await, before);
+    assert_eq!(second.records(peers, "A"), addresses);
+    let token = |text: &str| text.lines().find(|line| line.contains("token")).map(str::to_owned);
+    let again = std::fs::read_to_string(&second.kubeconfig).expect("a kubeconfig");
+    assert_eq!(token(&again), token(&kubeconfig), "the token is that of the first start");
+    second.kill();
+
+    // Applying again changes nothing, also after a start that ended without a chance to clean up.
+    let third = Up::start(&[&data[..], &["-f", "examples/redis"]].concat());
+    assert_eq!(state(&third).await, before);
+    assert!(third.printed.contains("unchanged"), "{}", third.printed);
+}
+
+/// UIDs, addresses and cluster IPs.
+async fn state(up: &Up) -> Vec<String> {
+    let client = up.client().await;
+    let pods: Api<Pod> = Api::default_namespaced(client.clone());
+    let services: Api<Service> = Api::all(client);
+    let mut state = Vec::new();
+    for pod in pods.list(&Default::default()).await.expect("pods") {
+        let address = pod.status.and_then(|status| status.pod_ip);
+        state.push(format!("{:?} {:?} {address:?}", pod.metadata.name, pod.metadata.uid));
+    }
+    for service in services.list(&Default::default()).await.expect("services") {
+        let address = service.spec.and_then(|spec| spec.cluster_ip);
+        state.push(format!("{:?} {:?} {address:?}", service.metadata.name, service.metadata.uid));
+    }
+    state
+}
+
+#[test]
+fn the_ready_file_is_there_while_it_serves() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ready = folder.path().join("ready");
+    let up = Up::ephemeral(&["--ready-file", text(&ready)]);
+    assert!(ready.exists());
+    let (status, _) = up.stop();
+    assert_eq!(status.code(), Some(0));
+    assert!(!ready.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_kubeconfig_is_its_owners_alone_and_never_replaces_another() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let up = Up::ephemeral(&[]);
+    let mode = std::fs::metadata(&up.kubeconfig).expect("a kubeconfig").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let other = folder.path().join("config");
+    std::fs::write(
+        &other,
+        "apiVersion: v1\nkind: Config\nclusters: [{name: prod, cluster: {server: https://prod}}]\n",
+    )
+    .expect("written");
+    check_cannot_run(
+        &[
+            "--ephemeral",
+            "--api-listen",
+            "127.0.0.1:0",
+            "--dns-listen",
+            "127.0.0.1:0",
+            "--write-kubeconfig",
+            text(&other),
+        ],
+        &[text(&other), "--write-kubeconfig"],
+    );
+    assert!(std::fs::read_to_string(&other).expect("still there").contains("https://prod"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_stops_it_cleanly() {
+    let up = Up::ephemeral(&["-f", "examples/redis"]);
+    crate::support::signal(up.pid(), "INT");
+    let (status, _) = up.wait();
+    assert_eq!(status.code(), Some(0));
+}

@@ -1,0 +1,10 @@
+//! `headcount up` as people and scripts meet it: a child process, stock clients, real sockets.
+//!
+//! One test binary, for linking takes longer than the tests.
+
+mod bad_input;
+mod kubectl;
+mod lifecycle;
+mod live;
+mod seeds;
+mod support;
