@@ -149,7 +149,12 @@ pub(crate) fn last_change<'a>(
 
 /// The start of a generated name: `<name>-`, cut so that five letters fit into a DNS label.
 pub(crate) fn name_prefix(name: &str) -> String {
-    let mut prefix = format!("{name}-");
-    prefix.truncate(58);
+    let prefix = format!("{name}-");
     prefix
+        .chars()
+        .scan(0, |length, letter| {
+            *length += letter.len_utf8();
+            (*length <= 58).then_some(letter)
+        })
+        .collect()
 }

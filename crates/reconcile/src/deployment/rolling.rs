@@ -25,23 +25,23 @@ impl Look<'_> {
             return;
         }
         let least_available = self.replicas() - self.paces().1;
-        let all: i32 = self.sets.all().map(|set| sets::replicas(set)).sum();
+        let all = sets::sum(self.sets.all().map(|set| sets::replicas(set)));
         // Pods of the new template that do not serve yet must not cost an old one that does.
-        let new_unavailable = sets::replicas(&new) - sets::available(&new);
-        let mut room = all - least_available - new_unavailable;
+        let new_unavailable = sets::replicas(&new).saturating_sub(sets::available(&new));
+        let mut room = all.saturating_sub(least_available).saturating_sub(new_unavailable);
         if room <= 0 {
             return;
         }
         let mut sizes: Vec<i32> = old.iter().map(|set| sets::replicas(set)).collect();
         // First what does not serve anyway.
         for (set, size) in old.iter().zip(&mut sizes) {
-            let idle = (*size - sets::available(set)).clamp(0, room);
+            let idle = size.saturating_sub(sets::available(set)).clamp(0, room);
             *size -= idle;
             room -= idle;
         }
         // Then what serves, while enough others do.
-        let available: i32 = self.sets.all().map(|set| sets::available(set)).sum();
-        let mut spare = available - least_available;
+        let available = sets::sum(self.sets.all().map(|set| sets::available(set)));
+        let mut spare = available.saturating_sub(least_available);
         for size in &mut sizes {
             let less = (*size).min(spare.max(0));
             *size -= less;

@@ -76,10 +76,10 @@ impl Look<'_> {
         }
         let held = self.sets.new.as_ref().map_or(0, |set| sets::replicas(set));
         // Pods that an old ReplicaSet is about to lose still count: so the surge holds for pods, not only for plans.
-        let all: i32 =
-            self.sets.all().map(|set| sets::replicas(set).max(sets::observed(set))).sum();
-        let room = wanted.saturating_add(self.paces().0) - all;
-        if room <= 0 { held.min(wanted) } else { (held + room).min(wanted) }
+        let all =
+            sets::sum(self.sets.all().map(|set| sets::replicas(set).max(sets::observed(set))));
+        let room = wanted.saturating_add(self.paces().0).saturating_sub(all);
+        if room <= 0 { held.min(wanted) } else { held.saturating_add(room).min(wanted) }
     }
 
     /// Makes the ReplicaSet of the template.
@@ -167,10 +167,10 @@ impl Look<'_> {
         if self.recreates() {
             return;
         }
-        let all: i32 = active.iter().map(|set| sets::replicas(set)).sum();
+        let all = sets::sum(active.iter().map(|set| sets::replicas(set)));
         let most =
             if self.replicas() > 0 { self.replicas().saturating_add(self.paces().0) } else { 0 };
-        let change = most - all;
+        let change = most.saturating_sub(all);
         // Growing favours the newer among equals, shrinking the older.
         active.sort_by_key(|set| std::cmp::Reverse(sets::replicas(set)));
         if change > 0 {
@@ -191,20 +191,20 @@ impl Look<'_> {
                     -held
                 } else {
                     let size = f64::from(held) * f64::from(most) / f64::from(before.unwrap_or(all));
-                    size.round() as i32 - held
+                    (size.round() as i32).saturating_sub(held)
                 };
                 let share = if change > 0 {
                     share.clamp(0, left.max(0))
                 } else {
                     share.clamp(left.min(0), 0)
                 };
-                left -= share;
-                held + share
+                left = left.saturating_sub(share);
+                held.saturating_add(share)
             })
             .collect();
         // What rounding left goes to the largest.
         if let Some(largest) = sizes.first_mut() {
-            *largest = (*largest + left).max(0);
+            *largest = largest.saturating_add(left).max(0);
         }
         for (set, size) in active.iter().zip(sizes) {
             self.resize(set, size);

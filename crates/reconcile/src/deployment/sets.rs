@@ -45,6 +45,11 @@ impl Sets {
     }
 }
 
+/// A sum that stays within bounds, whatever people and statuses say.
+pub(super) fn sum(counts: impl Iterator<Item = i32>) -> i32 {
+    counts.fold(0, i32::saturating_add)
+}
+
 /// The template as its author wrote it.
 fn without_hash(template: &PodTemplateSpec) -> PodTemplateSpec {
     let mut template = template.clone();
@@ -58,12 +63,17 @@ fn without_hash(template: &PodTemplateSpec) -> PodTemplateSpec {
 
 /// How many pods it wants.
 pub(super) fn replicas(set: &ReplicaSet) -> i32 {
-    set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1)
+    set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1).max(0)
 }
 
 /// How many pods it has, as its status tells.
 pub(super) fn observed(set: &ReplicaSet) -> i32 {
     set.status.as_ref().map_or(0, |status| status.replicas)
+}
+
+/// How many of its pods are ready, as its status tells.
+pub(super) fn ready(set: &ReplicaSet) -> i32 {
+    set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0)
 }
 
 /// How many of its pods are available, as its status tells.

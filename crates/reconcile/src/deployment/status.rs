@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use manifest::Object;
 
@@ -85,24 +85,12 @@ pub(super) fn update(look: &Look<'_>) -> Decision {
 /// The counts, with the conditions and collisions that the status holds.
 fn counts(look: &Look<'_>) -> DeploymentStatus {
     let held = look.deployment.status.clone().unwrap_or_default();
-    let mut replicas = 0;
-    let mut ready = 0;
-    let mut available = 0;
-    let mut wanted = 0;
-    for set in look.sets.all() {
-        wanted += sets::replicas(set);
-        available += sets::available(set);
-        if let Some(status) = &set.status {
-            replicas += status.replicas;
-            ready += status.ready_replicas.unwrap_or(0);
-        }
-    }
-    let updated = look
-        .sets
-        .new
-        .as_ref()
-        .and_then(|set| set.status.as_ref())
-        .map_or(0, |status| status.replicas);
+    let total = |count: fn(&ReplicaSet) -> i32| sets::sum(look.sets.all().map(|set| count(set)));
+    let wanted = total(sets::replicas);
+    let available = total(sets::available);
+    let replicas = total(sets::observed);
+    let ready = total(sets::ready);
+    let updated = look.sets.new.as_ref().map_or(0, |set| sets::observed(set));
     let some = |count: i32| (count != 0).then_some(count);
     DeploymentStatus {
         available_replicas: some(available),
@@ -112,7 +100,7 @@ fn counts(look: &Look<'_>) -> DeploymentStatus {
         ready_replicas: some(ready),
         replicas: some(replicas),
         terminating_replicas: held.terminating_replicas,
-        unavailable_replicas: some((wanted - available).max(0)),
+        unavailable_replicas: some(wanted.saturating_sub(available).max(0)),
         updated_replicas: some(updated),
     }
 }

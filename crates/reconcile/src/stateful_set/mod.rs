@@ -10,6 +10,7 @@
 mod identity;
 mod status;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ use crate::{Action, Context, Decision, Key, Propagation, World, claim, hash, num
 use identity::{identify, new_pod, ordinal};
 
 const COMPONENT: &str = "statefulset-controller";
+
+/// The most pods made in one decision.
+const BURST_MAX: usize = 500;
 
 pub(crate) fn decide(world: &World, key: &Key, context: &Context<'_>) -> Decision {
     let Some(set) = world.get::<StatefulSet>(&key.namespace, &key.name) else {
@@ -55,7 +59,9 @@ struct Look<'a> {
     /// All pods of the set.
     pods: Vec<Arc<Pod>>,
     /// The pods within the set's range, by place (the ordinal less the first ordinal).
-    replicas: Vec<Option<Arc<Pod>>>,
+    replicas: BTreeMap<usize, Arc<Pod>>,
+    /// How many pods the range has; a person may ask for two thousand million.
+    wanted: usize,
     /// The pods beyond it, highest ordinal first.
     condemned: Vec<Arc<Pod>>,
     min_ready_seconds: i32,
@@ -77,15 +83,17 @@ impl<'a> Look<'a> {
         context: &Context<'_>,
     ) -> Self {
         let (_, name) = names(set);
-        let count = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0);
+        let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0);
         let start = first_ordinal(spec);
-        let mut replicas = vec![None; count];
+        let mut replicas = BTreeMap::new();
         let mut condemned = Vec::new();
         for pod in &pods {
             let Some(ordinal) = ordinal(name, names(&**pod).1) else { continue };
             let place = ordinal.checked_sub(start).and_then(|place| usize::try_from(place).ok());
-            match place.and_then(|place| replicas.get_mut(place)) {
-                Some(replica) => *replica = Some(pod.clone()),
+            match place.filter(|place| *place < wanted) {
+                Some(place) => {
+                    replicas.insert(place, pod.clone());
+                }
                 None => condemned.push((ordinal, pod.clone())),
             }
         }
@@ -103,6 +111,7 @@ impl<'a> Look<'a> {
             spec,
             pods,
             replicas,
+            wanted,
             condemned: condemned.into_iter().map(|(_, pod)| pod).collect(),
             min_ready_seconds: spec.min_ready_seconds.unwrap_or(0),
             context_now: context.now,
@@ -118,15 +127,17 @@ impl<'a> Look<'a> {
         if self.fill(ordered) || self.shrink(ordered) {
             return;
         }
-        self.renew();
+        if self.actions.is_empty() {
+            self.renew();
+        }
     }
 
     /// Makes and replaces the pods of the range. Whether to stop here.
     fn fill(&mut self, ordered: bool) -> bool {
-        for place in 0..self.replicas.len() {
-            let Some(replica) = self.replicas[place].clone() else {
+        for place in 0..self.wanted {
+            let Some(replica) = self.replicas.get(&place).cloned() else {
                 self.create(place);
-                if ordered {
+                if ordered || self.actions.len() >= BURST_MAX {
                     return true;
                 }
                 continue;
@@ -186,21 +197,18 @@ impl<'a> Look<'a> {
             .and_then(|RollingUpdateStatefulSetStrategy { max_unavailable, .. }| {
                 max_unavailable.as_ref()
             })
-            .map_or(1, |most| number::scaled(most, self.replicas.len(), false).max(1));
+            .map_or(1, |most| number::scaled(most, self.wanted, false).max(1));
         let partition = self.partition();
         let mut unavailable = 0;
-        for place in (partition..self.replicas.len()).rev() {
+        // All are there: whoever is not would have been made.
+        for (_, replica) in self.replicas.clone().range(partition..).rev() {
             if unavailable >= most {
                 return;
             }
-            let Some(replica) = self.replicas[place].clone() else {
+            if revision(replica) != Some(&self.update) && !pod::terminating(replica) {
+                self.delete(replica);
                 unavailable += 1;
-                continue;
-            };
-            if revision(&replica) != Some(&self.update) && !pod::terminating(&replica) {
-                self.delete(&replica);
-                unavailable += 1;
-            } else if !self.available(&replica) {
+            } else if !self.available(replica) {
                 unavailable += 1;
             }
         }

@@ -226,3 +226,24 @@ fn the_unready_go_first() {
     model.settle();
     assert_eq!(model.names("Pod"), spared);
 }
+
+#[test]
+fn absurd_wishes_are_carried_out_in_bounded_steps() {
+    let mut model = Model::new();
+    model.apply(web(json!({"spec": {"replicas": i32::MAX}})));
+    while model.pods().is_empty() {
+        assert!(model.step());
+    }
+    assert_eq!(model.pods().len(), 500);
+    // A change of mind, of size and template.
+    let mut change = image("web:2");
+    merge(
+        &mut change,
+        json!({"spec": {"replicas": i32::MAX - 1, "strategy": {"rollingUpdate": {"maxSurge": i32::MAX}}}}),
+    );
+    model.apply(web(change));
+    for _ in 0..40 {
+        model.step();
+    }
+    assert!(!sets(&model).is_empty());
+}

@@ -335,3 +335,14 @@ fn labels_follow_the_service_and_selectors_move_endpoints() {
     model.settle();
     assert_eq!(told(&model, "db"), ["IPv4 : none"]);
 }
+
+#[test]
+fn long_and_foreign_names_are_cut_between_letters() {
+    for name in ["s".repeat(63), "é".repeat(40)] {
+        let mut model = Model::new();
+        model.apply(service(json!({"metadata": {"name": name}})));
+        model.settle();
+        let [slice] = model.names("EndpointSlice")[..] else { panic!() };
+        assert!(slice.len() <= 63 && slice.starts_with(&name[..2]), "{slice}");
+    }
+}

@@ -291,3 +291,15 @@ fn orphans_are_adopted_and_strangers_released() {
     let owners = model.value("Pod", "redis-2")["metadata"]["ownerReferences"].clone();
     assert!(owners.is_null() || owners == json!([]), "{owners}");
 }
+
+#[test]
+fn absurd_wishes_are_carried_out_in_bounded_steps() {
+    for (policy, first) in [("OrderedReady", 1), ("Parallel", 500)] {
+        let mut model = Model::new();
+        model.apply(redis(json!({"spec": {"replicas": i32::MAX, "podManagementPolicy": policy}})));
+        while steps(&model).is_empty() {
+            assert!(model.step());
+        }
+        assert_eq!(steps(&model).len(), first);
+    }
+}
