@@ -39,8 +39,7 @@ impl Registry {
         }
         let namespace = adopt_namespace(kind, &mut value, namespace)?;
         self.stamp(kind, &mut value);
-        strategy::prepare_create(kind, &mut value, self.allocations.families());
-        rules::default(kind, &mut value);
+        strategy::prepare_create(kind, &mut value);
         let generate = meta(&value, "name").is_empty() && !meta(&value, "generateName").is_empty();
         if !generate {
             return self.create_named(kind, &namespace, value, options, warnings).await;
@@ -74,15 +73,19 @@ impl Registry {
         if self.store.get(&key).is_some() {
             return Err(StatusError::already_exists(kind, &name));
         }
-        strategy::prepare_named(kind, &mut value);
-        let errors = rules::validate(kind, &value, None);
+        rules::default(kind, &mut value);
+        let mut errors = match kind.id {
+            KindId::Service => self.allocations.prepare(&mut value, None),
+            _ => Vec::new(),
+        };
+        errors.extend(rules::validate(kind, &value, None));
         if !errors.is_empty() {
             return Err(StatusError::invalid(kind, &name, &errors));
         }
         let claim = match kind.id {
             KindId::Service => Some(
                 self.allocations
-                    .create(&mut value)
+                    .claim(None, &mut value)
                     .map_err(|errors| StatusError::invalid(kind, &name, &errors))?,
             ),
             _ => None,

@@ -104,23 +104,28 @@ impl Registry {
             let entry = self.find(kind, namespace, name)?;
             let old = object::stored(&entry.json);
             let (new, warnings) = make(&old)?;
-            let new = self.prepare(subject, scope, &old, new)?;
-            let Some(mut new) = new else {
-                return Ok(Written::new(entry.json, warnings));
+            let mut new = Self::prepare(subject, scope, &old, new)?;
+            let mut errors = match (kind.id, scope) {
+                (KindId::Service, Scope::Main) => self.allocations.prepare(&mut new, Some(&old)),
+                _ => Vec::new(),
             };
-            let errors = rules::validate(kind, &new, Some(&old));
+            // A deleted object whose last finalizer went by another way must still go.
+            let last = is_deleting(&new) && may_go(kind, &new);
+            if errors.is_empty() && new == old && !last {
+                return Ok(Written::new(entry.json, warnings));
+            }
+            errors.extend(rules::validate(kind, &new, Some(&old)));
             if !errors.is_empty() {
                 return Err(StatusError::invalid(kind, name, &errors));
             }
             let claim = match (kind.id, scope) {
                 (KindId::Service, Scope::Main) => Some(
                     self.allocations
-                        .update(&old, &mut new)
+                        .claim(Some(&old), &mut new)
                         .map_err(|errors| StatusError::invalid(kind, name, &errors))?,
                 ),
                 _ => None,
             };
-            let last = is_deleting(&new) && may_go(kind, &new);
             if dry_run {
                 return Ok(Written::new(to_bytes(&new), warnings));
             }
@@ -132,8 +137,9 @@ impl Registry {
             };
             match written {
                 Ok(entry) => {
-                    if let Some(claim) = claim {
-                        claim.commit();
+                    match claim {
+                        Some(claim) if !last => claim.commit(),
+                        Some(_) | None => {}
                     }
                     if last {
                         self.forget(kind, &old);
@@ -154,14 +160,13 @@ impl Registry {
         }
     }
 
-    /// Makes of what the client wants the object to be stored. `None` when nothing changes.
+    /// Makes of what the client wants the object to be stored.
     fn prepare(
-        &self,
         subject: Subject<'_>,
         scope: Scope,
         old: &Value,
         mut new: Value,
-    ) -> Result<Option<Value>, StatusError> {
+    ) -> Result<Value, StatusError> {
         let Subject { kind, namespace, name } = subject;
         check_identity(subject, old, &mut new, namespace)?;
         let mut new = match scope {
@@ -185,7 +190,7 @@ impl Registry {
         };
         keep_system_metadata(old, &mut new);
         if scope == Scope::Main {
-            strategy::prepare_update(kind, old, &mut new, self.allocations.families())
+            strategy::prepare_update(kind, old, &mut new)
                 .map_err(|errors| StatusError::invalid(kind, name, &errors))?;
         }
         rules::default(kind, &mut new);
@@ -194,9 +199,7 @@ impl Registry {
             let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             new["metadata"]["generation"] = generation.into();
         }
-        // A deleted object whose last finalizer went by another part must still go.
-        let goes = is_deleting(&new) && may_go(kind, &new);
-        Ok((goes || new != *old).then_some(new))
+        Ok(new)
     }
 }
 

@@ -2,28 +2,15 @@
 
 use serde_json::{Value, json};
 
-/// The label that every namespace carries, so that selectors can name it.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+/// The namespace controller has to agree before a namespace goes.
+const FINALIZER: &str = "kubernetes";
 
-/// A new namespace is Active, and the namespace controller has to agree before it goes.
+/// A new namespace has the controller's finalizer, whatever else it has.
 pub(crate) fn prepare_create(value: &mut Value) {
+    if let Value::Array(finalizers) = &mut value["spec"]["finalizers"]
+        && !finalizers.iter().any(|finalizer| finalizer == FINALIZER)
+    {
+        finalizers.push(FINALIZER.into());
+    }
     value["status"] = json!({ "phase": "Active" });
-    if !value["spec"].is_object() {
-        value["spec"] = json!({});
-    }
-    let finalizers = &mut value["spec"]["finalizers"];
-    match finalizers {
-        Value::Array(list) => {
-            if !list.iter().any(|finalizer| finalizer == "kubernetes") {
-                list.push("kubernetes".into());
-            }
-        }
-        other => *other = json!(["kubernetes"]),
-    }
-}
-
-/// Sets the label with the namespace's own name.
-pub(crate) fn label_with_name(value: &mut Value) {
-    let name = value["metadata"]["name"].clone();
-    value["metadata"]["labels"][NAME_LABEL] = name;
 }
