@@ -67,14 +67,6 @@ macro_rules! kept {
                 Vec::new()
             }
 
-            /// The objects of one kind, cloned.
-            pub(super) fn all(&self, kind: &str) -> Vec<Object> {
-                $(if kind == $kind::KIND {
-                    return self.$field.iter().map(|object| Object::from($kind::clone(object))).collect();
-                })*
-                Vec::new()
-            }
-
             /// The metadata of the object that a reference names.
             pub fn metadata(&self, reference: &ObjectRef) -> Option<&ObjectMeta> {
                 let (namespace, name) = (&reference.namespace, &reference.name);

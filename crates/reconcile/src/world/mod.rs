@@ -92,67 +92,17 @@ impl World {
             self.tombstones.insert(uid);
         }
         match gone.kind {
-            "Namespace" => self.take::<Namespace>(gone, uid, true),
-            "Node" => self.take::<Node>(gone, uid, true),
-            "Pod" => self.take::<Pod>(gone, uid, true),
-            "Service" => self.take::<Service>(gone, uid, true),
-            "Endpoints" => self.take::<Endpoints>(gone, uid, true),
-            "EndpointSlice" => self.take::<EndpointSlice>(gone, uid, true),
-            "StatefulSet" => self.take::<StatefulSet>(gone, uid, true),
-            "Deployment" => self.take::<Deployment>(gone, uid, true),
-            "ReplicaSet" => self.take::<ReplicaSet>(gone, uid, true),
+            "Namespace" => self.take::<Namespace>(gone, uid),
+            "Node" => self.take::<Node>(gone, uid),
+            "Pod" => self.take::<Pod>(gone, uid),
+            "Service" => self.take::<Service>(gone, uid),
+            "Endpoints" => self.take::<Endpoints>(gone, uid),
+            "EndpointSlice" => self.take::<EndpointSlice>(gone, uid),
+            "StatefulSet" => self.take::<StatefulSet>(gone, uid),
+            "Deployment" => self.take::<Deployment>(gone, uid),
+            "ReplicaSet" => self.take::<ReplicaSet>(gone, uid),
             _ => Vec::new(),
         }
-    }
-
-    /// Takes a fresh list of all objects of `kind` (its name, such as `Pod`): applies each, takes out those that
-    /// are not in it, and marks the kind as synced.
-    ///
-    /// `revision` is the list's resourceVersion: what this world holds from a later one stays, for the list could
-    /// not know it. Without it everything that is not listed goes. What goes leaves no tombstone, so a
-    /// later watch event can bring it back.
-    pub fn replace(
-        &mut self,
-        kind: &'static str,
-        listed: Vec<Object>,
-        revision: Option<&str>,
-    ) -> Vec<Work> {
-        let names: HashSet<ObjectRef> =
-            listed.iter().filter(|object| object.kind() == kind).map(Object::reference).collect();
-        let mut work: BTreeSet<Work> = BTreeSet::new();
-        for object in listed.into_iter().filter(|object| object.kind() == kind) {
-            work.extend(self.apply(object));
-        }
-        let revision = revision.and_then(revision_number);
-        let gone: Vec<ObjectRef> = self
-            .all(kind)
-            .into_iter()
-            .filter(|object| !names.contains(&object.reference()))
-            .filter(|object| {
-                let held = object.metadata().resource_version.as_deref().and_then(revision_number);
-                match (held, revision) {
-                    (Some(held), Some(revision)) => held <= revision,
-                    _ => true,
-                }
-            })
-            .map(|object| object.reference())
-            .collect();
-        for gone in gone {
-            work.extend(match kind {
-                "Namespace" => self.take::<Namespace>(&gone, None, false),
-                "Node" => self.take::<Node>(&gone, None, false),
-                "Pod" => self.take::<Pod>(&gone, None, false),
-                "Service" => self.take::<Service>(&gone, None, false),
-                "Endpoints" => self.take::<Endpoints>(&gone, None, false),
-                "EndpointSlice" => self.take::<EndpointSlice>(&gone, None, false),
-                "StatefulSet" => self.take::<StatefulSet>(&gone, None, false),
-                "Deployment" => self.take::<Deployment>(&gone, None, false),
-                "ReplicaSet" => self.take::<ReplicaSet>(&gone, None, false),
-                _ => Vec::new(),
-            });
-        }
-        work.extend(self.set_synced(kind));
-        work.into_iter().collect()
     }
 
     /// Notes that all objects of this kind are known by now. Until then none of them counts as gone.
@@ -365,7 +315,7 @@ impl World {
         work.into_iter().collect()
     }
 
-    fn take<T: Indexed>(&mut self, gone: &ObjectRef, uid: Option<&str>, bury: bool) -> Vec<Work> {
+    fn take<T: Indexed>(&mut self, gone: &ObjectRef, uid: Option<&str>) -> Vec<Work> {
         let Some(old) = T::store(self).get(&gone.namespace, &gone.name).cloned() else {
             return Vec::new();
         };
@@ -373,7 +323,7 @@ impl World {
         if uid.is_some_and(|uid| held.is_some_and(|held| held != uid)) {
             return Vec::new();
         }
-        if bury && let Some(held) = held {
+        if let Some(held) = held {
             self.tombstones.insert(held);
         }
         self.unindex(&*old);

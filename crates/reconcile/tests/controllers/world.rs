@@ -84,27 +84,6 @@ fn what_is_gone_stays_gone() {
 }
 
 #[test]
-fn a_fresh_list_takes_out_what_is_not_in_it() {
-    let mut world = World::new();
-    let named = |name: &str, version: &str| {
-        object(pod(json!({"metadata": {"name": name, "uid": name, "resourceVersion": version}})))
-    };
-    world.apply(named("old", "5"));
-    world.apply(named("new", "30"));
-    world.replace("Pod", vec![named("listed", "12")], Some("20"));
-    let names: Vec<String> = ["listed", "new", "old"]
-        .into_iter()
-        .filter(|name| world.object(&reference("Pod", name)).is_some())
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(names, ["listed", "new"]);
-    assert!(world.synced("Pod") && !world.all_synced());
-    // A list leaves no tombstone.
-    world.apply(named("old", "31"));
-    assert!(world.object(&reference("Pod", "old")).is_some());
-}
-
-#[test]
 fn a_thousand_services_cost_no_more_each_than_ten() {
     // One Service a pod: a pod's change must find its Service, and a Service its pod, without walking the others.
     let mut world = World::new();
