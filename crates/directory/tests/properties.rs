@@ -1,0 +1,455 @@
+//! What holds for any objects, in any order, and for any question.
+
+#![allow(clippy::unwrap_used, reason = "tests: a panic is the report")]
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use directory::view::{
+    EndpointView, ObjectName, PodView, Protocol, ServicePort, ServiceShape, ServiceView, SlicePort,
+    SliceView,
+};
+use directory::{Answer, Change, Name, Rdata, Reader, Record, RecordType, Writer, ZoneConfig};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+const NAMESPACES: [&str; 2] = ["prod", "dev"];
+const SERVICES: [&str; 3] = ["db", "web", "x_y"];
+const HOSTNAMES: [&str; 4] = ["db-0", "DB-1", "a.b", ""];
+const ADDRESSES: [&str; 5] =
+    ["10.244.1.5", "10.244.2.6", "203.0.113.9", "fd00:10:244::5", "fd00::"];
+const TYPES: [RecordType; 7] = [
+    RecordType::A,
+    RecordType::AAAA,
+    RecordType::SRV,
+    RecordType::PTR,
+    RecordType::CNAME,
+    RecordType::SOA,
+    RecordType::ANY,
+];
+
+fn config() -> ZoneConfig {
+    let mut config = ZoneConfig::new(Name::parse("cluster.local").unwrap());
+    config.reverse = ["10.244.0.0/15", "10.96.0.0/12", "fd00:10::/30"]
+        .map(|range| range.parse().unwrap())
+        .to_vec();
+    config.dns_services = vec![ObjectName::new("prod", "db")];
+    config
+}
+
+fn id(names: &'static [&'static str]) -> impl Strategy<Value = ObjectName> {
+    (select(&NAMESPACES[..]), select(names))
+        .prop_map(|(namespace, name)| ObjectName::new(namespace, name))
+}
+
+fn addresses(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<IpAddr>> {
+    prop::collection::vec(select(&ADDRESSES[..]).prop_map(|text| text.parse().unwrap()), count)
+}
+
+fn service() -> impl Strategy<Value = ServiceView> {
+    let shape = prop_oneof![
+        addresses(0..3).prop_map(ServiceShape::ClusterIp),
+        Just(ServiceShape::Headless),
+        Just(ServiceShape::Headless),
+        select(vec![
+            "db.prod.svc.cluster.local",
+            "web.dev.svc.cluster.local.",
+            "web.prod.svc.Cluster.local",
+            "example.com",
+            "192.0.2.1",
+            "..",
+        ])
+        .prop_map(|target| ServiceShape::ExternalName(target.to_owned())),
+    ];
+    let ports = prop::collection::vec((select(vec!["pg", "HTTP", ""]), 1..4u16, protocol()), 0..3);
+    (id(&SERVICES), shape, ports).prop_map(|(id, shape, ports)| {
+        let port = |(name, port, protocol): (&str, _, _)| ServicePort {
+            name: name.to_owned(),
+            port,
+            protocol,
+        };
+        ServiceView { id, shape, ports: ports.into_iter().map(port).collect() }
+    })
+}
+
+fn protocol() -> impl Strategy<Value = Protocol> {
+    select(vec![Protocol::Tcp, Protocol::Tcp, Protocol::Udp])
+}
+
+fn slice() -> impl Strategy<Value = SliceView> {
+    let port = (select(vec!["pg", "http", ""]), prop::option::of(1..4u16), protocol());
+    let endpoint = (
+        addresses(1..3),
+        prop::option::of(select(&HOSTNAMES[..])),
+        prop::bool::weighted(0.7),
+        prop::option::of(select(vec!["pod-0", "pod-1"])),
+    );
+    (
+        id(&["s1", "s2", "s3"]),
+        select(&SERVICES[..]),
+        prop::collection::vec(port, 0..3),
+        prop::collection::vec(endpoint, 0..4),
+    )
+        .prop_map(|(id, service, ports, endpoints)| {
+            let port = |(name, port, protocol): (&str, _, _)| SlicePort {
+                name: name.to_owned(),
+                port,
+                protocol,
+            };
+            let endpoint =
+                |(addresses, hostname, ready, pod): (_, Option<&str>, _, Option<&str>)| {
+                    EndpointView {
+                        addresses,
+                        hostname: hostname.map(Into::into),
+                        ready,
+                        serving: ready,
+                        terminating: false,
+                        pod: pod.map(Into::into),
+                        zone: None,
+                    }
+                };
+            SliceView {
+                id,
+                service: service.into(),
+                ports: ports.into_iter().map(port).collect(),
+                endpoints: endpoints.into_iter().map(endpoint).collect(),
+            }
+        })
+}
+
+fn pod() -> impl Strategy<Value = PodView> {
+    (id(&["pod-0", "pod-1"]), addresses(0..3), prop::option::of(select(&SERVICES[..]))).prop_map(
+        |(id, addresses, subdomain)| PodView {
+            id,
+            addresses,
+            subdomain: subdomain.map(Into::into),
+        },
+    )
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        1 => select(&NAMESPACES[..]).prop_map(|name| Change::Namespace(name.into())),
+        1 => select(&NAMESPACES[..]).prop_map(|name| Change::NamespaceGone(name.into())),
+        4 => service().prop_map(Change::Service),
+        1 => id(&SERVICES).prop_map(Change::ServiceGone),
+        6 => slice().prop_map(Change::Slice),
+        2 => id(&["s1", "s2", "s3"]).prop_map(Change::SliceGone),
+        3 => pod().prop_map(Change::Pod),
+        1 => id(&["pod-0", "pod-1"]).prop_map(Change::PodGone),
+    ]
+}
+
+/// The objects that are there after some changes.
+#[derive(Default)]
+struct World {
+    objects: BTreeMap<(u8, ObjectName), Change>,
+}
+
+impl World {
+    fn apply(&mut self, change: Change) {
+        let key = |kind, id: &ObjectName| (kind, id.clone());
+        let namespace = |name: &str| (0, ObjectName::new(name, ""));
+        match &change {
+            Change::Namespace(name) => self.objects.insert(namespace(name), change),
+            Change::NamespaceGone(name) => self.objects.remove(&namespace(name)),
+            Change::Service(view) => self.objects.insert(key(1, &view.id), change),
+            Change::ServiceGone(id) => self.objects.remove(&key(1, id)),
+            Change::Slice(view) => self.objects.insert(key(2, &view.id), change),
+            Change::SliceGone(id) => self.objects.remove(&key(2, id)),
+            Change::Pod(view) => self.objects.insert(key(3, &view.id), change),
+            Change::PodGone(id) => self.objects.remove(&key(3, id)),
+        };
+    }
+}
+
+/// Every name that the objects above may publish, and names around them.
+fn names() -> Vec<Name> {
+    let mut names: Vec<String> = ["", "svc.", "pod.", "dns.", "ns.dns.", "dns-version.", "no."]
+        .map(|name| format!("{name}cluster.local"))
+        .to_vec();
+    for namespace in ["prod", "dev", "nope"] {
+        names.push(format!("{namespace}.svc.cluster.local"));
+        names.push(format!("{namespace}.pod.cluster.local"));
+        for address in ["10-244-1-5", "203-0-113-9", "fd00--0", "fd00-10-244--5"] {
+            names.push(format!("{address}.{namespace}.pod.cluster.local"));
+        }
+        for service in SERVICES {
+            for below in [
+                "",
+                "db-0.",
+                "Db-1.",
+                "10-244-1-5.",
+                "10-244-2-6.",
+                "fd00--0.",
+                "_tcp.",
+                "_udp.",
+                "_pg._tcp.",
+                "_http._tcp.",
+                "_pg._udp.",
+                "a.b.",
+                "a.b.c.",
+            ] {
+                names.push(format!("{below}{service}.{namespace}.svc.cluster.local"));
+            }
+        }
+    }
+    for reverse in [
+        "5.1.244.10.in-addr.arpa",
+        "1.244.10.in-addr.arpa",
+        "244.10.in-addr.arpa",
+        "6.2.244.10.in-addr.arpa",
+        "2.244.10.in-addr.arpa",
+        "9.113.0.203.in-addr.arpa",
+        "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.4.4.2.0.0.1.0.0.0.0.d.f.ip6.arpa",
+        "4.4.2.0.0.1.0.0.0.0.d.f.ip6.arpa",
+        "4.2.0.0.1.0.0.0.0.d.f.ip6.arpa",
+    ] {
+        names.push(reverse.to_owned());
+    }
+    names.iter().map(|name| Name::parse(name).unwrap()).collect()
+}
+
+fn synced() -> (Writer, Reader) {
+    let (mut writer, reader) = directory::new(config());
+    writer.set_synced();
+    (writer, reader)
+}
+
+fn records(answer: &mut Answer) -> Vec<&mut Record> {
+    match answer {
+        Answer::Records { records, additional } => records.iter_mut().chain(additional).collect(),
+        Answer::Alias { chain, target } => chain.iter_mut().chain(records(target)).collect(),
+        Answer::NoData(negative) | Answer::NoSuchName(negative) => vec![&mut negative.soa],
+        Answer::Loop(_) | Answer::NotOurs | Answer::NotSynced => Vec::new(),
+    }
+}
+
+/// Every answer, without the serial.
+fn answers(reader: &Reader, names: &[Name]) -> Vec<(String, Answer)> {
+    let mut answers = Vec::new();
+    for name in names {
+        for rtype in TYPES {
+            let mut answer = reader.answer(name, rtype);
+            for record in records(&mut answer) {
+                if let Rdata::Soa { serial, .. } = &mut record.data {
+                    *serial = 0;
+                }
+            }
+            answers.push((format!("{name} {rtype}"), answer));
+        }
+    }
+    answers
+}
+
+/// A moderate number of cases; `PROPTEST_CASES` asks for more.
+fn config_of_cases() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(32), failure_persistence: None, ..Default::default() }
+}
+
+proptest! {
+    #![proptest_config(config_of_cases())]
+
+    #[test]
+    fn incremental_equals_rebuilt(
+        batches in prop::collection::vec(prop::collection::vec(change(), 1..4), 1..24),
+        order in prop::collection::vec(any::<Index>(), 32),
+    ) {
+        let names = names();
+        let (mut writer, reader) = synced();
+        let mut world = World::default();
+        for batch in batches {
+            for change in &batch {
+                world.apply(change.clone());
+            }
+            writer.apply_all(batch);
+        }
+        let (mut rebuilt, from_scratch) = synced();
+        let mut rest: Vec<_> = world.objects.values().cloned().collect();
+        for index in order.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            rebuilt.apply(rest.swap_remove(index.index(rest.len())));
+        }
+        for (one, other) in answers(&reader, &names).iter().zip(&answers(&from_scratch, &names)) {
+            prop_assert_eq!(one, other);
+        }
+        prop_assert_eq!(reader.service_count(), from_scratch.service_count());
+        prop_assert_eq!(reader.endpoint_count(), from_scratch.endpoint_count());
+
+        // A relist of the same objects changes nothing, not even the serial.
+        let serial = reader.serial();
+        writer.apply_all(world.objects.values().cloned());
+        let listed = |kind, id: &ObjectName| world.objects.contains_key(&(kind, id.clone()));
+        writer.retain_namespaces(|name| listed(0, &ObjectName::new(name, "")));
+        writer.retain_services(|id| listed(1, id));
+        writer.retain_slices(|id| listed(2, id));
+        writer.retain_pods(|id| listed(3, id));
+        prop_assert_eq!(reader.serial(), serial);
+
+        // And one of nothing leaves nothing.
+        writer.retain_services(|_| false);
+        writer.retain_slices(|_| false);
+        writer.retain_pods(|_| false);
+        writer.retain_namespaces(|_| false);
+        prop_assert_eq!(answers(&reader, &names), answers(&synced().1, &names));
+        prop_assert_eq!((reader.service_count(), reader.endpoint_count()), (0, 0));
+    }
+
+    #[test]
+    fn every_answer_is_sound(changes in prop::collection::vec(change(), 0..20)) {
+        let names = names();
+        let (mut writer, reader) = synced();
+        let mut before = answers(&reader, &names);
+        for change in changes {
+            let serial = reader.serial();
+            writer.apply(change);
+            if reader.serial() == serial {
+                prop_assert_eq!(&answers(&reader, &names), &before, "the serial stood still");
+            }
+            before = answers(&reader, &names);
+        }
+        for name in &names {
+            let mut exists = Vec::new();
+            for rtype in TYPES {
+                let answer = reader.answer(name, rtype);
+                check_sound(name, &answer)?;
+                match answer {
+                    Answer::NotOurs => {}
+                    Answer::NoSuchName(_) => exists.push(false),
+                    _ => exists.push(true),
+                }
+            }
+            prop_assert!(exists.windows(2).all(|pair| pair[0] == pair[1]), "{name} exists by type");
+            // RFC 8020 §2: nothing exists below a name that does not.
+            let labels: Vec<_> = name.labels().collect();
+            for start in 1..labels.len() {
+                let text: Vec<_> =
+                    labels[start..].iter().map(|label| String::from_utf8_lossy(label)).collect();
+                let ancestor = Name::parse(&text.join(".")).unwrap();
+                if let Answer::NoSuchName(_) = reader.answer(&ancestor, RecordType::A) {
+                    prop_assert!(!exists.contains(&true), "{name} exists, {ancestor} does not");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_octets_are_answered(
+        labels in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..64), 0..4),
+        suffix in select(vec![
+            "cluster.local", "svc.cluster.local", "prod.svc.cluster.local",
+            "db.prod.svc.cluster.local", "prod.pod.cluster.local", "244.10.in-addr.arpa",
+            "0.0.1.0.0.0.0.d.f.ip6.arpa", "in-addr.arpa", "com", ".",
+        ]),
+        rtype in any::<u16>(),
+    ) {
+        let (mut writer, reader) = synced();
+        writer.apply_service(ServiceView {
+            id: ObjectName::new("prod", "db"),
+            shape: ServiceShape::ClusterIp(Vec::new()),
+            ports: Vec::new(),
+        });
+        let mut wire = Vec::new();
+        for label in &labels {
+            wire.push(label.len() as u8);
+            wire.extend_from_slice(label);
+        }
+        wire.extend_from_slice(Name::parse(suffix).unwrap().wire());
+        if let Ok(name) = Name::from_wire(&wire) {
+            prop_assert_eq!(&Name::parse(&name.to_string()).unwrap(), &name);
+            check_sound(&name, &reader.answer(&name, RecordType(rtype)))?;
+        }
+    }
+}
+
+/// What every answer to `name` has in common.
+fn check_sound(name: &Name, answer: &Answer) -> Result<(), TestCaseError> {
+    if let Some(reason) = answer.reason() {
+        let text = reason.to_string();
+        prop_assert!(text.len() <= 200 && text.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+    }
+    match answer {
+        Answer::Records { records, additional } => {
+            prop_assert!(!records.is_empty(), "{name}");
+            for (at, record) in records.iter().enumerate() {
+                prop_assert_eq!(record.owner.wire(), name.wire());
+                prop_assert!(!records[..at].contains(record), "{record} twice");
+            }
+            for (at, record) in additional.iter().enumerate() {
+                prop_assert!(!additional[..at].contains(record), "{record} twice");
+            }
+        }
+        Answer::NoData(negative) | Answer::NoSuchName(negative) => {
+            let Rdata::Soa { minimum, .. } = negative.soa.data else {
+                panic!("{}", negative.soa);
+            };
+            prop_assert_eq!(minimum, negative.soa.ttl);
+            prop_assert!(name.is_within(&negative.soa.owner), "{name}: {}", negative.soa);
+        }
+        Answer::Alias { chain, target } => {
+            prop_assert!((1..=8).contains(&chain.len()), "{name}");
+            prop_assert_eq!(chain[0].owner.wire(), name.wire());
+            let Rdata::Cname(last) = &chain[chain.len() - 1].data else {
+                panic!("{chain:?}");
+            };
+            prop_assert!(!matches!(**target, Answer::Alias { .. }), "an alias within an alias");
+            // An ExternalName that is an address answers for its own name.
+            check_sound(last, target)?;
+        }
+        Answer::Loop(_) | Answer::NotOurs | Answer::NotSynced => {}
+    }
+    Ok(())
+}
+
+#[test]
+fn an_endpoint_that_moves_between_slices_is_never_missed() {
+    let (mut writer, reader) = synced();
+    let slice = |name: &str, last: &[u8]| {
+        let endpoint = |last: &u8| EndpointView {
+            addresses: vec![IpAddr::from([10, 244, 1, *last])],
+            hostname: None,
+            ready: true,
+            serving: true,
+            terminating: false,
+            pod: None,
+            zone: None,
+        };
+        Change::Slice(SliceView {
+            id: ObjectName::new("prod", name),
+            service: "db".into(),
+            ports: Vec::new(),
+            endpoints: last.iter().map(endpoint).collect(),
+        })
+    };
+    writer.apply_service(ServiceView {
+        id: ObjectName::new("prod", "db"),
+        shape: ServiceShape::Headless,
+        ports: Vec::new(),
+    });
+    writer.apply_all([slice("one", &[1, 2, 3]), slice("two", &[4])]);
+    let done = AtomicBool::new(false);
+    let name = Name::parse("db.prod.svc.cluster.local").unwrap();
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut asked = 0u32;
+            while !done.load(Ordering::Relaxed) {
+                let Answer::Records { records, .. } = reader.answer(&name, RecordType::A) else {
+                    panic!("no records");
+                };
+                assert_eq!(records.len(), 4);
+                asked += 1;
+            }
+            asked
+        });
+        for _ in 0..2000 {
+            writer.apply_all([slice("one", &[1, 2]), slice("two", &[3, 4])]);
+            writer.apply_all([slice("two", &[4]), slice("one", &[1, 2, 3])]);
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(asking.join().unwrap() > 0);
+    });
+}
