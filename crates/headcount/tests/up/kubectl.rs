@@ -104,20 +104,22 @@ fn kubectl_is_told_what_is_wrong_in_kubernetes_words() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     let service = |spec: &str| {
-        format!("{{apiVersion: v1, kind: Service, metadata: {{name: x}}, spec: {{{spec}}}}}")
+        format!(
+            r#"{{"apiVersion": "v1", "kind": "Service", "metadata": {{"name": "x"}}, "spec": {spec}}}"#
+        )
     };
-    let stderr = apply(&service("ports: [{port: 70000}]"));
+    let stderr = apply(&service(r#"{"ports": [{"port": 70000}]}"#));
     assert!(
         stderr.contains(
             "spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive"
         ),
         "{stderr}"
     );
-    let stderr = apply(&service("type: ClusterIP"));
+    let stderr = apply(&service(r#"{"type": "ClusterIP"}"#));
     assert!(stderr.contains("spec.ports: Required value"), "{stderr}");
-    let stderr = apply(&service("type: Foo, ports: [{port: 80}]"));
+    let stderr = apply(&service(r#"{"type": "Foo", "ports": [{"port": 80}]}"#));
     assert!(stderr.contains("spec.type: Unsupported value: \"Foo\""), "{stderr}");
-    let stderr = apply(&service("portz: []"));
+    let stderr = apply(&service(r#"{"portz": []}"#));
     assert!(stderr.contains("unknown field \"spec.portz\""), "{stderr}");
     let absent = up.kubectl_output(&["get", "svc", "absent"], "");
     assert_eq!(
