@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
@@ -69,5 +69,26 @@ pub(crate) fn to_bytes(value: &Value) -> Bytes {
 /// A failure as an answer.
 pub fn error_response(error: &StatusError) -> Response<Body> {
     let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    json_response(code, to_bytes(&error.to_value()))
+    let mut response = json_response(code, to_bytes(&error.to_value()));
+    for warning in &error.warnings {
+        add_warning(response.headers_mut(), warning);
+    }
+    response
+}
+
+/// Adds a `Warning` header (RFC 7234 §5.5, code 299), which kubectl shows.
+pub(crate) fn add_warning(headers: &mut HeaderMap, text: &str) {
+    let mut quoted = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            control if control.is_control() => {}
+            other => quoted.push(other),
+        }
+    }
+    // A header holds what fits into one; a warning that does not is cut, since it is only a hint.
+    let cut: String = quoted.chars().take(1024).collect();
+    if let Ok(value) = HeaderValue::from_bytes(format!("299 - \"{cut}\"").as_bytes()) {
+        headers.append(HeaderName::from_static("warning"), value);
+    }
 }

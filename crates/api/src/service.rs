@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use manifest::kind::KindId;
@@ -132,7 +132,7 @@ impl ApiServer {
                 let json = if object { rendering.object(kind, json) } else { json };
                 let mut response = json_response(code, json);
                 for warning in &warnings {
-                    add_warning(response.headers_mut(), warning);
+                    body::add_warning(response.headers_mut(), warning);
                 }
                 response
             }
@@ -140,7 +140,7 @@ impl ApiServer {
         if deprecated {
             let text =
                 "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
-            add_warning(response.headers_mut(), text);
+            body::add_warning(response.headers_mut(), text);
         }
         Ok(response)
     }
@@ -263,23 +263,6 @@ fn delete_options(
         negotiate::require_json(headers)?;
     }
     options.merge_body(body)
-}
-
-/// Adds a `Warning` header (RFC 7234 §5.5, code 299), which kubectl shows.
-fn add_warning(headers: &mut HeaderMap, text: &str) {
-    let mut quoted = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            control if control.is_control() => {}
-            other => quoted.push(other),
-        }
-    }
-    // A header holds what fits into one; a warning that does not is cut, since it is only a hint.
-    let cut: String = quoted.chars().take(1024).collect();
-    if let Ok(value) = HeaderValue::from_bytes(format!("299 - \"{cut}\"").as_bytes()) {
-        headers.append(HeaderName::from_static("warning"), value);
-    }
 }
 
 /// Answers what lies above resources: health, discovery, version, schemas.

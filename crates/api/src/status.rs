@@ -110,6 +110,8 @@ pub struct StatusError {
     pub details: Option<Box<Details>>,
     /// A fresh `continue` token, where the failure is that the given one expired.
     pub continue_token: Option<String>,
+    /// For the answer's `Warning` headers.
+    pub warnings: Vec<String>,
 }
 
 impl std::fmt::Display for StatusError {
@@ -123,7 +125,18 @@ impl std::error::Error for StatusError {}
 impl StatusError {
     /// A failure without details.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), details: None, continue_token: None }
+        Self {
+            reason,
+            message: message.into(),
+            details: None,
+            continue_token: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The same failure, with what else the client should hear.
+    pub(crate) fn with_warnings(self, warnings: &[String]) -> Self {
+        Self { warnings: warnings.to_vec(), ..self }
     }
 
     fn about(reason: Reason, kind: &Kind, name: &str, message: String) -> Self {
@@ -289,7 +302,7 @@ impl StatusError {
 
     /// The `Status` object.
     pub fn to_value(&self) -> Value {
-        let Self { reason, message, details, continue_token } = self;
+        let Self { reason, message, details, continue_token, warnings: _ } = self;
         let metadata = match continue_token {
             Some(token) => json!({ "continue": token }),
             None => json!({}),

@@ -144,6 +144,11 @@ async fn unknown_fields() {
     let answer = call(server, &post("Warn"), &[], body()).await;
     assert_eq!(answer.warnings, ["299 - \"unknown field \\\"spec.x\\\"\""]);
     check_answer("Warn", answer, 201, &json!({ "kind": "Service" }));
+    // A warning goes with a refusal too.
+    let bad = r#"{"metadata":{"name":"b"},"spec":{"x":1,"ports":[{"port":0}]}}"#;
+    let answer = call(server, &post("Warn"), &[], bad).await;
+    assert_eq!(answer.warnings, ["299 - \"unknown field \\\"spec.x\\\"\""]);
+    check_answer("refused", answer, 422, &json!({ "reason": "Invalid" }));
     let answer = call(server, &post("Ignore"), &[], body()).await;
     assert!(answer.warnings.is_empty());
     let made = check_answer("Ignore", answer, 201, &json!({ "kind": "Service" }));

@@ -80,7 +80,7 @@ impl Registry {
         };
         errors.extend(rules::validate(kind, &value, None));
         if !errors.is_empty() {
-            return Err(StatusError::invalid(kind, &name, &errors));
+            return Err(StatusError::invalid(kind, &name, &errors).with_warnings(&warnings));
         }
         let claim = match kind.id {
             KindId::Service => Some(

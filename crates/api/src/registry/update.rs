@@ -116,7 +116,8 @@ impl Registry {
             }
             errors.extend(rules::validate(kind, &new, Some(&old)));
             if !errors.is_empty() {
-                return Err(StatusError::invalid(kind, name, &errors));
+                let invalid = StatusError::invalid(kind, name, &errors);
+                return Err(invalid.with_warnings(&warnings));
             }
             let claim = match (kind.id, scope) {
                 (KindId::Service, Scope::Main) => Some(

@@ -1,10 +1,12 @@
-//! Events are kept for an hour after they were last seen, as in Kubernetes.
+//! What the server does by itself from time to time: Events are kept for an hour after they were last seen, and the
+//! system's own objects are made again when somebody deleted them, both as in Kubernetes.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use manifest::kind::{Kind, KindId};
 use serde_json::Value;
+use tokio::time::MissedTickBehavior;
 
 use crate::object;
 use crate::options::DeleteOptions;
@@ -14,19 +16,28 @@ use crate::service::ApiServer;
 /// How long an Event is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
 
-/// How often is looked.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// How often the system's objects are looked after.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// After how many intervals Events are looked through.
+const INTERVALS_PER_SWEEP: u64 = 6;
 
 /// How many Events one sweep deletes at most, so that it never holds others up for long.
 const SWEEP_MAX: usize = 1000;
 
 impl ApiServer {
-    /// Expires Events from time to time, forever. To be run beside the server.
+    /// Keeps up what [`Self::bootstrap`] made, and expires Events; forever. To be run beside the server.
     pub async fn maintain(self) {
         let mut ticks = tokio::time::interval(INTERVAL);
-        loop {
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for tick in 0u64.. {
             ticks.tick().await;
-            self.expire_events().await;
+            if let Err(error) = self.bootstrap().await {
+                tracing::warn!(%error, "the system's objects could not be kept up");
+            }
+            if tick % INTERVALS_PER_SWEEP == 0 {
+                self.expire_events().await;
+            }
         }
     }
 
