@@ -38,8 +38,16 @@ pub(crate) struct Directory {
 /// The live pods of an address; several share one when they use their host's network.
 #[derive(Clone)]
 pub(crate) struct PodsAt {
-    pub(crate) address: IpAddr,
-    pub(crate) pods: Arc<[Arc<PodGroup>]>,
+    address: IpAddr,
+    first: Arc<PodGroup>,
+    more: Option<Arc<Vec<Arc<PodGroup>>>>,
+}
+
+impl PodsAt {
+    /// The group of each pod.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Arc<PodGroup>> {
+        std::iter::once(&self.first).chain(self.more.iter().flat_map(|more| more.iter()))
+    }
 }
 
 /// What DNS knows of a pod besides its addresses; shared by the pods of a StatefulSet.
@@ -57,7 +65,7 @@ impl Directory {
             hasher: RandomState::new(),
             pages: Map::new(4096),
             namespaces: Map::new(256),
-            pods: Map::new(4096),
+            pods: Map::new(16384),
             reverse: Ordered::new(),
             synced: AtomicBool::new(false),
             service_count: AtomicUsize::new(0),
@@ -98,8 +106,11 @@ impl Directory {
         self.pods.get(self.hash(address), |pods| pods.address == address)
     }
 
-    pub(crate) fn set_pods_at(&self, address: IpAddr, pods: Vec<Arc<PodGroup>>) {
-        let value = (!pods.is_empty()).then(|| PodsAt { address, pods: pods.into() });
+    pub(crate) fn set_pods_at(&self, address: IpAddr, mut pods: Vec<Arc<PodGroup>>) {
+        let value = pods.pop().map(|first| {
+            let more = (!pods.is_empty()).then(|| Arc::new(pods));
+            PodsAt { address, first, more }
+        });
         self.pods.set(self.hash(address), |pods| pods.address == address, value);
     }
 }

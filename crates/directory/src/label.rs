@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 
 /// A label by value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,14 +61,6 @@ impl Write for Label {
 pub(crate) fn is_publishable(label: &str) -> bool {
     (1..=63).contains(&label.len())
         && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-/// The label in lowercase; shared when it already is.
-pub(crate) fn lower(label: &Arc<str>) -> Arc<str> {
-    match label.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        true => label.to_ascii_lowercase().into(),
-        false => label.clone(),
-    }
 }
 
 /// The address whose label this is; exactly one label stands for an address.

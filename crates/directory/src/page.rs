@@ -157,7 +157,7 @@ impl Page {
     fn addresses(&self) -> &Addresses {
         self.addresses.get_or_init(|| {
             let (mut v4, mut v6) = (Vec::new(), Vec::new());
-            for row in self.published_rows() {
+            for (_, row) in self.published_rows() {
                 match row.address {
                     IpAddr::V4(address) => v4.push(address),
                     IpAddr::V6(address) => v6.push(address),
@@ -181,8 +181,12 @@ impl Page {
         &self.addresses().v6
     }
 
-    fn published_rows(&self) -> impl Iterator<Item = &Row> {
-        self.segments.iter().flat_map(|segment| segment.rows()).filter(|row| row.published)
+    fn published_rows(&self) -> impl Iterator<Item = (&Segment, &Row)> {
+        let rows = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.rows().iter().map(|row| (&**segment, row)));
+        rows.filter(|(_, row)| row.published)
     }
 
     /// The rows of the endpoints called `name` (lowercase), published or not, each with its segment.
@@ -197,9 +201,12 @@ impl Page {
     }
 
     /// The published rows of an address.
-    pub(crate) fn rows_at(&self, address: IpAddr) -> impl Iterator<Item = &Row> {
-        let rows = self.segments.iter().flat_map(move |segment| segment.rows_at(address));
-        rows.filter(|row| row.published)
+    pub(crate) fn rows_at(&self, address: IpAddr) -> impl Iterator<Item = (&Segment, &Row)> {
+        let rows = self
+            .segments
+            .iter()
+            .flat_map(move |segment| segment.rows_at(address).iter().map(|row| (&**segment, row)));
+        rows.filter(|(_, row)| row.published)
     }
 
     /// Whether the reverse name of `address` has a PTR record to this Service or one of its endpoints.
@@ -223,8 +230,12 @@ impl Page {
             };
             for port in segment.ports().iter().filter(included) {
                 let rows = segment.rows().iter().filter(|row| row.published);
-                found
-                    .extend(rows.map(|row| EndpointPort { endpoint: row.name(), port: port.port }));
+                found.extend(
+                    rows.map(|row| EndpointPort {
+                        endpoint: segment.name_of(row),
+                        port: port.port,
+                    }),
+                );
             }
         }
         found.sort_unstable();
@@ -234,8 +245,8 @@ impl Page {
 
     /// The published addresses of the endpoints of these names (in order), each with its name, in order.
     pub(crate) fn endpoint_addresses(&self, endpoints: &[EndpointPort]) -> Vec<(Label, IpAddr)> {
-        let named = |row: &Row| {
-            let name = row.name();
+        let named = |(segment, row): (&Segment, &Row)| {
+            let name = segment.name_of(row);
             let found = endpoints.binary_search_by(|endpoint| endpoint.endpoint.cmp(&name));
             found.is_ok().then_some((name, row.address))
         };
@@ -256,8 +267,8 @@ impl Page {
     /// The names of published endpoints, when there are at most `limit` of them.
     pub(crate) fn endpoint_names(&self, limit: usize) -> Vec<Arc<str>> {
         let mut names = BTreeSet::new();
-        for row in self.published_rows() {
-            names.insert(row.name());
+        for (segment, row) in self.published_rows() {
+            names.insert(segment.name_of(row));
             if names.len() > limit {
                 return Vec::new();
             }

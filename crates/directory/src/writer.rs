@@ -44,7 +44,9 @@ pub struct Writer {
     services: HashMap<ObjectName, ServiceState>,
     /// The Service of each slice.
     slices: HashMap<ObjectName, Arc<str>>,
-    pods: HashMap<ObjectName, PodState>,
+    /// By namespace, then name: most memory of the writer is here.
+    pods: HashMap<Arc<str>, HashMap<Box<str>, PodState>>,
+    pod_count: usize,
     /// Groups in use, so that they are shared.
     groups: HashSet<Arc<PodGroup>>,
     /// Services whose page is to be made anew.
@@ -105,6 +107,7 @@ impl Writer {
             services: HashMap::new(),
             slices: HashMap::new(),
             pods: HashMap::new(),
+            pod_count: 0,
             groups: HashSet::new(),
             dirty: BTreeSet::new(),
             changed: false,
@@ -198,7 +201,12 @@ impl Writer {
 
     /// Drops the pods that `keep` refuses.
     pub fn retain_pods(&mut self, mut keep: impl FnMut(&ObjectName) -> bool) {
-        let gone: Vec<_> = self.pods.keys().filter(|id| !keep(id)).cloned().collect();
+        let id = |namespace: &Arc<str>, name: &str| ObjectName::new(namespace.clone(), name);
+        let ids = self
+            .pods
+            .iter()
+            .flat_map(|(namespace, pods)| pods.keys().map(move |name| id(namespace, name)));
+        let gone: Vec<_> = ids.filter(|id| !keep(id)).collect();
         self.apply_all(gone.into_iter().map(Change::PodGone));
     }
 
@@ -290,33 +298,41 @@ impl Writer {
     }
 
     fn put_pod(&mut self, view: PodView) {
-        let PodView { id, addresses, subdomain } = view;
-        let group = PodGroup { namespace: id.namespace.clone(), subdomain };
+        let PodView { id: ObjectName { namespace, name }, addresses, subdomain } = view;
+        let namespace = match self.pods.get_key_value(&namespace) {
+            Some((namespace, _)) => Arc::clone(namespace),
+            None => namespace,
+        };
+        let group = PodGroup { namespace: namespace.clone(), subdomain };
         let group = match self.groups.get(&group) {
             Some(group) => Arc::clone(group),
             None => Arc::new(group),
         };
         let state = PodState { addresses: Addresses::new(addresses), group };
-        if self.pods.get(&id) == Some(&state) {
+        if self.pods.get(&namespace).and_then(|pods| pods.get(&*name)) == Some(&state) {
             return;
         }
         self.groups.insert(Arc::clone(&state.group));
         // The new state is entered before the old one is left, so that no reader misses a pod that stays.
-        self.change_namespace(&id.namespace, |state| state.content += 1);
+        self.change_namespace(&namespace, |state| state.content += 1);
         for &address in state.addresses.as_slice() {
             self.change_pods_at(address, |pods| pods.push(Arc::clone(&state.group)));
         }
         self.changed = true;
-        let namespace = Arc::clone(&id.namespace);
-        if let Some(old) = self.pods.insert(id, state) {
+        self.pod_count += 1;
+        let pods = self.pods.entry(Arc::clone(&namespace)).or_default();
+        if let Some(old) = pods.insert((&*name).into(), state) {
             self.leave_pod(&namespace, old);
         }
     }
 
     fn drop_pod(&mut self, id: &ObjectName) {
-        if let Some(old) = self.pods.remove(id) {
-            self.leave_pod(&id.namespace, old);
+        let Some(pods) = self.pods.get_mut(&id.namespace) else { return };
+        let Some(old) = pods.remove(&*id.name) else { return };
+        if pods.is_empty() {
+            self.pods.remove(&id.namespace);
         }
+        self.leave_pod(&id.namespace, old);
     }
 
     fn leave_pod(&mut self, namespace: &str, PodState { addresses, group }: PodState) {
@@ -328,7 +344,8 @@ impl Writer {
             });
         }
         drop(group);
-        if self.groups.len() > 2 * self.pods.len() + 64 {
+        self.pod_count -= 1;
+        if self.groups.len() > 2 * self.pod_count + 64 {
             self.groups.retain(|group| Arc::strong_count(group) > 1);
         }
         self.change_namespace(namespace, |state| state.content -= 1);
@@ -337,7 +354,7 @@ impl Writer {
 
     fn change_pods_at(&self, address: IpAddr, change: impl FnOnce(&mut Vec<Arc<PodGroup>>)) {
         let pods = self.directory.pods_at(address);
-        let mut pods = pods.map_or_else(Vec::new, |at| at.pods.to_vec());
+        let mut pods = pods.map_or_else(Vec::new, |at| at.groups().cloned().collect());
         change(&mut pods);
         self.directory.set_pods_at(address, pods);
     }

@@ -246,7 +246,7 @@ fn answers(reader: &Reader, names: &[Name]) -> Vec<(String, Answer)> {
 /// A moderate number of cases; `PROPTEST_CASES` asks for more.
 fn config_of_cases() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig { cases: asked.unwrap_or(32), failure_persistence: None, ..Default::default() }
+    ProptestConfig { cases: asked.unwrap_or(24), failure_persistence: None, ..Default::default() }
 }
 
 proptest! {

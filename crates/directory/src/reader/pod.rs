@@ -16,7 +16,7 @@ impl Reader {
             return self.no_such_name(negative_ttl.other, Reason::PodNameMalformed);
         };
         let is_in_namespace =
-            |at: PodsAt| at.pods.iter().any(|pod| pod.namespace.as_bytes() == namespace);
+            |at: PodsAt| at.groups().any(|pod| pod.namespace.as_bytes() == namespace);
         let exists = match self.config().pods {
             PodMode::Verified => self.directory.pods_at(address).is_some_and(is_in_namespace),
             PodMode::Insecure => true,

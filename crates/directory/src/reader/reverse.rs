@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use super::{Asked, Reader};
+use crate::directory::PodsAt;
 use crate::name::{LowerName, NameBuilder};
 use crate::page::Shape;
 use crate::reverse::{ReverseName, ReverseZone};
-use crate::segment::Row;
+use crate::segment::{Row, Segment};
 use crate::view::ObjectName;
 use crate::{Answer, Rdata, Reason, Record, RecordType};
 
@@ -79,13 +80,13 @@ impl Reader {
         let Some(services) = self.directory.reverse.get(address) else { return Vec::new() };
         let pods = self.directory.pods_at(address);
         let governs = |service: &ObjectName| {
-            pods.iter().flat_map(|pods| &*pods.pods).any(|pod| {
+            pods.iter().flat_map(PodsAt::groups).any(|pod| {
                 pod.namespace == service.namespace && pod.subdomain.as_ref() == Some(&service.name)
             })
         };
-        let ranked = |row: &Row| {
+        let ranked = |(segment, row): (&Segment, &Row)| {
             let rank = if row.has_hostname { Rank::HasHostname } else { Rank::Other };
-            (rank, row.name())
+            (rank, segment.name_of(row))
         };
         let mut targets = Vec::new();
         for service in &*services {

@@ -76,8 +76,10 @@ impl Reader {
             is_known = true;
             if row.published {
                 addresses.push(row.address);
-                let of =
-                    |port: &SegmentPort| EndpointPort { endpoint: row.name(), port: port.port };
+                let of = |port: &SegmentPort| EndpointPort {
+                    endpoint: segment.name_of(row),
+                    port: port.port,
+                };
                 ports.extend(segment.ports().iter().map(of));
             }
         }
