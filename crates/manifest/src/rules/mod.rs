@@ -17,6 +17,8 @@ mod pod;
 mod replica_set;
 pub mod service;
 mod stateful_set;
+#[cfg(test)]
+mod tests;
 mod workload;
 
 pub use normalize::{Normalized, normalize};

@@ -194,8 +194,8 @@ fn drop_second_family(old: &ServiceSpec, new: &mut ServiceSpec) {
 
 /// Fills in `ipFamilyPolicy` and `ipFamilies` for a cluster with these families, the first being the default.
 ///
-/// Headless without selector defaults to RequireDualStack, even where the cluster has one family; all others
-/// default to SingleStack.
+/// Two families or two addresses default to RequireDualStack, and so does headless without selector, even where the
+/// cluster has one family; all others default to SingleStack.
 pub fn default_families(spec: &mut ServiceSpec, cluster: &[IpFamily]) -> Vec<FieldError> {
     let Some(default) = cluster.first().copied() else { return Vec::new() };
     if is_external_name(spec) {
@@ -205,6 +205,10 @@ pub fn default_families(spec: &mut ServiceSpec, cluster: &[IpFamily]) -> Vec<Fie
     let mut errors = Vec::new();
     let mut families = spec.ip_families.clone().unwrap_or_default();
 
+    // Two of either ask for both families.
+    let addresses = spec.cluster_ips.as_ref().map_or(0, Vec::len);
+    let free = is_headless(spec) && spec.selector.as_ref().is_none_or(BTreeMap::is_empty);
+    let wants_both = free || families.len() == 2 || addresses == 2;
     // Addresses tell their families.
     for (index, address) in spec.cluster_ips.iter().flatten().enumerate().take(2) {
         let Ok(address) = address.parse::<std::net::IpAddr>() else { break };
@@ -213,10 +217,11 @@ pub fn default_families(spec: &mut ServiceSpec, cluster: &[IpFamily]) -> Vec<Fie
         }
     }
 
-    let free = is_headless(spec) && spec.selector.as_ref().is_none_or(BTreeMap::is_empty);
     let policy = spec
         .ip_family_policy
-        .get_or_insert_with(|| if free { "RequireDualStack" } else { "SingleStack" }.to_owned())
+        .get_or_insert_with(|| {
+            if wants_both { "RequireDualStack" } else { "SingleStack" }.to_owned()
+        })
         .clone();
     if families.is_empty() {
         families.push(default.as_str().to_owned());

@@ -133,6 +133,13 @@ fn families() {
     check(
         selecting(json!({"ipFamilies": ["IPv4", "IPv6"]})),
         DUAL,
+        "RequireDualStack",
+        &["IPv4", "IPv6"],
+        &[],
+    );
+    check(
+        selecting(json!({"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "SingleStack"})),
+        DUAL,
         "SingleStack",
         &["IPv4", "IPv6"],
         &[
@@ -467,6 +474,30 @@ fn a_life_of_allocations() {
     let last = allocation(None, Some(&seventh));
     assert_eq!(last.released_cluster_ips, ["10.96.0.10".parse::<IpAddr>().unwrap()]);
     assert!(allocation(Some(&seventh), Some(&seventh)).is_empty());
+}
+
+#[test]
+fn node_ports_stay_by_the_names_of_their_ports() {
+    let named = json!({"type": "NodePort", "ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81}]});
+    let (first, _) = store(named, None, &["10.96.0.9"], &[30001, 30002]);
+    let ports = |ports: Value, wanted: &[i32]| {
+        let (new, _) =
+            store(json!({"type": "NodePort", "ports": ports}), Some(&first), &[], wanted);
+        let ports = new["spec"]["ports"].as_array().unwrap();
+        ports.iter().map(|port| port["nodePort"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ports(json!([{"name": "b", "port": 82}, {"name": "c", "port": 83}]), &[30003]),
+        [30002, 30003]
+    );
+    // The number has been given to another port.
+    assert_eq!(
+        ports(
+            json!([{"name": "a", "port": 80}, {"name": "c", "port": 83, "nodePort": 30001}]),
+            &[30003]
+        ),
+        [30003, 30001]
+    );
 }
 
 #[test]
