@@ -274,3 +274,77 @@ impl fmt::Debug for Name {
         write!(f, "Name({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_becomes_a_name_and_back() {
+        let long = "a".repeat(63);
+        let longest = format!("{long}.{long}.{long}.{}", "a".repeat(61));
+        for (text, written) in [
+            ("", Ok(".")),
+            (".", Ok(".")),
+            ("Db.Prod", Ok("Db.Prod.")),
+            ("db.prod.", Ok("db.prod.")),
+            (r"a\.b.c", Ok(r"a\.b.c.")),
+            (r"\000\255", Ok(r"\000\255.")),
+            (r"a\032b", Ok(r"a\032b.")),
+            (r"\(", Ok(r"\(.")),
+            (&longest, Ok(&*format!("{longest}."))),
+            (&format!("{longest}a"), Err(NameError::TooLong)),
+            (&format!("{long}a"), Err(NameError::LabelTooLong)),
+            ("a..b", Err(NameError::EmptyLabel)),
+            (".a", Err(NameError::EmptyLabel)),
+            (r"\256", Err(NameError::BadEscape)),
+            (r"\25", Err(NameError::BadEscape)),
+            ("\\", Err(NameError::BadEscape)),
+        ] {
+            let name = Name::parse(text).map(|name| name.to_string());
+            assert_eq!(name, written.map(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn wire_form_is_checked() {
+        for (wire, expected) in [
+            (&b"\0"[..], Ok(".")),
+            (b"\x01a\0", Ok("a.")),
+            (b"", Err(NameError::Truncated)),
+            (b"\x01a", Err(NameError::Truncated)),
+            (b"\x02a", Err(NameError::Truncated)),
+            (b"\x01a\0\0", Err(NameError::Truncated)),
+            (b"\xc0\x0c", Err(NameError::LabelTooLong)),
+            (&[1; 256], Err(NameError::TooLong)),
+        ] {
+            let name = Name::from_wire(wire).map(|name| name.to_string());
+            assert_eq!(name, expected.map(str::to_owned), "{wire:?}");
+        }
+    }
+
+    #[test]
+    fn a_canonical_name_fits_or_is_none() {
+        let parent = Name::parse("SVC.cluster.local").unwrap();
+        let built = |label: &[u8]| NameBuilder::new().label(label).under(&parent);
+        assert_eq!(built(b"Db").unwrap().to_string(), "db.svc.cluster.local.");
+        assert_eq!(built(b""), None);
+        assert_eq!(built(&[b'a'; 64]), None);
+        let long = (0..4).fold(NameBuilder::new(), |name, _| name.label(&[b'a'; 60]));
+        assert_eq!(long.under(&parent), None);
+    }
+
+    #[test]
+    fn only_whole_labels_make_a_name_lie_within_a_zone() {
+        for (name, zone, within) in [
+            ("db.Cluster.local", "cluster.LOCAL", true),
+            ("cluster.local", "cluster.local", true),
+            ("mycluster.local", "cluster.local", false),
+            ("local", "cluster.local", false),
+            ("anything", ".", true),
+        ] {
+            let (name, zone) = (Name::parse(name).unwrap(), Name::parse(zone).unwrap());
+            assert_eq!(name.is_within(&zone), within, "{name} {zone}");
+        }
+    }
+}
