@@ -4,6 +4,7 @@ mod allocate;
 mod prepare;
 #[cfg(test)]
 mod tests;
+mod update;
 mod validate;
 
 pub use allocate::{Allocation, ClusterIpRequest, NodePortRequest, allocation};

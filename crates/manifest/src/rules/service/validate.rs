@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{ClientIPConfig, Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::update::validate_update;
 use super::{
     IpFamily, NONE, is_external_name, is_externally_accessible, is_headless, needs_cluster_ip,
     type_of,
@@ -43,8 +44,7 @@ pub(crate) fn validate(new: &Service, old: Option<&Service>, errors: &mut Errors
     load_balancer(spec, &path, errors);
     traffic_policies(spec, &path, errors);
     if let Some(old) = old.and_then(|old| old.spec.as_ref()) {
-        cluster_ips_update(spec, old, &path, errors);
-        ip_families_update(spec, old, &path, errors);
+        validate_update(spec, old, &path, errors);
     }
 }
 
@@ -394,84 +394,5 @@ fn traffic_policies(spec: &ServiceSpec, path: &FieldPath<'_>, errors: &mut Error
     {
         let path = path.child("trafficDistribution");
         errors.push(FieldError::not_supported(&path, distribution, &DISTRIBUTIONS));
-    }
-}
-
-const SET_ONCE: &str = "may not change once set";
-
-/// Addresses stay, except on the way to and from ExternalName; a second one may come and go with the policy.
-fn cluster_ips_update(
-    new: &ServiceSpec,
-    old: &ServiceSpec,
-    path: &FieldPath<'_>,
-    errors: &mut Errors,
-) {
-    if is_external_name(new) || is_external_name(old) {
-        return;
-    }
-    let before = old.cluster_ips.as_deref().unwrap_or_default();
-    let after = new.cluster_ips.as_deref().unwrap_or_default();
-    let list = path.child("clusterIPs");
-    let value = || Value::from(after.to_vec());
-    if before.len() == after.len() {
-        for (index, (before, after)) in before.iter().zip(after).enumerate() {
-            if before != after {
-                errors.push(FieldError::invalid(&list.index(index), value(), SET_ONCE));
-            }
-        }
-        return;
-    }
-    match (before.first(), after.first()) {
-        (Some(_), None) => errors.push(FieldError::invalid(
-            &list.index(0),
-            value(),
-            "primary clusterIP can not be unset",
-        )),
-        (Some(before), Some(after)) if before != after => {
-            errors.push(FieldError::invalid(&list.index(0), value(), SET_ONCE));
-        }
-        _ => {}
-    }
-    let single = new.ip_family_policy.as_deref() == Some("SingleStack");
-    if before.len() == 2 && after.len() == 1 && !single {
-        errors.push(FieldError::invalid(
-            &path.child("ipFamilyPolicy"),
-            new.ip_family_policy.clone(),
-            "must be set to 'SingleStack' when releasing the secondary clusterIP",
-        ));
-    }
-}
-
-fn ip_families_update(
-    new: &ServiceSpec,
-    old: &ServiceSpec,
-    path: &FieldPath<'_>,
-    errors: &mut Errors,
-) {
-    if is_external_name(new) || is_external_name(old) {
-        return;
-    }
-    let before = old.ip_families.as_deref().unwrap_or_default();
-    let after = new.ip_families.as_deref().unwrap_or_default();
-    let list = path.child("ipFamilies");
-    for (index, (before, after)) in before.iter().zip(after).enumerate() {
-        if before != after {
-            errors.push(FieldError::invalid(&list.index(index), after.as_str(), SET_ONCE));
-        }
-    }
-    match (before, after) {
-        ([_, ..], []) => errors.push(FieldError::invalid(
-            &list.index(0),
-            Value::Array(Vec::new()),
-            "primary ipFamily can not be unset",
-        )),
-        ([_, _], [_]) if new.ip_family_policy.as_deref() != Some("SingleStack") => {
-            errors.push(FieldError::invalid(
-                &path.child("ipFamilyPolicy"),
-                new.ip_family_policy.clone(),
-                "must be set to 'SingleStack' when releasing the secondary ipFamily",
-            ));
-        }
-        _ => {}
     }
 }

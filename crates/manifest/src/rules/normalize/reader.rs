@@ -1,146 +1,44 @@
-//! Values in the shape that Kubernetes stores: known fields only, of the right types.
-//!
-//! A value goes through the typed form of its kind and back. The deserializer here goes on after a wrong type
-//! (it hands out the type's empty value instead), so that all of them are reported at once, and it follows what
-//! Kubernetes' own reading does: `null` is absent, quantities may be numbers, empty lists, maps and texts are
-//! left out.
+//! The deserializer that goes on after a wrong type.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::{Serialize, forward_to_deserialize_any};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
 use serde_json::Value;
 
+use super::ERRORS_MAX;
 use crate::field::{FieldError, FieldPath};
-use crate::kind::{Kind, KindId, distance};
-
-/// An object in the shape that is stored.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Normalized {
-    /// The object, with `apiVersion` and `kind`, of known fields only.
-    pub value: Value,
-    /// The paths of the fields that were dropped because the kind has none such: `spec.x`.
-    pub unknown: Vec<String>,
-    /// For those of them that look like a slip, the field that may have been meant.
-    pub nearest: BTreeMap<String, &'static str>,
-}
-
-/// How many values of wrong type are looked at before the rest is left for the next try.
-const ERRORS_MAX: usize = 64;
-
-/// Brings an object of `kind` into the shape that is stored.
-///
-/// # Errors
-///
-/// Every wrong type, with its path: `spec.replicas: expected an integer, got the string "three"`.
-pub fn normalize(kind: &Kind, value: Value) -> Result<Normalized, Vec<FieldError>> {
-    match kind.id {
-        KindId::Namespace => through::<Namespace>(value),
-        KindId::Node => through::<Node>(value),
-        KindId::Pod => through::<Pod>(value),
-        KindId::Service => through::<Service>(value),
-        KindId::Endpoints => through::<Endpoints>(value),
-        KindId::Event => through::<Event>(value),
-        KindId::EndpointSlice => through::<EndpointSlice>(value),
-        KindId::StatefulSet => through::<StatefulSet>(value),
-        KindId::Deployment => through::<Deployment>(value),
-        KindId::ReplicaSet => through::<ReplicaSet>(value),
-    }
-}
-
-fn through<T: DeserializeOwned + Serialize>(
-    mut value: Value,
-) -> Result<Normalized, Vec<FieldError>> {
-    // Apart from the recoverable errors, a type's own code may refuse a value, which ends the pass. Such a value
-    // is taken out and the pass done again, so that it does not hide what else is wrong.
-    let mut refused = Vec::new();
-    loop {
-        let walk = Walk::default();
-        let outcome = T::deserialize(Reader {
-            value: &value,
-            path: &FieldPath::ROOT,
-            omit_empty: false,
-            walk: &walk,
-        });
-        let Walk { errors, unknown, nearest, empty_maps, refused_at } = walk;
-        let mut errors = errors.into_inner();
-        match outcome {
-            Ok(typed) => {
-                errors.append(&mut refused);
-                if !errors.is_empty() {
-                    errors.truncate(ERRORS_MAX);
-                    return Err(errors);
-                }
-                let mut value = serde_json::to_value(&typed).map_err(|error| {
-                    vec![FieldError::internal(&FieldPath::ROOT, error.to_string())]
-                })?;
-                for pointer in empty_maps.into_inner() {
-                    remove_empty(&mut value, &pointer);
-                }
-                return Ok(Normalized {
-                    value,
-                    unknown: unknown.into_inner(),
-                    nearest: nearest.into_inner(),
-                });
-            }
-            Err(error) => {
-                let place = refused_at.into_inner().filter(|_| refused.len() < ERRORS_MAX);
-                let Some((pointer, error)) = place else {
-                    errors.append(&mut refused);
-                    if errors.is_empty() {
-                        errors.push(FieldError::wrong_type(
-                            &FieldPath::ROOT,
-                            Value::Null,
-                            error.to_string(),
-                        ));
-                    }
-                    return Err(errors);
-                };
-                refused.push(error);
-                match value.pointer_mut(&pointer) {
-                    Some(place) => *place = Value::Null,
-                    None => return Err(refused),
-                }
-            }
-        }
-    }
-}
-
-/// Takes out the empty object at `pointer`.
-fn remove_empty(value: &mut Value, pointer: &str) {
-    let Some((parent, key)) = pointer.rsplit_once('/') else { return };
-    if let Some(Value::Object(map)) = value.pointer_mut(parent) {
-        let key = key.replace("~1", "/").replace("~0", "~");
-        if map.get(&key).and_then(Value::as_object).is_some_and(serde_json::Map::is_empty) {
-            map.remove(&key);
-        }
-    }
-}
+use crate::kind::distance;
 
 /// What one pass found.
 #[derive(Default)]
-struct Walk {
-    errors: RefCell<Vec<FieldError>>,
-    unknown: RefCell<Vec<String>>,
-    nearest: RefCell<BTreeMap<String, &'static str>>,
-    empty_maps: RefCell<Vec<String>>,
+pub(super) struct Walk {
+    pub(super) errors: RefCell<Vec<FieldError>>,
+    pub(super) unknown: RefCell<Vec<String>>,
+    pub(super) nearest: RefCell<BTreeMap<String, &'static str>>,
+    pub(super) empty_maps: RefCell<Vec<String>>,
     /// The value that ended the pass, by JSON pointer, and why.
-    refused_at: RefCell<Option<(String, FieldError)>>,
+    pub(super) refused_at: RefCell<Option<(String, FieldError)>>,
 }
 
+/// One value on its way into its type.
 #[derive(Clone, Copy)]
-struct Reader<'de, 'p> {
+pub(super) struct Reader<'de, 'p> {
     value: &'de Value,
     path: &'p FieldPath<'p>,
     /// Whether this is a struct's field, where an empty map is left out.
     omit_empty: bool,
     walk: &'p Walk,
+}
+
+impl<'de, 'p> Reader<'de, 'p> {
+    /// A reader of a whole object.
+    pub(super) fn new(value: &'de Value, walk: &'p Walk) -> Self {
+        Self { value, path: &FieldPath::ROOT, omit_empty: false, walk }
+    }
 }
 
 /// What a value is, in a sentence.
@@ -198,7 +96,7 @@ impl Reader<'_, '_> {
 
 /// An error that ends the pass. Its place is in [`Walk::refused_at`].
 #[derive(Debug)]
-struct Refusal(String);
+pub(super) struct Refusal(String);
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -397,7 +295,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 }
 
 /// Whether a text is a quantity: a number with a suffix of the SI, binary or exponent forms.
-fn is_quantity(text: &str) -> bool {
+pub(super) fn is_quantity(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let digits = unsigned.len()
         - unsigned.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
@@ -534,134 +432,5 @@ impl<'de> MapAccess<'de> for Nothing {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, _seed: V) -> Result<V::Value, Refusal> {
         Err(serde::de::Error::custom("there is no value"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    /// Normalizes a Service with this `spec` and compares the spec, the unknown fields, or the errors.
-    #[track_caller]
-    fn check(kind: KindId, spec: Value, expected: Result<(Value, &[&str]), &[&str]>) {
-        let kind = Kind::of(kind);
-        let object = json!({
-            "apiVersion": kind.api_version(), "kind": kind.kind,
-            "metadata": {"name": "x", "creationTimestamp": null}, "spec": spec,
-        });
-        match (normalize(kind, object), expected) {
-            (Ok(normalized), Ok((spec, unknown))) => {
-                assert_eq!(normalized.value["spec"], spec);
-                assert_eq!(normalized.unknown, unknown);
-                assert!(normalized.nearest.keys().all(|path| normalized.unknown.contains(path)));
-                assert_eq!(normalized.value["metadata"], json!({"name": "x"}));
-            }
-            (Err(errors), Err(expected)) => {
-                let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                assert_eq!(texts, expected);
-            }
-            (outcome, expected) => panic!("{outcome:?} instead of {expected:?}"),
-        }
-    }
-
-    #[test]
-    fn known_fields_pass_and_unknown_ones_are_listed() {
-        check(
-            KindId::Service,
-            json!({"clusterIP": "None", "selektor": {"a": "b"}, "ports": [{"port": 80, "prot": "TCP"}]}),
-            Ok((
-                json!({"clusterIP": "None", "ports": [{"port": 80}]}),
-                &["spec.ports[0].prot", "spec.selektor"],
-            )),
-        );
-    }
-
-    #[test]
-    fn what_is_empty_is_absent() {
-        check(
-            KindId::Service,
-            json!({"clusterIP": "", "selector": {}, "ports": [], "externalName": null, "sessionAffinityConfig": {}}),
-            Ok((json!({"sessionAffinityConfig": {}}), &[])),
-        );
-        check(
-            KindId::StatefulSet,
-            json!({"selector": {"matchLabels": {}}, "template": null, "serviceName": "x"}),
-            Ok((json!({"selector": {}, "serviceName": "x", "template": {}}), &[])),
-        );
-    }
-
-    #[test]
-    fn numbers_stand_for_quantities_and_for_port_names() {
-        check(
-            KindId::Pod,
-            json!({"containers": [{"name": "c", "resources": {"limits": {"cpu": 1, "memory": "1Gi", "x": 0.5}},
-                "readinessProbe": {"httpGet": {"port": "http"}}, "livenessProbe": {"tcpSocket": {"port": 80}}}]}),
-            Ok((
-                json!({"containers": [{"name": "c", "resources": {"limits": {"cpu": "1", "memory": "1Gi", "x": "0.5"}},
-                "readinessProbe": {"httpGet": {"port": "http"}}, "livenessProbe": {"tcpSocket": {"port": 80}}}]}),
-                &[],
-            )),
-        );
-        check(
-            KindId::Pod,
-            json!({"containers": [{"name": "c", "resources": {"limits": {"cpu": "lots"}}}]}),
-            Err(&[
-                "spec.containers[0].resources.limits[cpu]: expected a quantity such as 500m, 2 or 1Gi, \
-                   got the string \"lots\"",
-            ]),
-        );
-    }
-
-    #[test]
-    fn every_wrong_type_is_reported() {
-        check(
-            KindId::Service,
-            json!({"ports": [{"port": "http", "name": 1}, {"port": 80, "targetPort": true}, 7],
-                "selector": {"a": 1}, "publishNotReadyAddresses": "yes", "externalIPs": "10.0.0.1"}),
-            Err(&[
-                "spec.externalIPs: expected a list, got the string \"10.0.0.1\"",
-                "spec.ports[0].name: expected a string, got the number 1",
-                "spec.ports[0].port: expected an integer, got the string \"http\"",
-                "spec.ports[2]: expected an object, got the number 7",
-                "spec.publishNotReadyAddresses: expected true or false, got the string \"yes\"",
-                "spec.selector[a]: expected a string, got the number 1",
-                "spec.ports[1].targetPort: expected an integer or a string, got the boolean true",
-            ]),
-        );
-        check(
-            KindId::StatefulSet,
-            json!({"replicas": 3_000_000_000_u64, "template": {"spec": {"containers": [
-                {"name": "c", "env": [{"name": "A", "value": 1}]}]}}}),
-            Err(&[
-                "spec.replicas: expected an integer between -2147483648 and 2147483647, got the number 3000000000",
-                "spec.template.spec.containers[0].env[0].value: expected a string, got the number 1",
-            ]),
-        );
-    }
-
-    #[test]
-    fn times_and_whole_objects_are_checked() {
-        let pod = |value| normalize(Kind::of(KindId::Pod), value);
-        let text = |value| pod(value).unwrap_err()[0].to_string();
-        assert_eq!(
-            text(json!({"metadata": {"creationTimestamp": "yesterday"}})),
-            "metadata.creationTimestamp: expected a time such as 2026-01-31T08:30:00Z, got the string \"yesterday\""
-        );
-        assert_eq!(text(json!([])), "expected an object, got a list");
-        assert_eq!(
-            pod(json!({"metadata": {"creationTimestamp": "2026-01-02T03:04:05Z"}})).unwrap().value,
-            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"creationTimestamp": "2026-01-02T03:04:05Z"}})
-        );
-    }
-
-    #[test]
-    fn quantities() {
-        for text in ["1", "0.5", ".5", "5.", "+1", "-1", "100m", "1Ki", "1e3", "1E-3", "12E"] {
-            assert!(is_quantity(text), "{text}");
-        }
-        for text in ["", "m", ".", "1.2.3", "1 Gi", "1KiB", "1e", "--1", "lots"] {
-            assert!(!is_quantity(text), "{text}");
-        }
     }
 }

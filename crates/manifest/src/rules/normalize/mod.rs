@@ -1,0 +1,121 @@
+//! Values in the shape that Kubernetes stores: known fields only, of the right types.
+//!
+//! A value goes through the typed form of its kind and back. The deserializer here goes on after a wrong type
+//! (it hands out the type's empty value instead), so that all of them are reported at once, and it follows what
+//! Kubernetes' own reading does: `null` is absent, quantities may be numbers, empty lists, maps and texts are
+//! left out.
+
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use self::reader::{Reader, Walk};
+use crate::field::{FieldError, FieldPath};
+use crate::kind::{Kind, KindId};
+
+/// An object in the shape that is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normalized {
+    /// The object, with `apiVersion` and `kind`, of known fields only.
+    pub value: Value,
+    /// The paths of the fields that were dropped because the kind has none such: `spec.x`.
+    pub unknown: Vec<String>,
+    /// For those of them that look like a slip, the field that may have been meant.
+    pub nearest: BTreeMap<String, &'static str>,
+}
+
+/// How many values of wrong type are looked at before the rest is left for the next try.
+const ERRORS_MAX: usize = 64;
+
+/// Brings an object of `kind` into the shape that is stored.
+///
+/// # Errors
+///
+/// Every wrong type, with its path: `spec.replicas: expected an integer, got the string "three"`.
+pub fn normalize(kind: &Kind, value: Value) -> Result<Normalized, Vec<FieldError>> {
+    match kind.id {
+        KindId::Namespace => through::<Namespace>(value),
+        KindId::Node => through::<Node>(value),
+        KindId::Pod => through::<Pod>(value),
+        KindId::Service => through::<Service>(value),
+        KindId::Endpoints => through::<Endpoints>(value),
+        KindId::Event => through::<Event>(value),
+        KindId::EndpointSlice => through::<EndpointSlice>(value),
+        KindId::StatefulSet => through::<StatefulSet>(value),
+        KindId::Deployment => through::<Deployment>(value),
+        KindId::ReplicaSet => through::<ReplicaSet>(value),
+    }
+}
+
+fn through<T: DeserializeOwned + Serialize>(
+    mut value: Value,
+) -> Result<Normalized, Vec<FieldError>> {
+    // Apart from the recoverable errors, a type's own code may refuse a value, which ends the pass. Such a value
+    // is taken out and the pass done again, so that it does not hide what else is wrong.
+    let mut refused = Vec::new();
+    loop {
+        let walk = Walk::default();
+        let outcome = T::deserialize(Reader::new(&value, &walk));
+        let Walk { errors, unknown, nearest, empty_maps, refused_at } = walk;
+        let mut errors = errors.into_inner();
+        match outcome {
+            Ok(typed) => {
+                errors.append(&mut refused);
+                if !errors.is_empty() {
+                    errors.truncate(ERRORS_MAX);
+                    return Err(errors);
+                }
+                let mut value = serde_json::to_value(&typed).map_err(|error| {
+                    vec![FieldError::internal(&FieldPath::ROOT, error.to_string())]
+                })?;
+                for pointer in empty_maps.into_inner() {
+                    remove_empty(&mut value, &pointer);
+                }
+                return Ok(Normalized {
+                    value,
+                    unknown: unknown.into_inner(),
+                    nearest: nearest.into_inner(),
+                });
+            }
+            Err(error) => {
+                let place = refused_at.into_inner().filter(|_| refused.len() < ERRORS_MAX);
+                let Some((pointer, error)) = place else {
+                    errors.append(&mut refused);
+                    if errors.is_empty() {
+                        errors.push(FieldError::wrong_type(
+                            &FieldPath::ROOT,
+                            Value::Null,
+                            error.to_string(),
+                        ));
+                    }
+                    return Err(errors);
+                };
+                refused.push(error);
+                match value.pointer_mut(&pointer) {
+                    Some(place) => *place = Value::Null,
+                    None => return Err(refused),
+                }
+            }
+        }
+    }
+}
+
+/// Takes out the empty object at `pointer`.
+fn remove_empty(value: &mut Value, pointer: &str) {
+    let Some((parent, key)) = pointer.rsplit_once('/') else { return };
+    if let Some(Value::Object(map)) = value.pointer_mut(parent) {
+        let key = key.replace("~1", "/").replace("~0", "~");
+        if map.get(&key).and_then(Value::as_object).is_some_and(serde_json::Map::is_empty) {
+            map.remove(&key);
+        }
+    }
+}
