@@ -14,7 +14,6 @@ use serde::de::DeserializeOwned;
 pub(crate) trait Typed:
     Resource<DynamicType = ()>
     + Clone
-    + std::fmt::Debug
     + Serialize
     + DeserializeOwned
     + Into<Object>
@@ -27,7 +26,6 @@ pub(crate) trait Typed:
 impl<K> Typed for K where
     K: Resource<DynamicType = ()>
         + Clone
-        + std::fmt::Debug
         + Serialize
         + DeserializeOwned
         + Into<Object>

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta};
+use kube::Client;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::core::Status;
-use kube::{Api, Client};
 use manifest::{KindId, Object, ObjectRef};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
@@ -74,12 +76,21 @@ struct Source {
     unsynced: Option<Busy>,
 }
 
+/// An object of an event, not decoded yet: a bad one must not end the watch, which would meet it again.
+type Raw = Box<RawValue>;
+
+/// What every object has.
+#[derive(Deserialize)]
+struct Outline {
+    metadata: ObjectMeta,
+}
+
 /// A page of a list whose items are decoded one by one, so that a bad one does not hide the rest.
 #[derive(Deserialize)]
 struct Page {
     metadata: ListMeta,
     #[serde(default = "Vec::new")]
-    items: Vec<Box<serde_json::value::RawValue>>,
+    items: Vec<Raw>,
 }
 
 /// Why a watch ended.
@@ -151,9 +162,12 @@ impl Source {
     async fn watch<K: Typed>(&mut self, version: &mut String) -> Ended {
         let params =
             WatchParams { timeout: Some(WATCH_SECONDS), bookmarks: true, ..WatchParams::default() };
-        let objects = Api::<K>::all(self.client.clone());
+        let request = match kind::requests::<K>("").watch(&params, version) {
+            Ok(request) => request,
+            Err(error) => return self.failed(&kube::Error::BuildRequest(error)),
+        };
         let deadline = Instant::now() + Duration::from_secs(WATCH_SECONDS.into()) + WATCH_GRACE;
-        let stream = match timeout_at(deadline, objects.watch(&params, version)).await {
+        let stream = match timeout_at(deadline, self.client.request_events::<Raw>(request)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return self.failed(&error),
             Err(_) => return Ended::Failed,
@@ -162,10 +176,6 @@ impl Source {
         loop {
             let event = match timeout_at(deadline, stream.next()).await {
                 Ok(Some(Ok(event))) => event,
-                Ok(Some(Err(error @ kube::Error::SerdeError(_)))) => {
-                    warn!(kind = kind::name_of(self.kind), %error, "skipped an event that cannot be read");
-                    continue;
-                }
                 Ok(Some(Err(error))) => return self.failed(&error),
                 Ok(None) | Err(_) => {
                     debug!(kind = kind::name_of(self.kind), "watch ended, resuming");
@@ -177,14 +187,16 @@ impl Source {
             };
             self.backoff.succeeded();
             match event {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                WatchEvent::Added(raw) | WatchEvent::Modified(raw) => {
+                    let Some(object) = self.read::<K>(&raw, version) else { continue };
                     let object = object.into();
                     let revision = follow(version, object.metadata().resource_version.as_deref());
                     self.arrive(object).await;
                     self.activity.delivered(self.kind, revision);
                 }
-                WatchEvent::Deleted(object) => {
-                    let metadata = object.meta();
+                WatchEvent::Deleted(raw) => {
+                    let Some(object) = self.read::<Outline>(&raw, version) else { continue };
+                    let metadata = &object.metadata;
                     let revision = follow(version, metadata.resource_version.as_deref());
                     if let Some(gone) = self.known.depart(metadata) {
                         self.tell_gone(gone).await;
@@ -223,6 +235,19 @@ impl Source {
         }
         warn!(kind = kind::name_of(self.kind), error = %status.message, "watch refused");
         Ended::Failed
+    }
+
+    /// Reads an object of an event. One that cannot be read is skipped, and the watch goes on after it.
+    fn read<T: DeserializeOwned>(&self, raw: &Raw, version: &mut String) -> Option<T> {
+        let error = match serde_json::from_str(raw.get()) {
+            Ok(object) => return Some(object),
+            Err(error) => error,
+        };
+        warn!(kind = kind::name_of(self.kind), %error, "skipped an object that cannot be read");
+        if let Ok(outline) = serde_json::from_str::<Outline>(raw.get()) {
+            follow(version, outline.metadata.resource_version.as_deref());
+        }
+        None
     }
 
     async fn arrive(&mut self, mut object: Object) {
