@@ -162,28 +162,46 @@ impl ApiServer {
         Ok(Rendering { form, include, now: (self.registry.config.clock)() })
     }
 
-    /// Runs a write. Writes of Services run to their end even when the client goes away, since they hold addresses
-    /// that would be free again before it is known whether the write happened.
-    async fn write(
+    /// Runs a write to its end, even when the client goes away: a Service's addresses are claimed before it is known
+    /// whether the write happens, and must not be free again while that is open.
+    fn write(
         &self,
         request: ResourceRequest,
         headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Written, StatusError> {
+    ) -> ToTheEnd<Result<Written, StatusError>> {
         let registry = self.registry.clone();
-        if request.kind.id != KindId::Service {
-            return write(&registry, request, &headers, &body).await;
+        let write = async move { write(&registry, request, &headers, &body).await };
+        ToTheEnd { future: Some(Box::pin(write)), begun: false }
+    }
+}
+
+/// A future that, once begun, goes on by itself when who waits for it stops waiting.
+struct ToTheEnd<T: Send + 'static> {
+    future: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+    begun: bool,
+}
+
+impl<T: Send + 'static> Future for ToTheEnd<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        self.begun = true;
+        let future = self.future.as_mut().expect("it is not polled after its end");
+        let polled = future.as_mut().poll(context);
+        if polled.is_ready() {
+            self.future = None;
         }
-        let task = tokio::spawn(async move { write(&registry, request, &headers, &body).await });
-        match task.await {
-            Ok(written) => written,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(StatusError::new(
-                    crate::status::Reason::Timeout,
-                    "the server is shutting down",
-                )),
-            },
+        polled
+    }
+}
+
+impl<T: Send + 'static> Drop for ToTheEnd<T> {
+    fn drop(&mut self) {
+        if let Some(future) = self.future.take().filter(|_| self.begun)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(future);
         }
     }
 }

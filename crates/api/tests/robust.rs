@@ -237,3 +237,30 @@ async fn racing_creates_have_one_winner() {
     let head = "POST /api/v1/namespaces/default/services";
     assert_eq!(call(&server, head, &[], body.to_string()).await.code, 422);
 }
+
+#[tokio::test]
+async fn a_write_whose_client_goes_away_holds_what_it_wrote() {
+    let server = server().await;
+    for round in 0..32 {
+        let ip = format!("10.96.0.{}", 60 + round);
+        let mut body = service(&format!("s{round}"));
+        body["spec"]["clusterIP"] = ip.as_str().into();
+        let head = "POST /api/v1/namespaces/default/services";
+        // Polled a few times at most, then dropped.
+        let request = call(&server, head, &[], body.to_string());
+        let patience = async {
+            for _ in 0..round % 4 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! { biased; _ = request => {} () = patience => {} }
+        tokio::task::yield_now().await;
+        let made =
+            call(&server, &format!("GET /api/v1/namespaces/default/services/s{round}"), &[], "")
+                .await;
+        let mut other = service(&format!("t{round}"));
+        other["spec"]["clusterIP"] = ip.as_str().into();
+        let code = call(&server, head, &[], other.to_string()).await.code;
+        assert_eq!(code, if made.code == 200 { 422 } else { 201 }, "{round}");
+    }
+}
