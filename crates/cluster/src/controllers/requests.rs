@@ -315,7 +315,8 @@ pub(super) fn prepare(action: Action, held: impl FnOnce(&ObjectRef) -> Option<Ob
         other => return Request::Act(other.into()),
     };
     let target = object.reference();
-    let Some(held) = held(&target) else { return Request::Act(Action::Update(object).into()) };
+    // Decided on an object that the world holds; without it there is nothing that could be told to change.
+    let held = held(&target).unwrap_or_else(|| object.clone());
     let version = object.metadata().resource_version.clone();
     let mut patch =
         crate::merge::difference(&held.to_value(), &object.to_value()).unwrap_or_else(|| json!({}));
