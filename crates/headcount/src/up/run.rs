@@ -89,6 +89,7 @@ struct Running {
     dns: dns::Server,
     api_address: SocketAddr,
     api: JoinHandle<()>,
+    maintenance: JoinHandle<()>,
     stop_api: watch::Sender<bool>,
     kubeconfig: PathBuf,
     // Last: an ephemeral folder goes when all that uses it has ended.
@@ -137,6 +138,7 @@ impl Running {
             Error::caused("could not create the Service of the cluster's DNS", &error)
         })?;
 
+        let maintenance = tokio::spawn(server.clone().maintain());
         let (stop_api, stopped) = watch::channel(false);
         let service = ServiceBuilder::new()
             .layer(Authenticate::new(credentials.token().clone()))
@@ -154,6 +156,7 @@ impl Running {
             dns,
             api_address,
             api,
+            maintenance,
             stop_api,
             kubeconfig,
             _folder: folder,
@@ -185,8 +188,10 @@ impl Running {
 
     /// Stops in the order in which parts depend on one another.
     async fn shutdown(self) {
-        let Self { client: _, watches, controllers, simulation, _feed, dns, api, stop_api, .. } =
-            self;
+        let Self {
+            watches, controllers, simulation, _feed, dns, api, maintenance, stop_api, ..
+        } = self;
+        maintenance.abort();
         stop_api.send_replace(true);
         tokio::join!(controllers.shutdown(), simulation.shutdown(), dns.shutdown(), async {
             let _ = api.await;

@@ -3,6 +3,7 @@
 //! One test binary, for linking takes longer than the tests.
 
 mod bad_input;
+mod documents;
 mod kubectl;
 mod lifecycle;
 mod live;
