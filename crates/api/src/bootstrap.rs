@@ -3,10 +3,11 @@
 
 use std::net::SocketAddr;
 
+use manifest::IpFamily;
 use manifest::kind::{Kind, KindId};
 use serde_json::{Value, json};
 
-use crate::allocate::Family;
+use crate::allocate::kubernetes_address;
 use crate::options::{FieldValidation, WriteOptions};
 use crate::registry::{Registry, Subject};
 use crate::service::ApiServer;
@@ -68,7 +69,7 @@ fn namespace(name: &str) -> Value {
 
 /// Without selector, at the first address of the primary range.
 fn service(registry: &Registry) -> Value {
-    let primary = registry.config.service_cidrs.first().and_then(|cidr| cidr.nth(1));
+    let primary = registry.config.service_cidrs.first().and_then(kubernetes_address);
     json!({
         "metadata": {
             "name": NAME,
@@ -92,7 +93,7 @@ fn service(registry: &Registry) -> Value {
 fn slice(advertise: SocketAddr) -> Value {
     json!({
         "metadata": { "labels": { "kubernetes.io/service-name": NAME } },
-        "addressType": Family::of(advertise.ip()).name(),
+        "addressType": IpFamily::of(advertise.ip()).as_str(),
         "endpoints": [{
             "addresses": [advertise.ip().to_string()],
             "conditions": { "ready": true },

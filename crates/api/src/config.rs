@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
-
-use crate::allocate::Cidr;
 
 /// Tells the time; a parameter so that tests can set it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -14,7 +13,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[derive(Clone)]
 pub struct Config {
     /// The ranges of cluster IPs: one, or two of different families, the first being of the primary family.
-    pub service_cidrs: Vec<Cidr>,
+    pub service_cidrs: Vec<IpNet>,
     /// Where clients reach this server: the endpoint of the Service `kubernetes`.
     pub advertise: SocketAddr,
     /// Tells the time.
@@ -23,7 +22,7 @@ pub struct Config {
 
 impl Config {
     /// The system's clock.
-    pub fn new(service_cidrs: Vec<Cidr>, advertise: SocketAddr) -> Self {
+    pub fn new(service_cidrs: Vec<IpNet>, advertise: SocketAddr) -> Self {
         Self { service_cidrs, advertise, clock: Arc::new(Timestamp::now) }
     }
 }

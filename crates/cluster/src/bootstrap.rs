@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Api, Client};
+use manifest::IpFamily;
 use serde_json::json;
 
 /// Where the cluster's DNS lives.
@@ -43,7 +44,7 @@ async fn exists(services: &Api<Service>) -> kube::Result<bool> {
 fn service(cluster_ips: &[IpAddr]) -> Service {
     let addresses: Vec<String> = cluster_ips.iter().map(IpAddr::to_string).collect();
     let families: Vec<&str> =
-        cluster_ips.iter().map(|address| if address.is_ipv4() { "IPv4" } else { "IPv6" }).collect();
+        cluster_ips.iter().map(|address| IpFamily::of(*address).as_str()).collect();
     let policy = if cluster_ips.len() > 1 { "RequireDualStack" } else { "SingleStack" };
     typed(json!({
         "metadata": {

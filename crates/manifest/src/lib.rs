@@ -2,6 +2,7 @@
 //!
 //! Pure: text and values in, values and problems out.
 
+pub mod family;
 pub mod field;
 pub mod kind;
 pub mod object;
@@ -9,5 +10,6 @@ pub mod read;
 pub mod rules;
 pub mod selector;
 
+pub use family::IpFamily;
 pub use kind::{Kind, KindId};
 pub use object::{Object, ObjectRef};

@@ -11,13 +11,13 @@ use k8s_openapi::api::core::v1::{
     EndpointAddress, EndpointPort, Endpoints, ObjectReference, Pod, Service, ServiceSpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use manifest::{Object, ObjectRef};
+use manifest::{IpFamily, Object, ObjectRef};
 
 use crate::labels::{
     ENDPOINTS_CONTROLLER, ENDPOINTS_MANAGED_BY, HEADLESS, LAST_CHANGE, OVER_CAPACITY,
 };
 use crate::pod;
-use crate::service::{self, Family};
+use crate::service;
 use crate::world::{names, selector};
 use crate::{Action, Decision, Key, Propagation, World};
 use subsets::{Place, repack, truncate};
@@ -141,7 +141,7 @@ fn address(spec: &ServiceSpec, pod: &Pod) -> Option<IpAddr> {
         return service::addresses(pod, *families.first()?).next();
     }
     let first = pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok()?;
-    service::addresses(pod, Family::of(first)).next()
+    service::addresses(pod, IpFamily::of(first)).next()
 }
 
 fn delete(endpoints: &Endpoints) -> Action {

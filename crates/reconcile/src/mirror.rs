@@ -12,7 +12,7 @@ use k8s_openapi::api::discovery::v1::{
     Endpoint, EndpointConditions, EndpointPort as SlicePort, EndpointSlice,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use manifest::Object;
+use manifest::{IpFamily, Object};
 
 use crate::endpoint_slice::delete;
 use crate::labels::{
@@ -20,7 +20,7 @@ use crate::labels::{
     SLICE_MANAGED_BY,
 };
 use crate::owner::controlled_by;
-use crate::service::{Family, name_prefix};
+use crate::service::name_prefix;
 use crate::world::selector;
 use crate::{Action, Context, Decision, Key, World};
 
@@ -28,7 +28,7 @@ use crate::{Action, Context, Decision, Key, World};
 const ENDPOINTS_MAX: usize = 1000;
 
 /// A group: family and ports.
-type Group = (Family, Vec<(String, i32, String, Option<String>)>);
+type Group = (IpFamily, Vec<(String, i32, String, Option<String>)>);
 
 pub(crate) fn decide(world: &World, key: &Key, context: &mut Context<'_>) -> Decision {
     let mut existing: Vec<Arc<EndpointSlice>> = world
@@ -124,7 +124,7 @@ fn groups(endpoints: &Endpoints) -> BTreeMap<Group, Vec<Endpoint>> {
             Some((ip, address, ready))
         });
         for (ip, address, ready) in all.take(ENDPOINTS_MAX) {
-            let group = groups.entry((Family::of(ip), ports.clone())).or_default();
+            let group = groups.entry((IpFamily::of(ip), ports.clone())).or_default();
             group
                 .entry((ip, address.target_ref.as_ref().and_then(|target| target.uid.clone())))
                 .or_insert_with(|| to_endpoint(ip, address, ready));
@@ -155,7 +155,7 @@ fn to_endpoint(ip: IpAddr, address: &EndpointAddress, ready: bool) -> Endpoint {
 }
 
 fn group_of(slice: &EndpointSlice) -> Group {
-    let family = if slice.address_type == Family::V6.as_str() { Family::V6 } else { Family::V4 };
+    let family = IpFamily::parse(&slice.address_type).unwrap_or(IpFamily::V4);
     let mut ports: Vec<_> = slice
         .ports
         .iter()

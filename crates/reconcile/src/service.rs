@@ -5,36 +5,10 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod, Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use manifest::IpFamily;
 
 use crate::pod;
 use crate::world::selector;
-
-/// An IP family, which is also an EndpointSlice's address type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Family {
-    V4,
-    V6,
-}
-
-impl Family {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::V4 => "IPv4",
-            Self::V6 => "IPv6",
-        }
-    }
-
-    pub(crate) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(_) => Self::V4,
-            IpAddr::V6(_) => Self::V6,
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        [Self::V4, Self::V6].into_iter().find(|family| family.as_str() == name)
-    }
-}
 
 /// The Service's spec, if controllers keep its endpoints: it has a selector and is not an ExternalName.
 ///
@@ -56,9 +30,9 @@ pub(crate) fn publishes_not_ready(spec: &ServiceSpec) -> bool {
 }
 
 /// Its IP families, the first first: as stated, else its cluster IP's, else both.
-pub(crate) fn families(spec: &ServiceSpec) -> Vec<Family> {
-    let mut families: Vec<Family> = Vec::new();
-    for family in spec.ip_families.iter().flatten().filter_map(|name| Family::named(name)) {
+pub(crate) fn families(spec: &ServiceSpec) -> Vec<IpFamily> {
+    let mut families: Vec<IpFamily> = Vec::new();
+    for family in spec.ip_families.iter().flatten().filter_map(|name| IpFamily::parse(name)) {
         if !families.contains(&family) {
             families.push(family);
         }
@@ -67,13 +41,13 @@ pub(crate) fn families(spec: &ServiceSpec) -> Vec<Family> {
         return families;
     }
     match cluster_ip(spec).and_then(|address| address.parse().ok()) {
-        Some(address) => vec![Family::of(address)],
-        None => vec![Family::V4, Family::V6],
+        Some(address) => vec![IpFamily::of(address)],
+        None => vec![IpFamily::V4, IpFamily::V6],
     }
 }
 
 /// The pod's addresses of one family, in canonical form.
-pub(crate) fn addresses(pod: &Pod, family: Family) -> impl Iterator<Item = IpAddr> {
+pub(crate) fn addresses(pod: &Pod, family: IpFamily) -> impl Iterator<Item = IpAddr> {
     let status = pod.status.as_ref();
     let all = status.and_then(|status| status.pod_ips.as_deref()).unwrap_or_default();
     let first = status.filter(|_| all.is_empty()).and_then(|status| status.pod_ip.as_deref());
@@ -82,7 +56,7 @@ pub(crate) fn addresses(pod: &Pod, family: Family) -> impl Iterator<Item = IpAdd
         .chain(first)
         .filter_map(|address| address.parse::<IpAddr>().ok())
         .map(|address| address.to_canonical())
-        .filter(move |address| Family::of(*address) == family)
+        .filter(move |address| IpFamily::of(*address) == family)
 }
 
 /// Whether the pod can be an endpoint at all: it has not ended and has an address.

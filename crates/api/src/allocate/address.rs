@@ -1,148 +1,67 @@
 //! Cluster IPs.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
+
+use ipnet::IpNet;
+use manifest::IpFamily;
 
 use super::pool::{self, Pool, Random};
 
-/// An IP family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub enum Family {
-    V4,
-    V6,
-}
-
-impl Family {
-    /// The family of an address.
-    pub fn of(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(_) => Self::V4,
-            IpAddr::V6(_) => Self::V6,
-        }
-    }
-
-    /// As in a Service's `ipFamilies`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::V4 => "IPv4",
-            Self::V6 => "IPv6",
-        }
-    }
-
-    fn bits(self) -> u8 {
-        match self {
-            Self::V4 => 32,
-            Self::V6 => 128,
-        }
-    }
-
-    fn address(self, number: u128) -> IpAddr {
-        match self {
-            // A number of this family has 32 bits.
-            Self::V4 => IpAddr::V4(Ipv4Addr::from_bits(number as u32)),
-            Self::V6 => IpAddr::V6(Ipv6Addr::from_bits(number)),
-        }
-    }
-}
-
-fn number(ip: IpAddr) -> u128 {
-    match ip {
-        IpAddr::V4(ip) => u128::from(ip.to_bits()),
-        IpAddr::V6(ip) => ip.to_bits(),
-    }
-}
-
-/// A block of addresses, such as `10.96.0.0/12`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cidr {
-    family: Family,
-    network: u128,
-    length: u8,
-}
-
-/// Why a text is no block of addresses, or not one for Services.
+/// Why Services cannot have these address ranges.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CidrError {
-    /// Not `ADDRESS/LENGTH`.
-    #[error("{0:?} is no CIDR: expected an address and a prefix length, such as 10.96.0.0/12")]
-    Syntax(String),
     /// The address has bits beyond the prefix.
-    #[error("{given} has bits set beyond its prefix length: did you mean {network}?")]
+    #[error("{given} has bits set beyond its prefix length: did you mean {}?", .given.trunc())]
     HostBits {
         /// As given.
-        given: String,
-        /// Without them.
-        network: Cidr,
+        given: IpNet,
     },
     /// The tenth address, for the cluster's DNS, must be in it.
     #[error("the service CIDR {0} is too small: it must hold at least 16 addresses")]
-    TooSmall(Cidr),
+    TooSmall(IpNet),
     /// One of each family at most, and one at least.
     #[error("there must be one service CIDR, or two of different families")]
     Families,
 }
 
-impl FromStr for Cidr {
-    type Err = CidrError;
+/// The address of the Service `kubernetes` in a range: the first.
+pub fn kubernetes_address(range: &IpNet) -> Option<IpAddr> {
+    nth(range, 1)
+}
 
-    fn from_str(text: &str) -> Result<Self, CidrError> {
-        let syntax = || CidrError::Syntax(text.to_owned());
-        let (ip, length) = text.split_once('/').ok_or_else(syntax)?;
-        let ip: IpAddr = ip.parse().map_err(|_| syntax())?;
-        let family = Family::of(ip);
-        if length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(syntax());
-        }
-        let length: u8 = length.parse().map_err(|_| syntax())?;
-        if length > family.bits() {
-            return Err(syntax());
-        }
-        let host = Self::host_mask(family, length);
-        let network = Self { family, network: number(ip) & !host, length };
-        if number(ip) & host != 0 {
-            return Err(CidrError::HostBits { given: text.to_owned(), network });
-        }
-        Ok(network)
+/// The address of the Service of the cluster's DNS in a range: the tenth.
+pub fn dns_address(range: &IpNet) -> Option<IpAddr> {
+    nth(range, 10)
+}
+
+/// The address at a distance from the network's own, if it lies in the range.
+fn nth(range: &IpNet, distance: u128) -> Option<IpAddr> {
+    let nth = number(range.network()).checked_add(distance)?;
+    (nth <= number(range.broadcast())).then(|| address(family(range), nth))
+}
+
+fn family(range: &IpNet) -> IpFamily {
+    IpFamily::of(range.network())
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
     }
 }
 
-impl fmt::Display for Cidr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.family.address(self.network), self.length)
-    }
-}
-
-impl Cidr {
-    /// Its family.
-    pub fn family(&self) -> Family {
-        self.family
-    }
-
-    /// Whether an address lies in it.
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        Family::of(ip) == self.family
-            && number(ip) & !Self::host_mask(self.family, self.length) == self.network
-    }
-
-    /// The address at a distance from the network's own, if it lies in the block.
-    pub fn nth(&self, distance: u128) -> Option<IpAddr> {
-        (distance <= Self::host_mask(self.family, self.length))
-            .then(|| self.family.address(self.network + distance))
-    }
-
-    fn host_mask(family: Family, length: u8) -> u128 {
-        match family.bits() - length {
-            128 => u128::MAX,
-            host_bits => (1 << host_bits) - 1,
-        }
+fn address(family: IpFamily, number: u128) -> IpAddr {
+    match family {
+        // A number of this family has 32 bits.
+        IpFamily::V4 => IpAddr::V4(Ipv4Addr::from_bits(number as u32)),
+        IpFamily::V6 => IpAddr::V6(Ipv6Addr::from_bits(number)),
     }
 }
 
 /// Why an address cannot be had; the texts are Kubernetes'.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
+pub(crate) enum AddressError {
     /// Another Service has it.
     #[error("provided IP is already allocated")]
     Allocated,
@@ -152,57 +71,62 @@ pub enum AddressError {
         /// The address asked for.
         ip: IpAddr,
         /// The block of its family, or of the first family when there is none.
-        range: Cidr,
+        range: IpNet,
     },
     /// Every address is taken.
     #[error("range is full")]
     Full,
     /// There is no block of this family.
-    #[error("no service CIDR of family {} is configured", .0.name())]
-    NoFamily(Family),
+    #[error("no service CIDR of family {0} is configured")]
+    NoFamily(IpFamily),
 }
 
 /// The addresses of Services: a block, or one of each family.
-pub struct ServiceRange {
+pub(crate) struct ServiceRange {
     /// One or two, the first being the cluster's primary family.
     blocks: Vec<Block>,
 }
 
 struct Block {
-    cidr: Cidr,
+    cidr: IpNet,
+    family: IpFamily,
     pool: Pool,
 }
 
 impl Block {
-    fn new(cidr: Cidr, random: Random) -> Result<Self, CidrError> {
-        let last = Cidr::host_mask(cidr.family, cidr.length);
-        if last < 15 {
+    fn new(cidr: IpNet, random: Random) -> Result<Self, CidrError> {
+        if cidr.trunc() != cidr {
+            return Err(CidrError::HostBits { given: cidr });
+        }
+        let (network, last) = (number(cidr.network()), number(cidr.broadcast()));
+        if last - network < 15 {
             return Err(CidrError::TooSmall(cidr));
         }
+        let family = family(&cidr);
         // The network's own address is never given, nor is IPv4's broadcast address.
-        let usable_last = match cidr.family {
-            Family::V4 => last - 1,
-            Family::V6 => last,
+        let usable_last = match family {
+            IpFamily::V4 => last - 1,
+            IpFamily::V6 => last,
         };
-        let size = last.saturating_add(1);
+        let size = (last - network).saturating_add(1);
         // Too small for a band if it would take everything.
         let band = if size <= 16 { 0 } else { (size / 16).clamp(16, 256) };
-        let range = cidr.network + 1..=cidr.network + usable_last;
-        Ok(Self { cidr, pool: Pool::new(range, cidr.network + band + 1, random) })
+        let pool = Pool::new(network + 1..=usable_last, network + band + 1, random);
+        Ok(Self { cidr, family, pool })
     }
 }
 
 impl ServiceRange {
     /// Nothing allocated yet; the first block is of the primary family.
-    pub fn new(cidrs: &[Cidr]) -> Result<Self, CidrError> {
+    pub(crate) fn new(cidrs: &[IpNet]) -> Result<Self, CidrError> {
         Self::with_random(cidrs, pool::system)
     }
 
     /// As [`Self::new`], with another source of random numbers for each block.
-    pub fn with_random(cidrs: &[Cidr], random: impl Fn() -> Random) -> Result<Self, CidrError> {
+    fn with_random(cidrs: &[IpNet], random: impl Fn() -> Random) -> Result<Self, CidrError> {
         match cidrs {
             [_] => {}
-            [first, second] if first.family != second.family => {}
+            [first, second] if family(first) != family(second) => {}
             _ => return Err(CidrError::Families),
         }
         let blocks: Result<_, _> = cidrs.iter().map(|cidr| Block::new(*cidr, random())).collect();
@@ -210,45 +134,26 @@ impl ServiceRange {
     }
 
     /// The configured families, primary first.
-    pub fn families(&self) -> impl Iterator<Item = Family> + '_ {
-        self.blocks.iter().map(|block| block.cidr.family)
+    pub(crate) fn families(&self) -> impl Iterator<Item = IpFamily> + '_ {
+        self.blocks.iter().map(|block| block.family)
     }
 
-    /// The configured blocks, primary first.
-    pub fn cidrs(&self) -> impl Iterator<Item = Cidr> + '_ {
-        self.blocks.iter().map(|block| block.cidr)
-    }
-
-    /// The addresses for the Service `kubernetes`: the first of each block.
-    pub fn kubernetes(&self) -> Vec<IpAddr> {
-        self.nth(1)
-    }
-
-    /// The addresses for the cluster's DNS Service: the tenth of each block.
-    pub fn dns(&self) -> Vec<IpAddr> {
-        self.nth(10)
-    }
-
-    fn nth(&self, distance: u128) -> Vec<IpAddr> {
-        self.blocks.iter().filter_map(|block| block.cidr.nth(distance)).collect()
+    fn block(&mut self, family: IpFamily) -> Option<&mut Block> {
+        self.blocks.iter_mut().find(|block| block.family == family)
     }
 
     /// Takes a free address.
-    pub fn allocate(&mut self, family: Family) -> Result<IpAddr, AddressError> {
-        let block = self
-            .blocks
-            .iter_mut()
-            .find(|block| block.cidr.family == family)
-            .ok_or(AddressError::NoFamily(family))?;
+    pub(crate) fn allocate(&mut self, family: IpFamily) -> Result<IpAddr, AddressError> {
+        let block = self.block(family).ok_or(AddressError::NoFamily(family))?;
         let number = block.pool.allocate().ok_or(AddressError::Full)?;
-        Ok(family.address(number))
+        Ok(address(family, number))
     }
 
     /// Takes this address.
-    pub fn reserve(&mut self, ip: IpAddr) -> Result<(), AddressError> {
-        let family = Family::of(ip);
+    pub(crate) fn reserve(&mut self, ip: IpAddr) -> Result<(), AddressError> {
+        let ip = ip.to_canonical();
         let primary = self.blocks[0].cidr;
-        let Some(block) = self.blocks.iter_mut().find(|block| block.cidr.family == family) else {
+        let Some(block) = self.block(IpFamily::of(ip)) else {
             return Err(AddressError::NotInRange { ip, range: primary });
         };
         if !block.pool.contains(number(ip)) {
@@ -258,9 +163,9 @@ impl ServiceRange {
     }
 
     /// Gives an address back; one that was not taken is left as it is.
-    pub fn release(&mut self, ip: IpAddr) {
-        let family = Family::of(ip);
-        if let Some(block) = self.blocks.iter_mut().find(|block| block.cidr.family == family) {
+    pub(crate) fn release(&mut self, ip: IpAddr) {
+        let ip = ip.to_canonical();
+        if let Some(block) = self.block(IpFamily::of(ip)) {
             block.pool.release(number(ip));
         }
     }
@@ -275,7 +180,7 @@ mod tests {
     use super::*;
 
     fn range(cidrs: &[&str]) -> ServiceRange {
-        let cidrs: Vec<Cidr> = cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect();
+        let cidrs: Vec<IpNet> = cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect();
         ServiceRange::new(&cidrs).unwrap()
     }
 
@@ -285,41 +190,19 @@ mod tests {
     }
 
     #[test]
-    fn texts() {
-        let check = |text: &str, expected: &str| {
-            let shown = match text.parse::<Cidr>() {
-                Ok(cidr) => cidr.to_string(),
-                Err(error) => error.to_string(),
-            };
-            assert_eq!(shown, expected);
-        };
-        check("10.96.0.0/12", "10.96.0.0/12");
-        check("fd00:10:96::/112", "fd00:10:96::/112");
-        check("0.0.0.0/0", "0.0.0.0/0");
-        check("::/0", "::/0");
-        check(
-            "10.97.0.0/12",
-            "10.97.0.0/12 has bits set beyond its prefix length: did you mean 10.96.0.0/12?",
-        );
-        for bad in ["10.96.0.0", "10.96.0.0/33", "10.96.0.0/", "10.96.0.0/+8", "x/8", "::/129", ""]
-        {
-            let expected = format!(
-                "{bad:?} is no CIDR: expected an address and a prefix length, such as 10.96.0.0/12"
-            );
-            check(bad, &expected);
-        }
-    }
-
-    #[test]
     fn ranges_are_checked() {
         let check = |cidrs: &[&str], expected: &str| {
-            let cidrs: Vec<Cidr> = cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect();
+            let cidrs: Vec<IpNet> = cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect();
             assert_eq!(ServiceRange::new(&cidrs).err().unwrap().to_string(), expected);
         };
         check(&[], "there must be one service CIDR, or two of different families");
         check(
             &["10.0.0.0/24", "10.1.0.0/24"],
             "there must be one service CIDR, or two of different families",
+        );
+        check(
+            &["10.97.0.0/12"],
+            "10.97.0.0/12 has bits set beyond its prefix length: did you mean 10.96.0.0/12?",
         );
         check(
             &["10.0.0.0/29"],
@@ -329,11 +212,26 @@ mod tests {
 
     #[test]
     fn well_known_addresses() {
-        let range = range(&["10.96.0.0/12", "fd00:10:96::/112"]);
-        let shown = |ips: Vec<IpAddr>| ips.iter().map(IpAddr::to_string).collect::<Vec<_>>();
-        assert_eq!(shown(range.kubernetes()), ["10.96.0.1", "fd00:10:96::1"]);
-        assert_eq!(shown(range.dns()), ["10.96.0.10", "fd00:10:96::a"]);
-        assert_eq!(range.families().collect::<Vec<_>>(), [Family::V4, Family::V6]);
+        let check = |range: &str, kubernetes: Option<&str>, dns: Option<&str>| {
+            let range = range.parse().unwrap();
+            let expected = [kubernetes, dns].map(|ip| ip.map(|ip| ip.parse::<IpAddr>().unwrap()));
+            assert_eq!([kubernetes_address(&range), dns_address(&range)], expected, "{range}");
+        };
+        check("10.96.0.0/12", Some("10.96.0.1"), Some("10.96.0.10"));
+        check("fd00:10:96::/112", Some("fd00:10:96::1"), Some("fd00:10:96::a"));
+        check("0.0.0.0/0", Some("0.0.0.1"), Some("0.0.0.10"));
+        check("::/0", Some("::1"), Some("::a"));
+        check("10.96.0.8/29", Some("10.96.0.9"), None);
+        check("255.255.255.255/32", None, None);
+    }
+
+    #[test]
+    fn the_primary_family_is_the_first() {
+        let check = |cidrs: &[&str], expected: &[IpFamily]| {
+            assert_eq!(range(cidrs).families().collect::<Vec<_>>(), expected);
+        };
+        check(&["10.96.0.0/12", "fd00:10:96::/112"], &[IpFamily::V4, IpFamily::V6]);
+        check(&["fd00:10:96::/112", "10.96.0.0/12"], &[IpFamily::V6, IpFamily::V4]);
     }
 
     #[test]
@@ -360,15 +258,15 @@ mod tests {
         for mut range in [range(&["10.0.0.0/26"]), in_order("10.0.0.0/26")] {
             let mut given = BTreeSet::new();
             for n in 0..62 {
-                let IpAddr::V4(ip) = range.allocate(Family::V4).unwrap() else { panic!() };
+                let IpAddr::V4(ip) = range.allocate(IpFamily::V4).unwrap() else { panic!() };
                 let host = ip.octets()[3];
                 assert!((1..=62).contains(&host), "neither network nor broadcast");
                 assert_eq!(host > 16, n < 46, "the band last");
                 assert!(given.insert(host));
             }
-            assert_eq!(range.allocate(Family::V4), Err(AddressError::Full));
+            assert_eq!(range.allocate(IpFamily::V4), Err(AddressError::Full));
             range.release("10.0.0.33".parse().unwrap());
-            assert_eq!(range.allocate(Family::V4), Ok("10.0.0.33".parse().unwrap()));
+            assert_eq!(range.allocate(IpFamily::V4), Ok("10.0.0.33".parse().unwrap()));
         }
     }
 
@@ -406,7 +304,7 @@ mod tests {
     fn another_family_is_refused() {
         let mut range = range(&["10.96.0.0/24"]);
         assert_eq!(
-            range.allocate(Family::V6).unwrap_err().to_string(),
+            range.allocate(IpFamily::V6).unwrap_err().to_string(),
             "no service CIDR of family IPv6 is configured"
         );
         assert!(matches!(
@@ -445,7 +343,7 @@ mod tests {
             let mut model = BTreeSet::new();
             for step in steps {
                 match step {
-                    Step::Allocate => match range.allocate(Family::V4) {
+                    Step::Allocate => match range.allocate(IpFamily::V4) {
                         Ok(given) => {
                             let above = (17..=30).any(|host| !model.contains(&ip(host)));
                             prop_assert!(model.insert(given));

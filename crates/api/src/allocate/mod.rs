@@ -9,6 +9,6 @@ mod address;
 mod pool;
 mod port;
 
-pub use address::{AddressError, Cidr, CidrError, Family, ServiceRange};
-pub use pool::Random;
-pub use port::{NodePorts, PortError};
+pub(crate) use address::ServiceRange;
+pub use address::{CidrError, dns_address, kubernetes_address};
+pub(crate) use port::{NodePorts, PortError};

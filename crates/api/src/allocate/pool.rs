@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 /// A source of random numbers.
-pub type Random = Box<dyn FnMut() -> u64 + Send>;
+pub(super) type Random = Box<dyn FnMut() -> u64 + Send>;
 
 /// The system's random numbers. Where there are none, zeros: allocation then goes in order.
 pub(super) fn system() -> Random {

@@ -6,7 +6,7 @@ use super::pool::{self, Pool, Random};
 
 /// Why a node port cannot be had; the texts are Kubernetes'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PortError {
+pub(crate) enum PortError {
     /// Another Service has it.
     #[error("provided port is already allocated")]
     Allocated,
@@ -24,36 +24,36 @@ pub enum PortError {
 
 /// The node ports of Services. A port is one number whatever its protocol: a Service that uses it for
 /// both TCP and UDP takes it once.
-pub struct NodePorts {
+pub(crate) struct NodePorts {
     pool: Pool,
 }
 
 impl NodePorts {
     /// Kubernetes' default range.
-    pub const RANGE: RangeInclusive<u16> = 30_000..=32_767;
+    pub(crate) const RANGE: RangeInclusive<u16> = 30_000..=32_767;
 
     /// `min(max(16, size / 32), 128)` of 2,768 ports (KEP-3668).
     const STATIC_BAND: u128 = 86;
 
     /// Nothing allocated yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_random(pool::system())
     }
 
     /// As [`Self::new`], with another source of random numbers.
-    pub fn with_random(random: Random) -> Self {
+    fn with_random(random: Random) -> Self {
         let (first, last) = (u128::from(*Self::RANGE.start()), u128::from(*Self::RANGE.end()));
         Self { pool: Pool::new(first..=last, first + Self::STATIC_BAND, random) }
     }
 
     /// Takes a free port.
-    pub fn allocate(&mut self) -> Result<u16, PortError> {
+    pub(crate) fn allocate(&mut self) -> Result<u16, PortError> {
         let number = self.pool.allocate().ok_or(PortError::Full)?;
         Ok(u16::try_from(number).expect("the pool holds ports only"))
     }
 
     /// Takes this port.
-    pub fn reserve(&mut self, port: u16) -> Result<(), PortError> {
+    pub(crate) fn reserve(&mut self, port: u16) -> Result<(), PortError> {
         if !Self::RANGE.contains(&port) {
             return Err(PortError::NotInRange);
         }
@@ -61,14 +61,8 @@ impl NodePorts {
     }
 
     /// Gives a port back; one that was not taken is left as it is.
-    pub fn release(&mut self, port: u16) {
+    pub(crate) fn release(&mut self, port: u16) {
         self.pool.release(u128::from(port));
-    }
-}
-
-impl Default for NodePorts {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

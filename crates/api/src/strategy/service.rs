@@ -8,12 +8,14 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
+use manifest::IpFamily;
 use manifest::field::{FieldError, FieldPath};
 use manifest::kind::{Kind, KindId};
-use manifest::rules::service::{Allocation, IpFamily, allocation, prepare};
+use manifest::rules::service::{Allocation, allocation, prepare};
 use serde_json::Value;
 
-use crate::allocate::{Cidr, CidrError, Family, NodePorts, ServiceRange};
+use crate::allocate::{CidrError, NodePorts, PortError, ServiceRange};
 use crate::object::{self, strings};
 use crate::store::Store;
 
@@ -92,16 +94,10 @@ impl Drop for Claim {
 
 impl Allocations {
     /// Takes what the stored Services hold.
-    pub(crate) fn restore(cidrs: &[Cidr], store: &dyn Store) -> Result<Self, CidrError> {
+    pub(crate) fn restore(cidrs: &[IpNet], store: &dyn Store) -> Result<Self, CidrError> {
         let mut addresses = ServiceRange::new(cidrs)?;
         let mut node_ports = NodePorts::new();
-        let families = addresses
-            .families()
-            .map(|family| match family {
-                Family::V4 => IpFamily::V4,
-                Family::V6 => IpFamily::V6,
-            })
-            .collect();
+        let families = addresses.families().collect();
         let kind = Kind::of(KindId::Service);
         for entry in store.list(kind.resource(), None).entries {
             let held = Held::of(&object::stored(&entry.json));
@@ -172,13 +168,7 @@ fn claim_addresses(
             Some(address) => {
                 (format!("IP {address}"), pools.addresses.reserve(address).map(|()| address))
             }
-            None => {
-                let family = match request.family {
-                    IpFamily::V4 => Family::V4,
-                    IpFamily::V6 => Family::V6,
-                };
-                ("a cluster IP".to_owned(), pools.addresses.allocate(family))
-            }
+            None => ("a cluster IP".to_owned(), pools.addresses.allocate(request.family)),
         };
         match outcome {
             Ok(address) => {
@@ -230,7 +220,7 @@ fn claim_node_ports(
                     Ok(asked)
                 }
                 Ok(asked) => pools.node_ports.reserve(asked).map(|()| asked),
-                Err(_) => Err(crate::allocate::PortError::NotInRange),
+                Err(_) => Err(PortError::NotInRange),
             },
             None => {
                 let port = port_at(request.index);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use api::ApiServer;
+use api::allocate::{dns_address, kubernetes_address};
 use api::serve::{Authenticate, Credentials, DnsAddress, Kubeconfig, Token, write_private};
 use api::store::{Memory, Sqlite, Store};
 use cluster::bootstrap::{DNS_NAMESPACE, DNS_SERVICE};
@@ -102,11 +103,9 @@ impl Running {
             spare_others(path)?;
         }
         let (folder, store) = open_store(up)?;
-        let services = up.service_cidr.ranges().iter().map(api_cidr).collect::<Vec<_>>();
-        let first_addresses: Vec<IpAddr> =
-            services.iter().filter_map(|range| range.nth(1)).collect();
-        let dns_addresses: Vec<IpAddr> =
-            services.iter().filter_map(|range| range.nth(10)).collect();
+        let services = up.service_cidr.ranges().to_vec();
+        let first_addresses: Vec<IpAddr> = services.iter().filter_map(kubernetes_address).collect();
+        let dns_addresses: Vec<IpAddr> = services.iter().filter_map(dns_address).collect();
 
         let credentials = credentials(up, folder.path(), &first_addresses)?;
         let listener = api::serve::Server::bind(up.api_listen, &credentials)
@@ -237,10 +236,6 @@ fn zone(up: &Up, server_addresses: Vec<IpAddr>, first_serial: u32) -> ZoneConfig
 
 fn domain(up: &Up) -> String {
     up.cluster_domain.to_string().trim_end_matches('.').to_owned()
-}
-
-fn api_cidr(range: &IpNet) -> api::allocate::Cidr {
-    range.to_string().parse().expect("a range without host bits")
 }
 
 fn directory_cidr(range: &IpNet) -> Cidr {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::allocate::dns_address;
 use api::store::{Memory, Store};
 use api::{ApiServer, Config};
 use cluster::{Applied, Controllers, Feed, Outcome, RunningWatches, Watches, apply, bootstrap};
@@ -41,8 +42,8 @@ impl Cluster {
     }
 
     pub(crate) async fn on(store: Arc<dyn Store>, pods: &[&str], services: &[&str]) -> Self {
-        let service_cidrs = services.iter().map(|range| range.parse().unwrap()).collect();
-        let config = Config::new(service_cidrs, "127.0.0.1:6443".parse().unwrap());
+        let service_cidrs: Vec<_> = services.iter().map(|range| range.parse().unwrap()).collect();
+        let config = Config::new(service_cidrs.clone(), "127.0.0.1:6443".parse().unwrap());
         let server = ApiServer::new(store, config).unwrap();
         server.bootstrap().await.unwrap();
         let client = Client::new(server, "default");
@@ -57,12 +58,7 @@ impl Cluster {
         let pod_ranges = pods.iter().map(|range| range.parse().unwrap()).collect();
         let config = node::Config { nodes: 3, pod_ranges };
         let simulation = Simulation::start(&mut watches, &config).await.unwrap();
-        let dns: Vec<_> = services
-            .iter()
-            .map(|range| {
-                if range.contains(':') { "fd00:10:96::a" } else { "10.96.0.10" }.parse().unwrap()
-            })
-            .collect();
+        let dns: Vec<_> = service_cidrs.iter().filter_map(dns_address).collect();
         bootstrap(&client, &dns).await.unwrap();
         let cluster =
             Self { client, reader, watches: watches.start(), feed, controllers, simulation };

@@ -2,12 +2,13 @@
 
 use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions};
+use manifest::IpFamily;
 
 use super::Ports;
 use crate::World;
 use crate::labels::ZONE;
 use crate::pod;
-use crate::service::{self, Family};
+use crate::service;
 use crate::world::names;
 
 /// The endpoint that a pod is in this family; `None` when it is none.
@@ -15,7 +16,7 @@ pub(super) fn to_endpoint(
     world: &World,
     service: &Service,
     spec: &ServiceSpec,
-    family: Family,
+    family: IpFamily,
     pod: &Pod,
 ) -> Option<Endpoint> {
     if !service::eligible(pod) {

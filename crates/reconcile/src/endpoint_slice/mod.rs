@@ -13,11 +13,11 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use manifest::{Object, ObjectRef};
+use manifest::{IpFamily, Object, ObjectRef};
 
 use crate::labels::{HEADLESS, LAST_CHANGE, SERVICE_NAME, SLICE_CONTROLLER, SLICE_MANAGED_BY};
 use crate::owner::{self, controlled_by};
-use crate::service::{self, Family};
+use crate::service;
 use crate::world::{names, selector};
 use crate::{Action, Context, Decision, Key, Propagation, World};
 use endpoint::{ports_of, to_endpoint};
@@ -44,7 +44,7 @@ pub(crate) fn decide(world: &World, key: &Key, context: &mut Context<'_>) -> Dec
     let pods: Vec<&Pod> = world.pods_with(&key.namespace, selector).map(|pod| &**pod).collect();
     let families = service::families(spec);
     let mut changes = Changes::default();
-    let mut by_family: BTreeMap<Family, Vec<Arc<EndpointSlice>>> =
+    let mut by_family: BTreeMap<IpFamily, Vec<Arc<EndpointSlice>>> =
         families.iter().map(|family| (*family, Vec::new())).collect();
     for slice in world.slices_of(&key.namespace, &key.name).filter(|slice| ours(slice)) {
         let held = by_family.iter_mut().find(|(family, _)| family.as_str() == slice.address_type);
@@ -86,7 +86,7 @@ struct Group<'a> {
     world: &'a World,
     service: &'a Service,
     spec: &'a ServiceSpec,
-    family: Family,
+    family: IpFamily,
     labels: &'a BTreeMap<String, String>,
 }
 

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::defaults::set;
-use super::{IpFamily, is_headless, needs_cluster_ip, needs_node_ports};
+use super::{is_headless, needs_cluster_ip, needs_node_ports};
+use crate::IpFamily;
 
 /// A cluster IP to reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

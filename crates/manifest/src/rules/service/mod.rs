@@ -11,9 +11,6 @@ pub use allocate::{Allocation, ClusterIpRequest, NodePortRequest, allocation};
 pub use prepare::{carry_over, default_families, prepare};
 pub(crate) use validate::validate;
 
-use std::fmt;
-use std::net::IpAddr;
-
 use k8s_openapi::api::core::v1::ServiceSpec;
 use serde_json::{Map, Value, json};
 
@@ -21,53 +18,6 @@ use super::defaults::{existing, items, object, set, text};
 
 /// The `clusterIP` of a headless Service.
 pub const NONE: &str = "None";
-
-/// A family of IP addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum IpFamily {
-    /// `IPv4`
-    V4,
-    /// `IPv6`
-    V6,
-}
-
-impl IpFamily {
-    /// The family of an address.
-    pub fn of(address: IpAddr) -> Self {
-        if address.is_ipv4() { Self::V4 } else { Self::V6 }
-    }
-
-    /// Reads `IPv4` or `IPv6`.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "IPv4" => Some(Self::V4),
-            "IPv6" => Some(Self::V6),
-            _ => None,
-        }
-    }
-
-    /// `IPv4` or `IPv6`
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::V4 => "IPv4",
-            Self::V6 => "IPv6",
-        }
-    }
-
-    /// The other one.
-    pub fn other(self) -> Self {
-        match self {
-            Self::V4 => Self::V6,
-            Self::V6 => Self::V4,
-        }
-    }
-}
-
-impl fmt::Display for IpFamily {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 fn type_of(spec: &ServiceSpec) -> &str {
     spec.type_.as_deref().unwrap_or("ClusterIP")

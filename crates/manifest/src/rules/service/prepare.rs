@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    IpFamily, is_external_name, is_externally_accessible, is_headless, needs_cluster_ip,
-    needs_node_ports, type_of,
+    is_external_name, is_externally_accessible, is_headless, needs_cluster_ip, needs_node_ports,
+    type_of,
 };
+use crate::IpFamily;
 use crate::field::{FieldError, FieldPath};
 
 /// Readies a defaulted Service for validation and allocation: [`carry_over`] from the stored one, then

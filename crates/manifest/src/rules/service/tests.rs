@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::kind::{Kind, KindId};
-use crate::rules;
+use crate::{IpFamily, rules};
 
 fn service(spec: Value) -> Value {
     let kind = Kind::of(KindId::Service);

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::update::validate_update;
 use super::{
-    IpFamily, NONE, is_external_name, is_externally_accessible, is_headless, needs_cluster_ip,
-    type_of,
+    NONE, is_external_name, is_externally_accessible, is_headless, needs_cluster_ip, type_of,
 };
+use crate::IpFamily;
 use crate::field::{FieldError, FieldPath};
 use crate::rules::{metadata, names, net};
 
