@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use manifest::IpFamily;
 use manifest::kind::{Kind, KindId};
+use manifest::labels::{SERVICE_NAME, SKIP_MIRROR};
 use serde_json::{Value, json};
 
 use crate::allocate::kubernetes_address;
@@ -92,7 +93,7 @@ fn service(registry: &Registry) -> Value {
 
 fn slice(advertise: SocketAddr) -> Value {
     json!({
-        "metadata": { "labels": { "kubernetes.io/service-name": NAME } },
+        "metadata": { "labels": { SERVICE_NAME: NAME } },
         "addressType": IpFamily::of(advertise.ip()).as_str(),
         "endpoints": [{
             "addresses": [advertise.ip().to_string()],
@@ -105,7 +106,7 @@ fn slice(advertise: SocketAddr) -> Value {
 fn endpoints(advertise: SocketAddr) -> Value {
     json!({
         // The slice above is made together with this, not mirrored from it.
-        "metadata": { "labels": { "endpointslice.kubernetes.io/skip-mirror": "true" } },
+        "metadata": { "labels": { SKIP_MIRROR: "true" } },
         "subsets": [{
             "addresses": [{ "ip": advertise.ip().to_string() }],
             "ports": [{ "name": "https", "port": advertise.port(), "protocol": "TCP" }],

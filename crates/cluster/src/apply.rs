@@ -6,12 +6,12 @@ use kube::api::{GetParams, Patch, PatchParams, ValidationDirective};
 use kube::core::response::StatusCause;
 use kube::core::{Request, Status};
 use manifest::kind::Kind;
+use manifest::labels::LAST_APPLIED;
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::activity::Activity;
 use crate::merge::three_way;
-use crate::watches::LAST_APPLIED;
 
 /// Who writes, in `managedFields`.
 const FIELD_MANAGER: &str = "headcount";

@@ -4,7 +4,9 @@
 
 pub mod family;
 pub mod field;
+pub mod generate;
 pub mod kind;
+pub mod labels;
 pub mod object;
 pub mod read;
 pub mod rules;

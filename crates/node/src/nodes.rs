@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use k8s_openapi::api::core::v1::Node;
+use manifest::labels::ZONE;
 use serde_json::json;
 
 use crate::config::{Blocks, Config};
@@ -55,7 +56,7 @@ pub(crate) fn node(number: u16, config: &Config, now: jiff::Timestamp) -> Node {
                 "kubernetes.io/os": "linux",
                 "kubernetes.io/arch": architecture(),
                 "topology.kubernetes.io/region": "local",
-                "topology.kubernetes.io/zone": format!("zone-{}", (number - 1) % ZONES + 1),
+                ZONE: format!("zone-{}", (number - 1) % ZONES + 1),
             },
         },
         "spec": { "podCIDR": pod_cidrs.first(), "podCIDRs": pod_cidrs },

@@ -4,11 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use manifest::generate;
 
 use crate::Action;
-
-/// The letters of generated names (K: apimachinery `util/rand`): no vowels, nothing easily misread.
-const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
 /// What the world does not hold: the clock and chance.
 pub struct Context<'a> {
@@ -25,28 +23,18 @@ impl fmt::Debug for Context<'_> {
 }
 
 impl Context<'_> {
-    /// Five random letters for the end of a generated name.
-    pub fn suffix(&mut self) -> String {
-        let mut number = (self.random)();
-        (0..5)
-            .map(|_| {
-                let letter = LETTERS[(number % LETTERS.len() as u64) as usize];
-                number /= LETTERS.len() as u64;
-                char::from(letter)
-            })
-            .collect()
-    }
-
-    /// A generated name: the prefix and five letters, such that it is not `taken`.
-    pub(crate) fn name(&mut self, prefix: &str, taken: impl Fn(&str) -> bool) -> String {
+    /// A generated name: `base`, cut where too long, and five letters, such that it is not `taken`.
+    pub(crate) fn name(&mut self, base: &str, taken: impl Fn(&str) -> bool) -> String {
+        let mut generated =
+            || format!("{}{}", generate::prefix(base), generate::suffix((self.random)()));
         // Bounded: with 14 million suffixes a collision twice in a row is rare, and the API refuses one that
         // remains.
-        let mut name = format!("{prefix}{}", self.suffix());
+        let mut name = generated();
         for _ in 0..8 {
             if !taken(&name) {
                 break;
             }
-            name = format!("{prefix}{}", self.suffix());
+            name = generated();
         }
         name
     }

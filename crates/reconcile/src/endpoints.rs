@@ -11,11 +11,11 @@ use k8s_openapi::api::core::v1::{
     EndpointAddress, EndpointPort, Endpoints, ObjectReference, Pod, Service, ServiceSpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use manifest::{IpFamily, Object, ObjectRef};
-
-use crate::labels::{
+use manifest::labels::{
     ENDPOINTS_CONTROLLER, ENDPOINTS_MANAGED_BY, HEADLESS, LAST_CHANGE, OVER_CAPACITY,
 };
+use manifest::{IpFamily, Object, ObjectRef};
+
 use crate::pod;
 use crate::service;
 use crate::world::{names, selector};

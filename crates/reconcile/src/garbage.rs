@@ -5,10 +5,10 @@
 //! the API has the last word (see [`Action::Collect`]).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use manifest::labels::{FOREGROUND, ORPHAN};
 use manifest::{Object, ObjectRef};
 
 use crate::action::Owner;
-use crate::labels::{FOREGROUND, ORPHAN};
 use crate::world::known;
 use crate::{Action, Decision, Propagation, World};
 

@@ -1,6 +1,7 @@
 //! The hash of a pod template, which names revisions and ReplicaSets.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use manifest::generate;
 
 /// A short name for this template: the same for equal templates, on every machine and in every version.
 ///
@@ -9,12 +10,7 @@ pub(crate) fn template(template: &PodTemplateSpec, collisions: i32) -> String {
     let text = serde_json::to_string(template).expect("Kubernetes types serialise to JSON objects");
     let salt = if collisions > 0 { collisions.to_be_bytes().to_vec() } else { Vec::new() };
     let hash = fnv1a(text.bytes().chain(salt));
-    // As K: apimachinery `rand.SafeEncodeString`: decimal digits as letters that spell no word.
-    let letters = b"bcdfghjklmnpqrstvwxz2456789";
-    hash.to_string()
-        .bytes()
-        .map(|digit| char::from(letters[usize::from(digit) % letters.len()]))
-        .collect()
+    generate::safe(&hash.to_string())
 }
 
 /// FNV-1a, 32 bits (RFC 9923).

@@ -19,7 +19,6 @@ mod endpoint_slice;
 mod endpoints;
 mod garbage;
 mod hash;
-pub mod labels;
 mod mirror;
 mod namespace;
 mod number;

@@ -12,15 +12,14 @@ use k8s_openapi::api::discovery::v1::{
     Endpoint, EndpointConditions, EndpointPort as SlicePort, EndpointSlice,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use manifest::{IpFamily, Object};
-
-use crate::endpoint_slice::delete;
-use crate::labels::{
+use manifest::labels::{
     LAST_APPLIED, LAST_CHANGE, LEADER, MIRRORING_CONTROLLER, SERVICE_NAME, SKIP_MIRROR,
     SLICE_MANAGED_BY,
 };
+use manifest::{IpFamily, Object};
+
+use crate::endpoint_slice::delete;
 use crate::owner::controlled_by;
-use crate::service::name_prefix;
 use crate::world::selector;
 use crate::{Action, Context, Decision, Key, World};
 
@@ -83,12 +82,12 @@ pub(crate) fn decide(world: &World, key: &Key, context: &mut Context<'_>) -> Dec
             actions.push(Action::Update(Object::EndpointSlice(onto(&old, slice))));
             continue;
         }
-        let prefix = name_prefix(&key.name);
-        let name = context.name(&prefix, |name| {
+        let base = format!("{}-", key.name);
+        let name = context.name(&base, |name| {
             world.get::<EndpointSlice>(&key.namespace, name).is_some() || taken.contains(name)
         });
         taken.insert(name.clone());
-        slice.metadata.generate_name = Some(prefix);
+        slice.metadata.generate_name = Some(base);
         slice.metadata.name = Some(name);
         actions.push(Action::Create(Object::EndpointSlice(slice)));
     }

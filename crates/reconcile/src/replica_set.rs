@@ -12,7 +12,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::{Object, ObjectRef};
 
 use crate::owner::{controlled_by, controller};
-use crate::service::name_prefix;
 use crate::world::{carries, names};
 use crate::{Action, Context, Decision, Key, Propagation, World, claim, pod};
 
@@ -110,14 +109,14 @@ fn new_pod(
     let (namespace, name) = names(set);
     let template = spec.template.clone().unwrap_or_default();
     let labelled = template.metadata.unwrap_or_default();
-    let prefix = name_prefix(name);
+    let base = format!("{name}-");
     let name = context
-        .name(&prefix, |name| world.get::<Pod>(namespace, name).is_some() || taken.contains(name));
+        .name(&base, |name| world.get::<Pod>(namespace, name).is_some() || taken.contains(name));
     Pod {
         metadata: ObjectMeta {
             annotations: labelled.annotations,
             finalizers: labelled.finalizers,
-            generate_name: Some(prefix),
+            generate_name: Some(base),
             labels: labelled.labels,
             name: Some(name),
             namespace: Some(namespace.to_owned()),
@@ -183,7 +182,7 @@ fn crowd(world: &World, set: &ReplicaSet) -> HashMap<String, usize> {
 
 fn deletion_cost(pod: &Pod) -> i32 {
     let annotations = pod.metadata.annotations.as_ref();
-    let cost = annotations.and_then(|annotations| annotations.get(crate::labels::DELETION_COST));
+    let cost = annotations.and_then(|annotations| annotations.get(manifest::labels::DELETION_COST));
     cost.and_then(|cost| cost.parse().ok()).unwrap_or(0)
 }
 

@@ -120,15 +120,3 @@ pub(crate) fn last_change<'a>(
         .chain(readiness)
         .max()
 }
-
-/// The start of a generated name: `<name>-`, cut so that five letters fit into a DNS label.
-pub(crate) fn name_prefix(name: &str) -> String {
-    let prefix = format!("{name}-");
-    prefix
-        .chars()
-        .scan(0, |length, letter| {
-            *length += letter.len_utf8();
-            (*length <= 58).then_some(letter)
-        })
-        .collect()
-}

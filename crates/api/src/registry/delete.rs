@@ -5,6 +5,7 @@
 //! have ended, whereas here no grace period is kept, so that a deleted simulated pod leaves at once.
 
 use manifest::kind::{Kind, KindId};
+use manifest::labels::{FOREGROUND, ORPHAN};
 use serde_json::{Map, Value, json};
 
 use super::update::{Subject, may_go};
@@ -14,11 +15,6 @@ use crate::object::{self, finalizers, is_deleting, meta};
 use crate::options::{DeleteOptions, ListOptions, Propagation};
 use crate::status::{Reason, StatusError};
 use crate::store::{Entry, Expect, WriteError};
-
-/// Owned objects are deleted before their owner while it has this finalizer.
-const FOREGROUND: &str = "foregroundDeletion";
-/// Owned objects are set free before their owner goes while it has this finalizer.
-const ORPHAN: &str = "orphan";
 
 /// Namespaces that Kubernetes' NamespaceLifecycle admission keeps.
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];

@@ -12,9 +12,8 @@ use directory::view::{
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use manifest::labels::SERVICE_NAME;
 use thiserror::Error;
-
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// Why an object publishes nothing.
 #[derive(Debug, PartialEq, Eq, Error)]

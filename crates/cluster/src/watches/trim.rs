@@ -1,9 +1,7 @@
 //! What is dropped from objects on arrival.
 
 use manifest::Object;
-
-/// The annotation in which `kubectl apply` keeps the whole manifest once more.
-pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+use manifest::labels::LAST_APPLIED;
 
 /// Drops what nobody in this process reads: `managedFields` everywhere, and the parts of pods that neither
 /// names, controllers nor simulated nodes depend on. A pod is therefore never written back whole (see
@@ -12,6 +10,7 @@ pub(super) fn trim(object: &mut Object) {
     object.metadata_mut().managed_fields = None;
     match object {
         Object::Pod(pod) => {
+            // It holds the whole manifest once more.
             if let Some(annotations) = &mut pod.metadata.annotations {
                 annotations.remove(LAST_APPLIED);
             }

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt as _};
+use manifest::labels::SERVICE_NAME;
 
 /// More Services than this are counted, not listed.
 const ROWS_MAX: usize = 20;
@@ -59,7 +60,7 @@ pub(super) async fn report(
 fn count(slices: &[EndpointSlice]) -> Endpoints {
     let mut endpoints = Endpoints::new();
     for slice in slices {
-        let Some(service) = slice.labels().get("kubernetes.io/service-name") else { continue };
+        let Some(service) = slice.labels().get(SERVICE_NAME) else { continue };
         let count =
             endpoints.entry((slice.namespace().unwrap_or_default(), service.clone())).or_default();
         for endpoint in slice.endpoints.iter().flatten() {

@@ -7,12 +7,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use super::names;
 use crate::field::{FieldError, FieldPath};
 use crate::kind::{Kind, KindId};
+use crate::labels::{FOREGROUND, ORPHAN};
 
 /// All annotations together, keys and values.
 const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
 
 /// The finalizers that need no prefix.
-const PLAIN_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+const PLAIN_FINALIZERS: [&str; 3] = ["kubernetes", ORPHAN, FOREGROUND];
 
 /// The rule for the names of a kind's objects.
 pub fn name_rule(id: KindId) -> fn(&str) -> Vec<String> {
@@ -129,7 +130,7 @@ fn finalizers(path: &FieldPath<'_>, finalizers: &[String], errors: &mut Vec<Fiel
         finalizer(&path.index(index), name, errors);
     }
     let has = |wanted: &str| finalizers.iter().any(|name| name == wanted);
-    if has("orphan") && has("foregroundDeletion") {
+    if has(ORPHAN) && has(FOREGROUND) {
         errors.push(FieldError::invalid(
             path,
             finalizers.to_vec(),

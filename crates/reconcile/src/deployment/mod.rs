@@ -10,9 +10,9 @@ mod status;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
+use manifest::labels::REVISION;
 use manifest::{Object, ObjectRef};
 
-use crate::labels::REVISION;
 use crate::world::names;
 use crate::{Action, Context, Decision, Key, Propagation, World, claim, pod};
 use sets::Sets;

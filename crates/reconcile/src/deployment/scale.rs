@@ -5,11 +5,11 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::Object;
-
-use super::{Look, sets, status};
-use crate::labels::{
+use manifest::labels::{
     DESIRED_REPLICAS, LAST_APPLIED, MAX_REPLICAS, REVISION, REVISION_HISTORY, TEMPLATE_HASH,
 };
+
+use super::{Look, sets, status};
 use crate::owner::{controlled_by, owns};
 use crate::world::names;
 use crate::{Action, hash, number};

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::{DeploymentSpec, ReplicaSet};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-
-use crate::labels::{REVISION, REVISION_HISTORY, TEMPLATE_HASH};
+use manifest::labels::{REVISION, REVISION_HISTORY, TEMPLATE_HASH};
 
 /// The ReplicaSets, oldest first.
 pub(super) struct Sets {

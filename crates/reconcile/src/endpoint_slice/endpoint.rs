@@ -3,10 +3,10 @@
 use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions};
 use manifest::IpFamily;
+use manifest::labels::ZONE;
 
 use super::Ports;
 use crate::World;
-use crate::labels::ZONE;
 use crate::pod;
 use crate::service;
 use crate::world::names;

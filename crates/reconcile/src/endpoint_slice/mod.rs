@@ -13,9 +13,9 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use manifest::labels::{HEADLESS, LAST_CHANGE, SERVICE_NAME, SLICE_CONTROLLER, SLICE_MANAGED_BY};
 use manifest::{IpFamily, Object, ObjectRef};
 
-use crate::labels::{HEADLESS, LAST_CHANGE, SERVICE_NAME, SLICE_CONTROLLER, SLICE_MANAGED_BY};
 use crate::owner::{self, controlled_by};
 use crate::service;
 use crate::world::{names, selector};
@@ -136,7 +136,7 @@ impl Group<'_> {
         let (namespace, name) = names(self.service);
         EndpointSlice {
             metadata: ObjectMeta {
-                generate_name: Some(service::name_prefix(name)),
+                generate_name: Some(format!("{name}-")),
                 namespace: Some(namespace.to_owned()),
                 labels: Some(self.labels.clone()),
                 owner_references: Some(vec![controlled_by(self.service)]),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaimVolumeSource, Pod, PodSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use manifest::labels::{POD_INDEX, POD_NAME, REVISION_HASH};
 
-use crate::labels::{POD_INDEX, POD_NAME, REVISION_HASH};
 use crate::owner::controlled_by;
 use crate::world::names;
 

@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::Pod;
+use manifest::labels::REVISION_HASH;
 use manifest::{Object, ObjectRef};
 
-use crate::labels::REVISION_HASH;
 use crate::world::names;
 use crate::{Action, Context, Decision, Key, Propagation, World, claim, hash, number, pod};
 use identity::{identify, new_pod, ordinal};

@@ -7,12 +7,12 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use manifest::labels::{
+    FOREGROUND, MIRRORING_CONTROLLER, ORPHAN, SERVICE_NAME, SLICE_MANAGED_BY, ZONE,
+};
 
 use super::kept::{Indexed, known, names, reference};
 use super::{Kept, World};
-use crate::labels::{
-    FOREGROUND, MIRRORING_CONTROLLER, ORPHAN, SERVICE_NAME, SLICE_MANAGED_BY, ZONE,
-};
 use crate::owner::controller;
 use crate::selector::compile;
 use crate::{Key, Work};

@@ -5,11 +5,11 @@ use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use k8s_openapi::{Metadata, Resource};
+use manifest::labels::SERVICE_NAME;
 use manifest::{Object, ObjectRef};
 
 use super::{Store, World, selector};
 use crate::Key;
-use crate::labels::SERVICE_NAME;
 
 /// A kind that the world keeps.
 pub trait Kept: Resource + Metadata<Ty = ObjectMeta> + Clone + PartialEq + Into<Object> {

@@ -22,9 +22,9 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
+use manifest::labels::ENDPOINTS_MANAGED_BY;
 use manifest::{Object, ObjectRef};
 
-use crate::labels::ENDPOINTS_MANAGED_BY;
 use crate::{Key, Work};
 use affected::gather;
 use index::{Groups, PairIndex, SelectorIndex};
@@ -261,7 +261,7 @@ impl World {
         service: &str,
     ) -> impl Iterator<Item = &'a Arc<EndpointSlice>> + use<'a> {
         self.slices_by_service
-            .get(namespace, crate::labels::SERVICE_NAME, service)
+            .get(namespace, manifest::labels::SERVICE_NAME, service)
             .into_iter()
             .flatten()
             .filter_map(move |name| self.slices.get(namespace, name))

@@ -34,9 +34,9 @@ pub const REVISION_HASH: &str = "controller-revision-hash";
 pub const TEMPLATE_HASH: &str = "pod-template-hash";
 /// On a Deployment and its ReplicaSets: the number of the rollout.
 pub const REVISION: &str = "deployment.kubernetes.io/revision";
-/// On an object being deleted after its blocking dependents.
+/// On an object being deleted: its owned objects go first.
 pub const FOREGROUND: &str = "foregroundDeletion";
-/// On an object being deleted whose dependents stay.
+/// On an object being deleted: its owned objects are set free first.
 pub const ORPHAN: &str = "orphan";
 /// What `kubectl apply` last applied.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
