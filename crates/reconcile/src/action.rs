@@ -2,6 +2,8 @@
 
 use manifest::{Object, ObjectRef};
 
+use crate::world::{Kept, reference};
+
 /// An owner that a dependent names: which object, and the UID it had.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
@@ -109,4 +111,32 @@ pub enum Action {
         /// Who reports, for example `statefulset-controller`.
         component: &'static str,
     },
+}
+
+impl Action {
+    /// Deletes this object; its dependents go later.
+    pub(crate) fn delete<K: Kept>(object: &K) -> Self {
+        Self::Delete {
+            target: reference(object),
+            uid: object.metadata().uid.clone().unwrap_or_default(),
+            propagation: Propagation::Background,
+        }
+    }
+
+    /// A Normal Event about this object.
+    pub(crate) fn normal<K: Kept>(
+        regarding: &K,
+        component: &'static str,
+        reason: &'static str,
+        message: String,
+    ) -> Self {
+        Self::Record {
+            regarding: reference(regarding),
+            uid: regarding.metadata().uid.clone().unwrap_or_default(),
+            warning: false,
+            reason,
+            message,
+            component,
+        }
+    }
 }

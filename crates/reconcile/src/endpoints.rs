@@ -8,25 +8,25 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{
-    EndpointAddress, EndpointPort, Endpoints, ObjectReference, Pod, Service, ServiceSpec,
+    EndpointAddress, EndpointPort, Endpoints, Pod, Service, ServiceSpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::labels::{
     ENDPOINTS_CONTROLLER, ENDPOINTS_MANAGED_BY, HEADLESS, LAST_CHANGE, OVER_CAPACITY,
 };
-use manifest::{IpFamily, Object, ObjectRef};
+use manifest::{IpFamily, Object};
 
 use crate::pod;
 use crate::service;
 use crate::world::{names, selector};
-use crate::{Action, Decision, Key, Propagation, World};
+use crate::{Action, Decision, Key, World};
 use subsets::{Place, repack, truncate};
 
 pub(crate) fn decide(world: &World, key: &Key) -> Decision {
     let current = world.get::<Endpoints>(&key.namespace, &key.name);
     let Some(service) = world.get::<Service>(&key.namespace, &key.name) else {
         return match current {
-            Some(endpoints) if world.synced("Service") => vec![delete(endpoints)].into(),
+            Some(endpoints) if world.synced("Service") => vec![Action::delete(&**endpoints)].into(),
             _ => Decision::default(),
         };
     };
@@ -99,18 +99,12 @@ fn place(service: &Service, spec: &ServiceSpec, pod: &Pod, places: &mut Vec<Plac
         return;
     }
     let Some(address) = address(spec, pod) else { return };
-    let (namespace, name) = names(pod);
+    let (_namespace, _name) = names(pod);
     let address = EndpointAddress {
         hostname: service::hostname(pod, names(service).1).map(str::to_owned),
         ip: address.to_string(),
         node_name: pod::node(pod).map(str::to_owned),
-        target_ref: Some(ObjectReference {
-            kind: Some("Pod".to_owned()),
-            namespace: Some(namespace.to_owned()),
-            name: Some(name.to_owned()),
-            uid: pod.metadata.uid.clone(),
-            ..ObjectReference::default()
-        }),
+        target_ref: Some(pod::target_ref(pod)),
     };
     let ready = published || pod::ready(pod);
     let ports = spec.ports.as_deref().unwrap_or_default();
@@ -142,17 +136,4 @@ fn address(spec: &ServiceSpec, pod: &Pod) -> Option<IpAddr> {
     }
     let first = pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok()?;
     service::addresses(pod, IpFamily::of(first)).next()
-}
-
-fn delete(endpoints: &Endpoints) -> Action {
-    let (namespace, name) = names(endpoints);
-    Action::Delete {
-        target: ObjectRef {
-            kind: "Endpoints",
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        },
-        uid: endpoints.metadata.uid.clone().unwrap_or_default(),
-        propagation: Propagation::Background,
-    }
 }

@@ -18,7 +18,6 @@ use manifest::labels::{
 };
 use manifest::{IpFamily, Object};
 
-use crate::endpoint_slice::delete;
 use crate::owner::controlled_by;
 use crate::world::selector;
 use crate::{Action, Context, Decision, Key, World};
@@ -48,10 +47,10 @@ pub(crate) fn decide(world: &World, key: &Key, context: &mut Context<'_>) -> Dec
         return Decision::default();
     }
     let (Some(endpoints), Some(service)) = (endpoints, service) else {
-        return existing.iter().map(|slice| delete(slice)).collect::<Vec<_>>().into();
+        return existing.iter().map(|slice| Action::delete(&**slice)).collect::<Vec<_>>().into();
     };
     if selector(service).is_some() || skipped(endpoints) {
-        return existing.iter().map(|slice| delete(slice)).collect::<Vec<_>>().into();
+        return existing.iter().map(|slice| Action::delete(&**slice)).collect::<Vec<_>>().into();
     }
 
     let mut actions = Vec::new();
@@ -91,7 +90,7 @@ pub(crate) fn decide(world: &World, key: &Key, context: &mut Context<'_>) -> Dec
         slice.metadata.name = Some(name);
         actions.push(Action::Create(Object::EndpointSlice(slice)));
     }
-    actions.extend(spare.iter().map(|slice| delete(slice)));
+    actions.extend(spare.iter().map(|slice| Action::delete(&**slice)));
     actions.into()
 }
 

@@ -3,11 +3,25 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerPort, Pod, PodCondition, PodIP};
+use k8s_openapi::api::core::v1::{ContainerPort, ObjectReference, Pod, PodCondition, PodIP};
+
+use crate::world::names;
 
 /// The pod's condition of this type.
 pub(crate) fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
     pod.status.as_ref()?.conditions.iter().flatten().find(|condition| condition.type_ == kind)
+}
+
+/// How its endpoints name it.
+pub(crate) fn target_ref(pod: &Pod) -> ObjectReference {
+    let (namespace, name) = names(pod);
+    ObjectReference {
+        kind: Some("Pod".to_owned()),
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
+        uid: pod.metadata.uid.clone(),
+        ..ObjectReference::default()
+    }
 }
 
 /// Whether its condition Ready is True.

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use manifest::{Object, ObjectRef};
+use manifest::Object;
 
 use crate::owner::{controlled_by, controller};
 use crate::world::{carries, names};
-use crate::{Action, Context, Decision, Key, Propagation, World, claim, pod};
+use crate::{Action, Context, Decision, Key, World, claim, pod};
 
 const COMPONENT: &str = "replicaset-controller";
 
@@ -59,19 +59,7 @@ fn manage(
     // Told after all that they report.
     let mut told = Vec::new();
     let mut record = |reason, message| {
-        let (namespace, name) = names(set);
-        told.push(Action::Record {
-            regarding: ObjectRef {
-                kind: "ReplicaSet",
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            },
-            uid: set.metadata.uid.clone().unwrap_or_default(),
-            warning: false,
-            reason,
-            message,
-            component: COMPONENT,
-        });
+        told.push(Action::normal(set, COMPONENT, reason, message));
     };
     let mut taken = BTreeSet::new();
     for _ in active.len()..wanted.min(active.len() + BURST_MAX) {
@@ -83,17 +71,8 @@ fn manage(
     }
     if active.len() > wanted {
         for pod in to_delete(world, set, active, (active.len() - wanted).min(BURST_MAX)) {
-            let (namespace, name) = names(&*pod);
-            actions.push(Action::Delete {
-                target: ObjectRef {
-                    kind: "Pod",
-                    namespace: namespace.to_owned(),
-                    name: name.to_owned(),
-                },
-                uid: pod.metadata.uid.clone().unwrap_or_default(),
-                propagation: Propagation::Background,
-            });
-            record("SuccessfulDelete", format!("Deleted pod: {name}"));
+            actions.push(Action::delete(&*pod));
+            record("SuccessfulDelete", format!("Deleted pod: {}", names(&*pod).1));
         }
     }
     actions.append(&mut told);

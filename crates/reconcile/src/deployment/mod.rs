@@ -10,11 +10,10 @@ mod status;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
+use manifest::Object;
 use manifest::labels::REVISION;
-use manifest::{Object, ObjectRef};
 
-use crate::world::names;
-use crate::{Action, Context, Decision, Key, Propagation, World, claim, pod};
+use crate::{Action, Context, Decision, Key, World, claim, pod};
 use sets::Sets;
 
 const COMPONENT: &str = "deployment-controller";
@@ -152,32 +151,11 @@ impl Look<'_> {
             .collect();
         idle.sort_by_key(|set| sets::revision(&set.metadata));
         for set in idle.iter().take(idle.len().saturating_sub(limit)) {
-            let (namespace, name) = names(&**set);
-            self.actions.push(Action::Delete {
-                target: ObjectRef {
-                    kind: "ReplicaSet",
-                    namespace: namespace.to_owned(),
-                    name: name.to_owned(),
-                },
-                uid: set.metadata.uid.clone().unwrap_or_default(),
-                propagation: Propagation::Background,
-            });
+            self.actions.push(Action::delete(&**set));
         }
     }
 
     fn record(&mut self, reason: &'static str, message: String) {
-        let (namespace, name) = names(self.deployment);
-        self.actions.push(Action::Record {
-            regarding: ObjectRef {
-                kind: "Deployment",
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            },
-            uid: self.deployment.metadata.uid.clone().unwrap_or_default(),
-            warning: false,
-            reason,
-            message,
-            component: COMPONENT,
-        });
+        self.actions.push(Action::normal(self.deployment, COMPONENT, reason, message));
     }
 }

@@ -1,6 +1,6 @@
 //! An endpoint from a pod, and the ports that it serves.
 
-use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, Service, ServiceSpec};
+use k8s_openapi::api::core::v1::{Node, Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions};
 use manifest::IpFamily;
 use manifest::labels::ZONE;
@@ -35,7 +35,7 @@ pub(super) fn to_endpoint(
     }
     let serving = pod::ready(pod);
     let terminating = pod::terminating(pod);
-    let (namespace, name) = names(pod);
+    let (_namespace, _name) = names(pod);
     Some(Endpoint {
         addresses,
         conditions: Some(EndpointConditions {
@@ -47,13 +47,7 @@ pub(super) fn to_endpoint(
         hints: None,
         hostname: service::hostname(pod, names(service).1).map(str::to_owned),
         node_name: pod::node(pod).map(str::to_owned),
-        target_ref: Some(ObjectReference {
-            kind: Some("Pod".to_owned()),
-            namespace: Some(namespace.to_owned()),
-            name: Some(name.to_owned()),
-            uid: pod.metadata.uid.clone(),
-            ..ObjectReference::default()
-        }),
+        target_ref: Some(pod::target_ref(pod)),
         zone: node
             .and_then(|node| node.metadata.labels.as_ref()?.get(ZONE))
             .filter(|zone| !zone.is_empty())

@@ -14,12 +14,12 @@ use k8s_openapi::api::core::v1::{Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::labels::{HEADLESS, LAST_CHANGE, SERVICE_NAME, SLICE_CONTROLLER, SLICE_MANAGED_BY};
-use manifest::{IpFamily, Object, ObjectRef};
+use manifest::{IpFamily, Object};
 
 use crate::owner::{self, controlled_by};
 use crate::service;
 use crate::world::{names, selector};
-use crate::{Action, Context, Decision, Key, Propagation, World};
+use crate::{Action, Context, Decision, Key, World};
 use endpoint::{ports_of, to_endpoint};
 use fill::fill;
 
@@ -231,22 +231,8 @@ impl Changes {
             actions.push(Action::Update(Object::EndpointSlice(slice)));
         }
         for slice in self.delete {
-            actions.push(delete(&slice));
+            actions.push(Action::delete(&*slice));
         }
         actions.into()
-    }
-}
-
-/// The deletion of a slice.
-pub(crate) fn delete(slice: &EndpointSlice) -> Action {
-    let (namespace, name) = names(slice);
-    Action::Delete {
-        target: ObjectRef {
-            kind: "EndpointSlice",
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        },
-        uid: slice.metadata.uid.clone().unwrap_or_default(),
-        propagation: Propagation::Background,
     }
 }

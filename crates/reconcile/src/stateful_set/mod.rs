@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::Pod;
+use manifest::Object;
 use manifest::labels::REVISION_HASH;
-use manifest::{Object, ObjectRef};
 
 use crate::world::names;
-use crate::{Action, Context, Decision, Key, Propagation, World, claim, hash, number, pod};
+use crate::{Action, Context, Decision, Key, World, claim, hash, number, pod};
 use identity::{identify, new_pod, ordinal};
 
 const COMPONENT: &str = "statefulset-controller";
@@ -236,36 +236,15 @@ impl<'a> Look<'a> {
     }
 
     fn delete(&mut self, pod: &Pod) {
-        let (namespace, name) = names(pod);
-        self.actions.push(Action::Delete {
-            target: ObjectRef {
-                kind: "Pod",
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            },
-            uid: pod.metadata.uid.clone().unwrap_or_default(),
-            propagation: Propagation::Background,
-        });
+        self.actions.push(Action::delete(pod));
         self.record(
             "SuccessfulDelete",
-            format!("delete Pod {name} in StatefulSet {} successful", names(self.set).1),
+            format!("delete Pod {} in StatefulSet {} successful", names(pod).1, names(self.set).1),
         );
     }
 
     fn record(&mut self, reason: &'static str, message: String) {
-        let (namespace, name) = names(self.set);
-        self.told.push(Action::Record {
-            regarding: ObjectRef {
-                kind: "StatefulSet",
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            },
-            uid: self.set.metadata.uid.clone().unwrap_or_default(),
-            warning: false,
-            reason,
-            message,
-            component: COMPONENT,
-        });
+        self.told.push(Action::normal(self.set, COMPONENT, reason, message));
     }
 
     /// Running, ready for long enough, and not on its way out.

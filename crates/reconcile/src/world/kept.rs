@@ -120,7 +120,7 @@ impl World {
 }
 
 /// What names an object.
-pub(super) fn reference<T: Kept>(object: &T) -> ObjectRef {
+pub(crate) fn reference<T: Kept>(object: &T) -> ObjectRef {
     let (namespace, name) = names(object);
     ObjectRef { kind: T::KIND, namespace: namespace.to_owned(), name: name.to_owned() }
 }

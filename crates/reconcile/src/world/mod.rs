@@ -30,7 +30,7 @@ use affected::gather;
 use index::{Groups, PairIndex, SelectorIndex};
 use kept::Indexed;
 pub use kept::{KINDS, Kept};
-pub(crate) use kept::{known, names};
+pub(crate) use kept::{known, names, reference};
 pub use store::Store;
 use tombstones::Tombstones;
 
@@ -334,7 +334,7 @@ impl World {
     }
 
     fn index<T: Indexed>(&mut self, object: &T) {
-        let reference = kept::reference(object);
+        let reference = reference(object);
         for owner in object.metadata().owner_references.iter().flatten() {
             self.dependents.insert(&owner.uid, reference.clone());
         }
@@ -342,7 +342,7 @@ impl World {
     }
 
     fn unindex<T: Indexed>(&mut self, object: &T) {
-        let reference = kept::reference(object);
+        let reference = reference(object);
         for owner in object.metadata().owner_references.iter().flatten() {
             self.dependents.remove(&owner.uid, &reference);
         }
