@@ -4,6 +4,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
 
 use crate::patch::Format;
+use crate::protobuf;
 use crate::status::{Reason, StatusError};
 
 /// The form in which objects are answered. All forms are JSON; protobuf is never made, and clients that prefer it
@@ -70,8 +71,6 @@ impl Form {
     }
 }
 
-const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
-
 fn media_type(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or("").trim())
@@ -84,16 +83,23 @@ fn unsupported(accepted: &str, got: &str) -> StatusError {
     StatusError::new(Reason::UnsupportedMediaType, message)
 }
 
-/// Checks that the body of a write is JSON; a missing content type means JSON.
-pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), StatusError> {
-    match media_type(headers) {
-        None | Some("" | "application/json") => Ok(()),
-        Some(PROTOBUF) => Err(StatusError::new(
-            Reason::UnsupportedMediaType,
-            "request bodies in protobuf are not read by this API server, only JSON: instead of a typed \
-             `kubectl create KIND`, use `kubectl create -f` or `kubectl apply -f`",
-        )),
-        Some(other) => Err(unsupported("application/json", other)),
+/// In which format the body of a write is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFormat {
+    Json,
+    Protobuf,
+}
+
+impl BodyFormat {
+    /// From the content type; a missing one means JSON.
+    pub(crate) fn sent(headers: &HeaderMap) -> Result<Self, StatusError> {
+        match media_type(headers) {
+            None | Some("" | "application/json") => Ok(Self::Json),
+            Some(protobuf::MEDIA_TYPE) => Ok(Self::Protobuf),
+            Some(other) => {
+                Err(unsupported(&format!("application/json, {}", protobuf::MEDIA_TYPE), other))
+            }
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Objects as JSON values: their metadata read and written.
 
+use http::HeaderMap;
 use manifest::kind::Kind;
 use serde_json::{Map, Value};
 
+use crate::negotiate::BodyFormat;
+use crate::protobuf;
 use crate::status::StatusError;
 
 /// Parses a request's body as JSON.
@@ -24,6 +27,23 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, StatusError> {
         Ok(value)
     } else {
         Err(StatusError::bad_request("the object provided is unrecognized (must be a JSON object)"))
+    }
+}
+
+/// Parses a request's body as an object in the format that its headers name. `expected` is apiVersion and kind for
+/// a body in protobuf that names neither.
+pub(crate) fn parse_sent(
+    headers: &HeaderMap,
+    body: &[u8],
+    expected: (&str, &str),
+) -> Result<Value, StatusError> {
+    match BodyFormat::sent(headers)? {
+        BodyFormat::Json => parse(body),
+        BodyFormat::Protobuf => protobuf::decode(body, expected).map_err(|error| {
+            StatusError::bad_request(format!(
+                "the object provided is unrecognized (must be Kubernetes' protobuf): {error}"
+            ))
+        }),
     }
 }
 

@@ -13,6 +13,7 @@ use http::Method;
 use manifest::kind::{Kind, KindId};
 
 use crate::options::{DeleteOptions, ListOptions, PatchOptions, Query, WriteOptions};
+use crate::review::Review;
 use crate::status::{Reason, StatusError};
 
 /// A part of an object that is read or written by itself.
@@ -103,6 +104,8 @@ pub struct ResourceRequest {
 pub enum Route {
     /// Objects.
     Resource(Box<ResourceRequest>),
+    /// A question about the client itself, asked by creating a review.
+    Review(&'static Review),
     /// Anything above resources: discovery, version, schemas, health. The path without its trailing slash.
     Document,
 }
@@ -142,6 +145,14 @@ impl Route {
             [plural, name, part] => (None, plural, Some(name), Some(part)),
             _ => return Err(StatusError::unknown_resource()),
         };
+        if let (None, None, Some(review)) =
+            (namespace, name, Review::by_resource(group, version, plural))
+        {
+            return match *method {
+                Method::POST => Ok(Self::Review(review)),
+                _ => Err(StatusError::method_not_allowed()),
+            };
+        }
         let kind =
             Kind::by_resource(group, version, plural).ok_or_else(StatusError::unknown_resource)?;
         let query = Query::parse(query)?;

@@ -16,12 +16,13 @@ use crate::allocate::CidrError;
 use crate::body::{self, Body, error_response, full, json_response};
 use crate::config::Config;
 use crate::discovery::{self, Document};
-use crate::negotiate::{self, Form};
+use crate::negotiate::{self, BodyFormat, Form};
 use crate::object;
 use crate::options::Query;
 use crate::registry::{Registry, Subject, Written};
 use crate::render::Rendering;
 use crate::request::{ResourceRequest, Route, Subresource, Verb};
+use crate::review::Review;
 use crate::status::StatusError;
 use crate::store::Store;
 use crate::table::IncludeObject;
@@ -67,6 +68,10 @@ impl ApiServer {
         let answer = match Route::parse(&parts.method, parts.uri.path(), query) {
             Ok(Route::Resource(resource)) => match body::read(body).await {
                 Ok(body) => self.answer(*resource, query, &parts.headers, body).await,
+                Err(error) => Err(error),
+            },
+            Ok(Route::Review(review)) => match body::read(body).await {
+                Ok(body) => answer_review(review, &parts.headers, &body),
                 Err(error) => Err(error),
             },
             Ok(Route::Document) => document(&parts.method, parts.uri.path(), &parts.headers),
@@ -224,23 +229,21 @@ async fn write(
 ) -> Result<Written, StatusError> {
     let ResourceRequest { kind, namespace, verb } = request;
     let place = namespace.as_deref().unwrap_or("");
-    let json = || {
-        negotiate::require_json(headers)?;
-        object::parse(body)
-    };
+    let sent = || object::parse_sent(headers, body, (kind.api_version(), kind.kind));
+    let sent_as = |expected| object::parse_sent(headers, body, expected);
     match verb {
         Verb::Create(options) => {
-            registry.create(kind, namespace.as_deref(), json()?, options).await
+            registry.create(kind, namespace.as_deref(), sent()?, options).await
         }
         Verb::Update { name, part, options } => {
             let subject = Subject { kind, namespace: place, name: &name };
             match part {
-                None => registry.replace(subject, false, json()?, options).await,
+                None => registry.replace(subject, false, sent()?, options).await,
                 Some(Subresource::Status) => {
-                    registry.replace(subject, true, json()?, options).await
+                    registry.replace(subject, true, sent()?, options).await
                 }
                 Some(Subresource::Scale) => {
-                    registry.replace_scale(subject, &json()?, options).await
+                    registry.replace_scale(subject, &sent_as(SCALE)?, options).await
                 }
             }
         }
@@ -266,21 +269,43 @@ async fn write(
             let options = delete_options(options, headers, body)?;
             registry.delete_collection(kind, namespace.as_deref(), &list, &options).await
         }
-        Verb::Bind { name, options } => registry.bind(place, &name, &json()?, options).await,
-        Verb::Finalize { name, options } => registry.finalize(&name, json()?, options).await,
+        Verb::Bind { name, options } => {
+            registry.bind(place, &name, &sent_as(BINDING)?, options).await
+        }
+        Verb::Finalize { name, options } => registry.finalize(&name, sent()?, options).await,
         Verb::Get { .. } | Verb::List(_) | Verb::Watch(_) => Err(StatusError::method_not_allowed()),
     }
 }
+
+/// What bodies in protobuf are where they are not of the path's kind.
+const SCALE: (&str, &str) = ("autoscaling/v1", "Scale");
+const BINDING: (&str, &str) = ("v1", "Binding");
 
 fn delete_options(
     options: crate::options::DeleteOptions,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<crate::options::DeleteOptions, StatusError> {
-    if !body.is_empty() {
-        negotiate::require_json(headers)?;
+    if body.is_empty() {
+        return Ok(options);
     }
-    options.merge_body(body)
+    match BodyFormat::sent(headers)? {
+        BodyFormat::Json => options.merge_body(body),
+        BodyFormat::Protobuf => {
+            let body = object::parse_sent(headers, body, ("v1", "DeleteOptions"))?;
+            options.merge_body(&body::to_bytes(&body))
+        }
+    }
+}
+
+/// Answers a question about the client itself.
+fn answer_review(
+    review: &Review,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response<Body>, StatusError> {
+    let asked = object::parse_sent(headers, body, (review.api_version, review.kind))?;
+    Ok(json_response(StatusCode::CREATED, body::to_bytes(&review.answer(asked)?)))
 }
 
 /// Answers what lies above resources: health, discovery, version, schemas.

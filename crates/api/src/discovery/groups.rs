@@ -1,6 +1,6 @@
 //! The groups, in discovery's plain and aggregated forms.
 
-use super::{group_version, kinds, resources, versions};
+use super::{group_version, kinds, resources, reviews, versions};
 use serde_json::{Value, json};
 
 /// `/api`: the versions of the core group.
@@ -54,8 +54,9 @@ fn group_discovery(group: &str) -> Value {
     let versions: Vec<Value> = versions(group)
         .into_iter()
         .map(|version| {
-            let resources: Vec<Value> =
-                kinds(group, version).into_iter().map(resources::aggregated).collect();
+            let kinds = kinds(group, version).into_iter().map(resources::aggregated);
+            let reviews = reviews(group, version).into_iter().map(resources::aggregated_review);
+            let resources: Vec<Value> = kinds.chain(reviews).collect();
             json!({"version": version, "freshness": "Current", "resources": resources})
         })
         .collect();

@@ -8,7 +8,7 @@
 //! | `/version` | the Kubernetes version whose behaviour is followed |
 //! | `/openapi/v3`, `/openapi/v3/api/v1`, `/openapi/v3/apis/G/V` | OpenAPI 3: the index, and a small document each |
 //!
-//! Everything is derived from [`Kind::all`]. There is no `/openapi/v2`: kubectl does without where it finds v3.
+//! Everything is derived from [`Kind::all`] and [`Review::all`]. There is no `/openapi/v2`: kubectl does without where it finds v3.
 
 mod groups;
 mod openapi;
@@ -17,6 +17,8 @@ mod version;
 
 use manifest::kind::Kind;
 use serde_json::Value;
+
+use crate::review::{self, Review};
 
 /// A document and its media type.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +89,11 @@ fn named_groups() -> Vec<&'static str> {
             groups.push(kind.group);
         }
     }
+    for review in Review::all() {
+        if !groups.contains(&review.group) {
+            groups.push(review.group);
+        }
+    }
     groups
 }
 
@@ -98,6 +105,9 @@ fn versions(group: &str) -> Vec<&'static str> {
             versions.push(kind.version);
         }
     }
+    if versions.is_empty() && Review::all().iter().any(|review| review.group == group) {
+        versions.push(review::VERSION);
+    }
     versions
 }
 
@@ -107,6 +117,12 @@ fn kinds(group: &str, version: &str) -> Vec<&'static Kind> {
         Kind::all().iter().filter(|kind| kind.group == group && kind.version == version).collect();
     kinds.sort_by_key(|kind| kind.plural);
     kinds
+}
+
+/// The reviews of a group and version.
+fn reviews(group: &str, version: &str) -> Vec<&'static Review> {
+    let of_group = |review: &&Review| review.group == group && version == review::VERSION;
+    Review::all().iter().filter(of_group).collect()
 }
 
 /// `v1` or `apps/v1`.

@@ -7,9 +7,11 @@
 //! from these schemas, which carry no merge keys, and lists would be replaced that should be merged. Without it
 //! kubectl builds the same strategic patches from the merge keys that it has built in.
 
-use super::{kinds, named_groups, root_path, versions};
+use super::{group_version, kinds, named_groups, reviews, root_path, versions};
 use manifest::kind::Kind;
 use serde_json::{Map, Value, json};
+
+use crate::review::Review;
 
 /// `/openapi/v3`: where the document of each group and version is.
 ///
@@ -32,7 +34,8 @@ pub(super) fn index() -> Value {
 /// The document of a group and version; `None` when nothing is served there.
 pub(super) fn document(group: &str, version: &str) -> Option<Value> {
     let kinds = kinds(group, version);
-    if kinds.is_empty() {
+    let reviews = reviews(group, version);
+    if kinds.is_empty() && reviews.is_empty() {
         return None;
     }
     let (mut paths, mut schemas) = (Map::new(), Map::new());
@@ -41,7 +44,13 @@ pub(super) fn document(group: &str, version: &str) -> Option<Value> {
             object_path(kind),
             json!({"parameters": path_parameters(kind), "patch": patch(kind)}),
         );
-        schemas.insert(schema_name(kind), schema(kind));
+        schemas.insert(
+            schema_name(kind.group, kind.version, kind.kind),
+            schema(kind.group, kind.version, kind.kind),
+        );
+    }
+    for Review { group, kind, .. } in reviews {
+        schemas.insert(schema_name(group, version, kind), schema(group, version, kind));
     }
     Some(json!({
         "openapi": "3.0.0",
@@ -84,38 +93,38 @@ fn patch(kind: &Kind) -> Value {
         "responses": {
             "200": {
                 "description": "The whole object after the change.",
-                "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{}", schema_name(kind))}}},
+                "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{}", schema_name(kind.group, kind.version, kind.kind))}}},
             },
         },
         "x-kubernetes-action": "patch",
-        "x-kubernetes-group-version-kind": type_extension(kind),
+        "x-kubernetes-group-version-kind": type_extension(kind.group, kind.version, kind.kind),
     })
 }
 
 /// The kind's name among the schemas, as Kubernetes forms it: the group's first label, the version, the kind.
-fn schema_name(kind: &Kind) -> String {
-    let group = kind.group.split('.').next().unwrap_or_default();
+fn schema_name(group: &str, version: &str, kind: &str) -> String {
+    let group = group.split('.').next().unwrap_or_default();
     let group = if group.is_empty() { "core" } else { group };
-    format!("io.k8s.api.{group}.{}.{}", kind.version, kind.kind)
+    format!("io.k8s.api.{group}.{version}.{kind}")
 }
 
-fn schema(kind: &Kind) -> Value {
+fn schema(group: &str, version: &str, kind: &str) -> Value {
     let text = |description: &str| json!({"type": "string", "description": description});
     json!({
         "type": "object",
-        "description": format!("A {} of {}.", kind.kind, kind.api_version()),
+        "description": format!("A {kind} of {}.", group_version(group, version)),
         "properties": {
             "apiVersion": text("The group and version of this object."),
             "kind": text("The kind of this object."),
             "metadata": {"type": "object", "description": "The standard metadata of an object."},
         },
-        "x-kubernetes-group-version-kind": [type_extension(kind)],
+        "x-kubernetes-group-version-kind": [type_extension(group, version, kind)],
         "x-kubernetes-preserve-unknown-fields": true,
     })
 }
 
-fn type_extension(kind: &Kind) -> Value {
-    json!({"group": kind.group, "version": kind.version, "kind": kind.kind})
+fn type_extension(group: &str, version: &str, kind: &str) -> Value {
+    json!({"group": group, "version": version, "kind": kind})
 }
 
 /// FNV-1a, 64 bits: tells documents apart, promises nothing against an attacker.

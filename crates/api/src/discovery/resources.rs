@@ -1,8 +1,10 @@
 //! The resources of a group and version, in discovery's plain and aggregated forms.
 
-use super::{group_version, kinds};
+use super::{group_version, kinds, reviews};
 use manifest::kind::{Kind, KindId};
 use serde_json::{Map, Value, json};
+
+use crate::review::{Review, VERSION};
 
 /// What may be done with every resource.
 const VERBS: [&str; 8] =
@@ -62,10 +64,12 @@ fn subresources(kind: &Kind) -> Vec<Subresource> {
 /// An `APIResourceList`; `None` when nothing is served there.
 pub(super) fn list(group: &str, version: &str) -> Option<Value> {
     let kinds = kinds(group, version);
-    if kinds.is_empty() {
+    let reviews = reviews(group, version);
+    if kinds.is_empty() && reviews.is_empty() {
         return None;
     }
-    let resources: Vec<Value> = kinds.into_iter().flat_map(plain).collect();
+    let reviews = reviews.into_iter().map(plain_review);
+    let resources: Vec<Value> = kinds.into_iter().flat_map(plain).chain(reviews).collect();
     Some(json!({
         "kind": "APIResourceList",
         "apiVersion": "v1",
@@ -101,6 +105,28 @@ fn plain(kind: &Kind) -> Vec<Value> {
         resources.push(resource);
     }
     resources
+}
+
+/// A review's `APIResource`.
+fn plain_review(review: &Review) -> Value {
+    json!({
+        "name": review.plural,
+        "singularName": review.singular,
+        "namespaced": false,
+        "kind": review.kind,
+        "verbs": ["create"],
+    })
+}
+
+/// A review's `APIResourceDiscovery`.
+pub(super) fn aggregated_review(review: &Review) -> Value {
+    json!({
+        "resource": review.plural,
+        "responseKind": {"group": review.group, "version": VERSION, "kind": review.kind},
+        "scope": "Cluster",
+        "singularResource": review.singular,
+        "verbs": ["create"],
+    })
 }
 
 /// An `APIResourceDiscovery`.

@@ -88,7 +88,15 @@ fn groups() {
     let list = body("/apis");
     let names: BTreeSet<&str> =
         list["groups"].as_array().unwrap().iter().map(|g| g["name"].as_str().unwrap()).collect();
-    assert_eq!(names, BTreeSet::from(["apps", "discovery.k8s.io"]));
+    assert_eq!(
+        names,
+        BTreeSet::from([
+            "apps",
+            "authentication.k8s.io",
+            "authorization.k8s.io",
+            "discovery.k8s.io"
+        ])
+    );
 }
 
 /// The resources of a plain list: name, kind, short names.
@@ -151,6 +159,13 @@ fn resources_and_their_subresources() {
         ]
     );
     assert_eq!(resources("/apis/discovery.k8s.io/v1"), ["endpointslices EndpointSlice"]);
+    assert_eq!(
+        resources("/apis/authorization.k8s.io/v1"),
+        [
+            "selfsubjectaccessreviews SelfSubjectAccessReview",
+            "selfsubjectrulesreviews SelfSubjectRulesReview",
+        ]
+    );
     let list = body("/apis/apps/v1");
     assert_eq!(
         (&list["kind"], &list["groupVersion"]),
