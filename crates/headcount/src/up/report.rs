@@ -1,6 +1,6 @@
 //! What people read when the cluster has settled: its Services, and how to ask.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,10 +19,11 @@ const ROWS_MAX: usize = 20;
 /// A Service's name with the endpoints that its slices carry.
 type Endpoints = BTreeMap<(String, String), Count>;
 
-#[derive(Clone, Copy, Default)]
+/// Endpoints by name: a pod with an address of each family is in two slices, and is one endpoint.
+#[derive(Default)]
 struct Count {
-    ready: usize,
-    all: usize,
+    ready: BTreeSet<String>,
+    all: BTreeSet<String>,
 }
 
 /// The table of Services, and commands to try, from what the API says now.
@@ -64,9 +65,12 @@ fn count(slices: &[EndpointSlice]) -> Endpoints {
         let count =
             endpoints.entry((slice.namespace().unwrap_or_default(), service.clone())).or_default();
         for endpoint in slice.endpoints.iter().flatten() {
-            count.all += 1;
-            count.ready +=
-                usize::from(endpoint.conditions.as_ref().and_then(|c| c.ready).unwrap_or(true));
+            let target = endpoint.target_ref.as_ref().and_then(|target| target.name.as_ref());
+            let Some(name) = target.or(endpoint.addresses.first()) else { continue };
+            count.all.insert(name.clone());
+            if endpoint.conditions.as_ref().and_then(|c| c.ready).unwrap_or(true) {
+                count.ready.insert(name.clone());
+            }
         }
     }
     endpoints
@@ -74,7 +78,7 @@ fn count(slices: &[EndpointSlice]) -> Endpoints {
 
 fn ready(service: &Service, endpoints: &Endpoints) -> usize {
     let name = (service.namespace().unwrap_or_default(), service.name_any());
-    endpoints.get(&name).map_or(0, |count| count.ready)
+    endpoints.get(&name).map_or(0, |count| count.ready.len())
 }
 
 fn table(services: &[Service], endpoints: &Endpoints) -> String {
@@ -84,7 +88,8 @@ fn table(services: &[Service], endpoints: &Endpoints) -> String {
     for service in services.iter().take(ROWS_MAX) {
         let namespace = service.namespace().unwrap_or_default();
         let name = service.name_any();
-        let count = endpoints.get(&(namespace.clone(), name.clone())).copied().unwrap_or_default();
+        let none = Count::default();
+        let count = endpoints.get(&(namespace.clone(), name.clone())).unwrap_or(&none);
         let shape = Shape::of(service);
         table.add_row(
             [namespace, name, shape.name().to_owned(), shape.answers(), shape.ready(count)]
@@ -145,11 +150,22 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn ready(&self, Count { ready, all }: Count) -> String {
+    fn ready(&self, Count { ready, all }: &Count) -> String {
         match self {
             Self::ExternalName(_) => "-".to_owned(),
-            Self::ClusterIp { .. } | Self::Headless { .. } => format!("{ready} of {all}"),
+            Self::ClusterIp { .. } | Self::Headless { .. } => {
+                format!("{} of {}", ready.len(), all.len())
+            }
         }
+    }
+}
+
+/// The type of the records that hold a Service's addresses, or those of its endpoints.
+fn address_type(service: &Service) -> &'static str {
+    let families = service.spec.as_ref().and_then(|spec| spec.ip_families.as_deref());
+    match families.and_then(<[String]>::first).map(String::as_str) {
+        Some("IPv6") => "AAAA",
+        _ => "A",
     }
 }
 
@@ -182,7 +198,7 @@ fn ways_to_ask(
         .filter(own)
         .find(|service| matches!(Shape::of(service), Shape::Headless { .. }));
     if let Some(service) = headless {
-        ways.push(("the peers' addresses", dig("A", &full(service))));
+        ways.push(("the peers' addresses", dig(address_type(service), &full(service))));
         let peer =
             pods.iter().filter(|pod| pod.namespace() == service.namespace()).find_map(|pod| {
                 let spec = pod.spec.as_ref()?;
@@ -190,7 +206,8 @@ fn ways_to_ask(
                     .then_some(spec.hostname.as_deref()?)
             });
         if let Some(peer) = peer {
-            ways.push(("one peer by its name", dig("A", &format!("{peer}.{}", full(service)))));
+            let peer = format!("{peer}.{}", full(service));
+            ways.push(("one peer by its name", dig(address_type(service), &peer)));
         }
         if service.spec.as_ref().is_some_and(|spec| spec.ports.iter().flatten().next().is_some()) {
             ways.push(("their ports", dig("SRV", &full(service))));
@@ -203,10 +220,11 @@ fn ways_to_ask(
         ways.push(("the alias", dig("CNAME", &full(service))));
     }
     if let Some(service) = other(|shape| matches!(shape, Shape::ClusterIp { .. })) {
-        ways.push(("the virtual address", dig("A", &full(service))));
+        ways.push(("the virtual address", dig(address_type(service), &full(service))));
     }
-    if ways.is_empty() {
-        ways.push(("the API's own Service", dig("A", "kubernetes.default")));
+    let kubernetes = services.iter().find(|service| full(service) == "kubernetes.default");
+    if let (true, Some(service)) = (ways.is_empty(), kubernetes) {
+        ways.push(("the API's own Service", dig(address_type(service), &full(service))));
     }
     ways
 }
@@ -218,5 +236,68 @@ fn quote(text: &str) -> String {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn service(name: &str, families: &[&str]) -> Service {
+        serde_json::from_value(json!({
+            "metadata": { "name": name, "namespace": "default" },
+            "spec": { "clusterIPs": ["None"], "ipFamilies": families, "ports": [{ "port": 80 }] },
+        }))
+        .expect("a Service")
+    }
+
+    fn slice(endpoints: &Value) -> EndpointSlice {
+        serde_json::from_value(json!({
+            "metadata": { "namespace": "default", "labels": { "kubernetes.io/service-name": "web" } },
+            "addressType": "IPv4",
+            "endpoints": endpoints,
+        }))
+        .expect("an EndpointSlice")
+    }
+
+    #[test]
+    fn a_pod_of_two_families_is_one_endpoint() {
+        let check = |slices: &[Value], expected: &str| {
+            let slices: Vec<_> = slices.iter().map(slice).collect();
+            let endpoints = count(&slices);
+            let none = Count::default();
+            let counted = endpoints.get(&("default".to_owned(), "web".to_owned())).unwrap_or(&none);
+            let service = service("web", &["IPv4"]);
+            assert_eq!(Shape::of(&service).ready(counted), expected);
+        };
+        let pod = |name: &str, address: &str, ready: bool| {
+            json!({
+                "addresses": [address],
+                "conditions": { "ready": ready },
+                "targetRef": { "kind": "Pod", "name": name },
+            })
+        };
+        check(&[], "0 of 0");
+        check(&[json!([pod("a", "10.0.0.1", true), pod("b", "10.0.0.2", false)])], "1 of 2");
+        check(&[json!([pod("a", "10.0.0.1", true)]), json!([pod("a", "fd00::1", true)])], "1 of 1");
+        check(&[json!([{ "addresses": ["10.0.0.1"] }, { "addresses": ["10.0.0.2"] }])], "2 of 2");
+    }
+
+    #[test]
+    fn the_commands_ask_for_the_family_that_there_is() {
+        let check = |families: &[&str], expected: &str| {
+            let dns = "127.0.0.1:1053".parse().expect("an address");
+            let domain = Name::parse("cluster.local").expect("a name");
+            let ways = ways_to_ask(&[service("web", families)], &[], dns, &domain);
+            let expected =
+                format!("dig @127.0.0.1 -p 1053 +short {expected} web.default.svc.cluster.local");
+            assert_eq!(ways[0].1, expected);
+        };
+        check(&["IPv4"], "A");
+        check(&["IPv6"], "AAAA");
+        check(&["IPv4", "IPv6"], "A");
+        check(&["IPv6", "IPv4"], "AAAA");
+        check(&[], "A");
     }
 }
