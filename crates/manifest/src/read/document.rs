@@ -36,7 +36,9 @@ impl Document {
     /// Where a field such as `spec.ports[0].port` is: its value, or its key where the value is an object or a
     /// list. If there is no such field, the place of the nearest parent that exists.
     pub fn position(&self, field: &str) -> Position {
-        self.root.position(field)
+        // What is wrong with the one address is said of the list that defaulting makes of it.
+        let one = field.starts_with("spec.clusterIPs") && !self.has("spec.clusterIPs");
+        self.root.position(if one { "spec.clusterIP" } else { field })
     }
 
     /// Whether the author wrote this field.

@@ -364,6 +364,7 @@ spec:
     name: web
   - {port: 81, name: \"x\"}
   selector:
+  clusterIP: None
 ",
     );
     let at = |field| {
@@ -382,6 +383,8 @@ spec:
     assert_eq!(at("spec.ports[2].name"), (9, 3));
     assert_eq!(at("spec.selector"), (13, 3));
     assert_eq!(at("spec.selector.app"), (13, 3));
+    assert_eq!(at("spec.clusterIP"), (14, 14));
+    assert_eq!(at("spec.clusterIPs[0]"), (14, 14), "what defaulting made of it");
     assert_eq!(at("status.x"), (2, 1));
 }
 
