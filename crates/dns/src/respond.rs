@@ -236,7 +236,11 @@ fn extended_error(mode: EdeMode, answer: &Answer) -> Option<ExtendedError> {
     };
     match (mode, answer, answer.reason()) {
         (EdeMode::Off, _, _) => None,
-        (_, Answer::NotOurs, _) => {
+        (EdeMode::Text, Answer::NotOurs, _) => {
+            let text = "the name is outside the zones served here, and nothing is forwarded";
+            Some(ExtendedError { code: NOT_AUTHORITATIVE, text: text.to_owned() })
+        }
+        (EdeMode::Code, Answer::NotOurs, _) => {
             Some(ExtendedError { code: NOT_AUTHORITATIVE, text: String::new() })
         }
         (_, _, Some(reason)) => Some(ExtendedError { code: reason.ede_code(), text: text(reason) }),
