@@ -237,7 +237,15 @@ fn object_verb(
         {
             return Err(StatusError::new(
                 Reason::NotImplemented,
-                format!("the subresource {}/{part} is not served by this API server", kind.plural),
+                format!(
+                    "the subresource {}/{part} is not served by this API server{}",
+                    kind.plural,
+                    match (kind.id, part) {
+                        (KindId::Pod, "log" | "exec" | "attach" | "portforward") =>
+                            ": its pods are simulated and have no process",
+                        _ => "",
+                    }
+                ),
             ));
         }
         Some(_) => return Err(StatusError::unknown_resource()),

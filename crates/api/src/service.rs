@@ -325,6 +325,12 @@ fn document(
         return Ok(response);
     }
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if path == "/openapi/v2" && accept.contains("protobuf") {
+        let mut response = Response::new(full(discovery::OPENAPI_V2));
+        let media_type = HeaderValue::from_static(discovery::OPENAPI_V2_MEDIA_TYPE);
+        response.headers_mut().insert(CONTENT_TYPE, media_type);
+        return Ok(response);
+    }
     let Document { content_type, body } =
         discovery::document(path, accept).ok_or_else(StatusError::unknown_resource)?;
     let mut response = json_response(StatusCode::OK, body::to_bytes(&body));

@@ -8,7 +8,8 @@
 //! | `/version` | the Kubernetes version whose behaviour is followed |
 //! | `/openapi/v3`, `/openapi/v3/api/v1`, `/openapi/v3/apis/G/V` | OpenAPI 3: the index, and a small document each |
 //!
-//! Everything is derived from [`Kind::all`] and [`Review::all`]. There is no `/openapi/v2`: kubectl does without where it finds v3.
+//! Everything is derived from [`Kind::all`] and [`Review::all`]. `/openapi/v2` is empty ([`OPENAPI_V2`]): kubectl does
+//! without where it finds v3.
 
 mod groups;
 mod openapi;
@@ -28,6 +29,8 @@ pub struct Document {
     /// The document.
     pub body: Value,
 }
+
+pub use openapi::{V2 as OPENAPI_V2, V2_MEDIA_TYPE as OPENAPI_V2_MEDIA_TYPE};
 
 const JSON: &str = "application/json";
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";

@@ -325,3 +325,14 @@ fn paths_are_those_that_are_served() {
         ["/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/{name}"]
     );
 }
+
+#[test]
+fn openapi_v2_is_a_document_without_a_path() {
+    // Document.swagger (1), Document.info (2) with Info.title (1) and Info.version (2), of gnostic's OpenAPIv2.proto.
+    let field = |number: u8, text: &[u8]| {
+        let length = u8::try_from(text.len()).expect("a short text");
+        [&[number << 3 | 2, length], text].concat()
+    };
+    let info = [field(1, b"Kubernetes"), field(2, b"unversioned")].concat();
+    assert_eq!(super::OPENAPI_V2, [field(1, b"2.0"), field(2, &info)].concat());
+}
