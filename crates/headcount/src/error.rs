@@ -39,16 +39,24 @@ impl Error {
 
     /// What failed, followed by the causes behind it.
     pub(crate) fn caused(what: impl Display, cause: &(dyn StdError + 'static)) -> Self {
-        let mut message = format!("{what}: {cause}");
-        let mut next = cause.source();
-        while let Some(source) = next {
-            let text = source.to_string();
+        Self::new(format!("{what}: {}", Self::of(cause).message))
+    }
+
+    /// An error that says what failed by itself, with the causes behind it.
+    pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
+        let mut message = String::new();
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let (text, source) = match error.downcast_ref::<kube::Error>() {
+                // What the API says, rather than the whole of its answer.
+                Some(kube::Error::Api(status)) => (status.message.clone(), None),
+                _ => (error.to_string(), error.source()),
+            };
             // Many errors print their source as part of themselves.
             if !message.contains(&text) {
-                message.push_str(": ");
-                message.push_str(&text);
+                message = if message.is_empty() { text } else { format!("{message}: {text}") };
             }
-            next = source.source();
+            next = source;
         }
         Self::new(message)
     }
@@ -64,5 +72,38 @@ impl Error {
         if let Some(hint) = &self.hint {
             eprintln!("  help: {hint}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Outer<E>(E);
+
+    impl<E> Display for Outer<E> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("could not create node-3")
+        }
+    }
+
+    impl<E: StdError + 'static> StdError for Outer<E> {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    fn check(error: &(dyn StdError + 'static), expected: &str) {
+        assert_eq!(Error::of(error).message, expected);
+    }
+
+    #[test]
+    fn causes_follow_once_each_and_a_refusal_is_what_the_api_says() {
+        let io = || std::io::Error::other("no space");
+        check(&Outer(io()), "could not create node-3: no space");
+        check(&Outer(Outer(io())), "could not create node-3: no space");
+        let status = kube::core::Status::failure("the disk is full", "InternalError").boxed();
+        check(&Outer(kube::Error::Api(status)), "could not create node-3: the disk is full");
     }
 }

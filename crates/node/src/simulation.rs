@@ -40,7 +40,7 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A node could not be created.
-    #[error("could not create {node}: {error}")]
+    #[error("could not create {node}")]
     Node {
         /// The node's name.
         node: String,

@@ -16,15 +16,21 @@ pub(super) struct Reading {
     pub(super) problems: Vec<Problem>,
     /// Files that could not be read at all: name and reason.
     pub(super) unreadable: Vec<(String, std::io::Error)>,
+    /// Files that have no document.
+    pub(super) empty: Vec<String>,
 }
 
 impl Reading {
     pub(super) fn new(files: Vec<File>, namespace: &str) -> Self {
-        let (mut documents, mut problems, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut documents, mut problems) = (Vec::new(), Vec::new());
+        let (mut unreadable, mut empty) = (Vec::new(), Vec::new());
         for File { name, content } in files {
             match content {
                 Ok(bytes) => {
                     let (read, wrong) = manifest::read::read_bytes(&name, &bytes);
+                    if read.is_empty() && wrong.is_empty() {
+                        empty.push(name);
+                    }
                     documents.extend(read);
                     problems.extend(wrong);
                 }
@@ -36,7 +42,7 @@ impl Reading {
         problems.sort_by(|a, b| (&a.source, a.position()).cmp(&(&b.source, b.position())));
         // A namespace may be in a later file than what is in it.
         objects.sort_by_key(|object| object.reference.kind != "Namespace");
-        Self { objects, problems, unreadable }
+        Self { objects, problems, unreadable, empty }
     }
 
     /// Prints what is wrong on stderr; true when something is, notes aside.
@@ -46,6 +52,9 @@ impl Reading {
         }
         for problem in &self.problems {
             eprintln!("{problem}");
+        }
+        for name in &self.empty {
+            eprintln!("{name}: note: no object in it");
         }
         !self.unreadable.is_empty() || self.problems.iter().any(Problem::is_error)
     }
@@ -104,17 +113,23 @@ fn refusal(object: &Checked, error: &ApplyError) -> Vec<Problem> {
     let document = &object.document;
     let causes = error.causes();
     if causes.is_empty() {
-        return vec![Problem::error(
-            &document.source,
-            document.start(),
-            format!("{}: {error}", title(object)),
-        )];
+        let told = format!("{}: {error}", title(object));
+        let namespace = &object.reference.namespace;
+        let missing = error.to_string() == format!("namespaces \"{namespace}\" not found");
+        let help = missing
+            .then(|| format!("apply a manifest of kind Namespace named {namespace} with it"));
+        return vec![Problem::error(&document.source, document.start(), told).with_help(help)];
     }
     causes
         .iter()
         .map(|cause| {
+            let help = cause
+                .message
+                .contains("not configured for dual-stack")
+                .then(|| "give --pod-cidr and --service-cidr one range of each family".to_owned());
             Problem::error(&document.source, document.position(&cause.field), cause.message.clone())
                 .in_field(cause.field.clone())
+                .with_help(help)
         })
         .collect()
 }

@@ -19,8 +19,13 @@ impl Folder {
             None => default_path()?,
         };
         create_private(&path).map_err(|error| {
-            Error::caused(format_args!("could not make the data folder {}", path.display()), &error)
-                .hint("name another folder with --data-dir, or keep nothing with --ephemeral")
+            let what = format!("could not make the data folder {}", path.display());
+            let told = if error.kind() == io::ErrorKind::AlreadyExists {
+                Error::new(format!("{what}: there is a file of that name"))
+            } else {
+                Error::caused(what, &error)
+            };
+            told.hint("name another folder with --data-dir, or keep nothing with --ephemeral")
         })?;
         Ok(Self { path, ephemeral: false })
     }

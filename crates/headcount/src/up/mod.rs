@@ -41,11 +41,11 @@ pub(crate) struct Up {
     ephemeral: bool,
 
     /// Where the Kubernetes API listens (HTTPS); port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6443")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6443", value_parser = listen_address)]
     api_listen: SocketAddr,
 
     /// Where DNS listens (UDP and TCP); port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1053")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1053", value_parser = listen_address)]
     dns_listen: SocketAddr,
 
     /// The zone that the cluster's names are in
@@ -82,6 +82,13 @@ Examples:
   headcount up --ephemeral -f examples/redis     # try something, leave nothing behind
   headcount up                                   # the cluster of last time, from its data folder
   kubectl annotate pod redis-1 headcount.dev/ready=false    # play \"not ready\": redis-1 leaves the answers";
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "an address to listen on is an IP address and a port, such as 127.0.0.1:1053 or [::1]:1053"
+            .to_owned()
+    })
+}
 
 fn cluster_domain(text: &str) -> Result<Name, String> {
     let name = Name::parse(text).map_err(|error| error.to_string())?;

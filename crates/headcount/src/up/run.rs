@@ -117,7 +117,8 @@ impl Running {
         let (writer, reader) = directory::new(zone(up, dns_addresses.clone(), first_serial));
         let config = dns::Config { ede: dns::EdeMode::Text, ..dns::Config::default() };
         let dns = dns::Server::bind(&[up.dns_listen], config, reader).map_err(|error| {
-            Error::new(error.to_string()).hint("name another address with --dns-listen")
+            Error::of(&error)
+                .hint("stop what listens there, or name another address with --dns-listen")
         })?;
 
         let server = ApiServer::new(store, api::Config::new(services, api_address))
@@ -131,7 +132,11 @@ impl Running {
         let controllers = Controllers::start(&mut watches);
         let nodes = node::Config { nodes: up.nodes, pod_ranges: up.pod_cidr.ranges().to_vec() };
         let simulation = Simulation::start(&mut watches, &nodes).await.map_err(|error| {
-            Error::caused("could not simulate the nodes", &error).hint("see --nodes and --pod-cidr")
+            let told = Error::caused("could not simulate the nodes", &error);
+            match error {
+                node::StartError::Config(_) => told.hint("change --nodes or --pod-cidr"),
+                node::StartError::Node { .. } => told,
+            }
         })?;
         cluster::bootstrap(&client, &dns_addresses).await.map_err(|error| {
             Error::caused("could not create the Service of the cluster's DNS", &error)
@@ -146,6 +151,8 @@ impl Running {
 
         let kubeconfig =
             up.write_kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
+        // The line that is printed is for other terminals, in other folders.
+        let kubeconfig = std::path::absolute(&kubeconfig).unwrap_or(kubeconfig);
         let running = Self {
             client,
             watches: watches.start(),
