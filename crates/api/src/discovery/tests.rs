@@ -334,5 +334,5 @@ fn openapi_v2_is_a_document_without_a_path() {
         [&[number << 3 | 2, length], text].concat()
     };
     let info = [field(1, b"Kubernetes"), field(2, b"unversioned")].concat();
-    assert_eq!(super::OPENAPI_V2, [field(1, b"2.0"), field(2, &info)].concat());
+    assert_eq!(OPENAPI_V2, [field(1, b"2.0"), field(2, &info)].concat());
 }
