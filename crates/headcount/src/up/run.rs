@@ -31,7 +31,11 @@ pub(super) async fn run(up: Up) -> Result<Exit, Error> {
     let started = Instant::now();
     // From here on a signal ends the start in order, too.
     let mut stop = std::pin::pin!(stop_signal()?);
-    let reading = Reading::new(manifests::read(&up.filenames)?, &up.namespace);
+    let files = tokio::select! {
+        files = manifests::read(up.filenames.clone()) => files?,
+        signal = &mut stop => return Ok(stopped_early(signal)),
+    };
+    let reading = Reading::new(files, &up.namespace);
     let mut findings = reading.report();
 
     let running = tokio::select! {

@@ -166,3 +166,23 @@ fn an_interrupt_stops_it_cleanly() {
     let (status, _) = up.wait();
     assert_eq!(status.code(), Some(0));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_wait_for_manifests_that_never_come() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let pipe = home.path().join("pipe.yaml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    let child = crate::support::headcount(home.path())
+        .args(["up", "--ephemeral", "-f", text(&pipe)])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("headcount starts");
+    // Opens once headcount has it open as well, and is never written to.
+    let _writer = std::fs::File::options().write(true).open(&pipe).expect("a reader");
+    crate::support::signal(child.id(), "TERM");
+    let output = child.wait_with_output().expect("a child of ours");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output), "terminated before everything was ready\n");
+}
