@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use support::Up;
 
@@ -93,35 +93,46 @@ fn manifests(services: usize, replicas: usize) -> String {
     text
 }
 
+/// A headless Service whose slice is kept by hand.
+const HAND_MADE: &str = "\
+apiVersion: v1
+kind: Service
+metadata: {name: hand-made}
+spec: {clusterIP: None, ports: [{name: http, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: hand-made-1, labels: {kubernetes.io/service-name: hand-made}}
+addressType: IPv4
+ports: [{name: http, port: 80}]
+endpoints: [{addresses: [203.0.113.9]}]
+";
+
 /// The time from the API's acknowledgement (over HTTPS) to the first new answer (over UDP).
 async fn change_to_answer(samples: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hand-made.yaml");
+    std::fs::write(&file, HAND_MADE).unwrap();
+    let files = ["-f", "examples/redis", "-f", file.to_str().unwrap()];
     for (name, arguments) in [("in memory", &["--ephemeral"][..]), ("durable", &[])] {
-        let up = Up::start(
-            &[arguments, &["-f", "examples/redis", "-f", "examples/external-api/endpointslice"]]
-                .concat(),
-        );
+        let up = Up::start(&[arguments, &files].concat());
         let client = up.client().await;
         let slices: Api<EndpointSlice> = Api::default_namespaced(client.clone());
-        let hand_made = slices
-            .list(&ListParams::default().labels("kubernetes.io/service-name=external-api"))
-            .await
-            .unwrap()
-            .items
-            .remove(0);
-        let slice = hand_made.metadata.name.clone().unwrap();
+        let hand_made = slices.get("hand-made-1").await.unwrap();
         let probe = Probe::new(&up);
 
         let mut times = Vec::with_capacity(samples);
         for n in 0..samples {
-            // A second address of the same port: there, gone, there, …
             let mut endpoints = hand_made.endpoints.clone().unwrap_or_default();
-            endpoints.truncate(1);
             endpoints[0].addresses = vec![format!("203.0.113.{}", 20 + n % 200)];
             let expected = [203, 0, 113, 20 + (n % 200) as u8];
             let patch = json!({ "endpoints": endpoints });
-            slices.patch(&slice, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+            slices
+                .patch("hand-made-1", &PatchParams::default(), &Patch::Merge(patch))
+                .await
+                .unwrap();
             let acknowledged = Instant::now();
-            probe.until_address("external-api.default.svc.cluster.local.", expected);
+            probe.until_address("hand-made.default.svc.cluster.local.", expected);
             times.push(acknowledged.elapsed());
         }
         report(&format!("an EndpointSlice changed, {name}"), &mut times);

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use api::ApiServer;
 use api::allocate::{dns_address, kubernetes_address};
@@ -116,9 +116,7 @@ impl Running {
             .await
             .map_err(|e| Error::new(e.to_string()))?;
         let api_address = listener.address();
-        let first_serial =
-            u32::try_from(store.revision().0 & u64::from(u32::MAX)).unwrap_or_default().max(1);
-        let (writer, reader) = directory::new(zone(up, dns_addresses.clone(), first_serial));
+        let (writer, reader) = directory::new(zone(up, dns_addresses.clone()));
         let config = dns::Config { ede: dns::EdeMode::Text, ..dns::Config::default() };
         let dns = dns::Server::bind(&[up.dns_listen], config, reader).map_err(|error| {
             Error::of(&error)
@@ -233,16 +231,22 @@ fn credentials(up: &Up, folder: &Path, service_addresses: &[IpAddr]) -> Result<C
         .map_err(|error| Error::new(error.to_string()))
 }
 
-fn zone(up: &Up, server_addresses: Vec<IpAddr>, first_serial: u32) -> ZoneConfig {
+fn zone(up: &Up, server_addresses: Vec<IpAddr>) -> ZoneConfig {
     let reverse =
         up.pod_cidr.ranges().iter().chain(up.service_cidr.ranges()).map(directory_cidr).collect();
     ZoneConfig {
         server_addresses,
         dns_services: vec![ObjectName::new(DNS_NAMESPACE, DNS_SERVICE)],
         reverse,
-        first_serial,
+        first_serial: seconds_now(),
         ..ZoneConfig::new(up.cluster_domain.clone())
     }
+}
+
+/// Unix time, as people number zones by it: a serial that rises from start to start (RFC 1982 lets it wrap).
+fn seconds_now() -> u32 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (now.as_secs() & u64::from(u32::MAX)) as u32
 }
 
 fn domain(up: &Up) -> String {

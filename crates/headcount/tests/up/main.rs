@@ -9,3 +9,4 @@ mod lifecycle;
 mod live;
 mod seeds;
 mod support;
+mod workspace;
