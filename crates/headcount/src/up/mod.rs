@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use directory::Name;
+use ipnet::IpNet;
 
 use crate::error::{Error, Exit};
 use families::Families;
@@ -104,6 +105,13 @@ fn cluster_domain(text: &str) -> Result<Name, String> {
     Ok(name)
 }
 
+/// A range of the Services whose family the pods have no range of: its Services could not have endpoints.
+fn without_pods(services: &Families, pods: &Families) -> Option<IpNet> {
+    let family = |range: &IpNet| range.addr().is_ipv4();
+    let pods: Vec<bool> = pods.ranges().iter().map(family).collect();
+    services.ranges().iter().find(|range| !pods.contains(&family(range))).copied()
+}
+
 impl Up {
     pub(crate) fn run(self) -> Result<Exit, Error> {
         if let Some((pods, services)) = self.pod_cidr.overlap(&self.service_cidr) {
@@ -112,11 +120,36 @@ impl Up {
             ))
             .hint("give ranges that share no address with --pod-cidr and --service-cidr"));
         }
+        if let Some(services) = without_pods(&self.service_cidr, &self.pod_cidr) {
+            return Err(Error::new(format!(
+                "no pod would have an address of the family of the Services' range {services}"
+            ))
+            .hint("give --pod-cidr a range of each family that --service-cidr has"));
+        }
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .map_err(|error| Error::caused("could not start the runtime", &error))?
             .block_on(run::run(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_of_the_services_needs_pods() {
+        let check = |services: &str, pods: &str, expected: Option<&str>| {
+            let families = |text: &str| text.parse::<Families>().expect("ranges");
+            let seen = without_pods(&families(services), &families(pods));
+            assert_eq!(seen.map(|range| range.to_string()).as_deref(), expected);
+        };
+        check("10.96.0.0/12", "10.244.0.0/16", None);
+        check("10.96.0.0/12", "fd00:1::/56,10.244.0.0/16", None);
+        check("fd00::/112", "fd00:1::/56", None);
+        check("10.96.0.0/12", "fd00:1::/56", Some("10.96.0.0/12"));
+        check("10.96.0.0/12,fd00::/112", "10.244.0.0/16", Some("fd00::/112"));
     }
 }
