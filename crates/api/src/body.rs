@@ -15,7 +15,7 @@ use crate::status::StatusError;
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// The largest request body that is read, in bytes; the limit of Kubernetes.
-pub const MAX_REQUEST_BYTES: usize = 3 * 1024 * 1024;
+pub(crate) const MAX_REQUEST_BYTES: usize = 3 * 1024 * 1024;
 
 /// Reads a request's body, up to [`MAX_REQUEST_BYTES`].
 pub(crate) async fn read<B>(body: B) -> Result<Bytes, StatusError>
@@ -67,7 +67,7 @@ pub(crate) fn to_bytes(value: &Value) -> Bytes {
 }
 
 /// A failure as an answer.
-pub fn error_response(error: &StatusError) -> Response<Body> {
+pub(crate) fn error_response(error: &StatusError) -> Response<Body> {
     let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json_response(code, to_bytes(&error.to_value()));
     for warning in &error.warnings {

@@ -12,7 +12,7 @@ use crate::store::Key;
 
 /// A label selector and a field selector; an object must satisfy both.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter {
+pub(crate) struct Filter {
     labels: LabelSelector,
     /// Terms about `metadata.name` and `metadata.namespace`, which the key answers without a look at the object.
     key_fields: FieldSelector,
@@ -26,7 +26,7 @@ impl Filter {
     /// # Errors
     ///
     /// 400 for malformed text, and for a field that the kind does not select by.
-    pub fn parse(kind: &Kind, labels: &str, fields: &str) -> Result<Self, StatusError> {
+    pub(crate) fn parse(kind: &Kind, labels: &str, fields: &str) -> Result<Self, StatusError> {
         let labels = if labels.is_empty() {
             LabelSelector::everything()
         } else {
@@ -52,18 +52,18 @@ impl Filter {
     }
 
     /// Selects only the object of that name, on top of what is selected already.
-    pub fn only_name(&mut self, name: String) {
+    pub(crate) fn only_name(&mut self, name: String) {
         let term = FieldRequirement { field: "metadata.name".to_owned(), equal: true, value: name };
         self.key_fields.requirements.push(term);
     }
 
     /// Whether every object is selected.
-    pub fn is_everything(&self) -> bool {
+    pub(crate) fn is_everything(&self) -> bool {
         self.labels.is_everything() && self.key_fields.is_empty() && self.fields.is_empty()
     }
 
     /// Whether an object is selected. The JSON is read only as far as the selectors need it.
-    pub fn matches(&self, key: &Key, json: &[u8]) -> bool {
+    pub(crate) fn matches(&self, key: &Key, json: &[u8]) -> bool {
         let of_key = |field: &str| match field {
             "metadata.name" => Some(key.name.as_str()),
             _ => Some(key.namespace.as_str()),

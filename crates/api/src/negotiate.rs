@@ -10,7 +10,7 @@ use crate::status::{Reason, StatusError};
 /// The form in which objects are answered. All forms are JSON; protobuf is never made, and clients that prefer it
 /// also accept JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// As stored.
     Object,
     /// `Table` of `meta.k8s.io/v1`, made for people.
@@ -21,7 +21,7 @@ pub enum Form {
 
 impl Form {
     /// The first acceptable form that the `Accept` header names; quality values are not weighed, as in Kubernetes.
-    pub fn accepted(headers: &HeaderMap) -> Result<Self, StatusError> {
+    pub(crate) fn accepted(headers: &HeaderMap) -> Result<Self, StatusError> {
         let mut named = false;
         for header in headers.get_all(ACCEPT) {
             let Ok(header) = header.to_str() else { continue };

@@ -10,11 +10,11 @@ use crate::store::Revision;
 
 /// The parameters of a query, decoded, in their order.
 #[derive(Clone, Debug, Default)]
-pub struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Parses `a=b&c=d`, percent-encoded.
-    pub fn parse(text: &str) -> Result<Self, StatusError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, StatusError> {
         let mut parameters = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -30,7 +30,7 @@ impl Query {
     }
 
     /// The first parameter of that name; an empty one counts as absent.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(candidate, _)| candidate == name)?;
         (!value.is_empty()).then_some(value.as_str())
     }
@@ -81,7 +81,7 @@ pub(crate) fn percent_decode(text: &str, plus_is_space: bool) -> Option<String> 
 
 /// How a list or watch relates to a resourceVersion (Kubernetes API concepts, "Resource versions").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
+pub(crate) enum At {
     /// No resourceVersion: the newest state.
     Newest,
     /// `0`: any state will do; here that is the newest too.
@@ -94,7 +94,7 @@ pub enum At {
 
 /// Parameters of list, watch and deletecollection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListOptions {
+pub(crate) struct ListOptions {
     /// Which objects.
     pub filter: Filter,
     /// Which state.
@@ -115,7 +115,7 @@ pub struct ListOptions {
 
 impl ListOptions {
     /// Parses and checks the combination, as `ValidateListOptions` of Kubernetes does.
-    pub fn parse(kind: &'static Kind, query: &Query) -> Result<Self, StatusError> {
+    pub(crate) fn parse(kind: &'static Kind, query: &Query) -> Result<Self, StatusError> {
         let watch = query.flag("watch")?.unwrap_or(false);
         let send_initial_events = query.flag("sendInitialEvents")?;
         let revision = query.number("resourceVersion")?;
@@ -188,7 +188,7 @@ impl ListOptions {
 
 /// What becomes of fields that the kind does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FieldValidation {
+pub(crate) enum FieldValidation {
     /// They are dropped.
     Ignore,
     /// They are dropped, and a warning says so.
@@ -200,7 +200,7 @@ pub enum FieldValidation {
 
 /// Parameters of create and update.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WriteOptions {
+pub(crate) struct WriteOptions {
     /// Do everything but keep it.
     pub dry_run: bool,
     /// Unknown fields.
@@ -209,7 +209,7 @@ pub struct WriteOptions {
 
 impl WriteOptions {
     /// Parses `dryRun` and `fieldValidation`.
-    pub fn parse(query: &Query) -> Result<Self, StatusError> {
+    pub(crate) fn parse(query: &Query) -> Result<Self, StatusError> {
         let field_validation = match query.get("fieldValidation") {
             None | Some("Warn") => FieldValidation::Warn,
             Some("Ignore") => FieldValidation::Ignore,
@@ -236,7 +236,7 @@ fn dry_run(value: Option<&str>) -> Result<bool, StatusError> {
 
 /// Parameters of patch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PatchOptions {
+pub(crate) struct PatchOptions {
     /// As for update.
     pub write: WriteOptions,
     /// Who patches; server-side apply requires it.
@@ -247,7 +247,7 @@ pub struct PatchOptions {
 
 impl PatchOptions {
     /// Parses the parameters.
-    pub fn parse(query: &Query) -> Result<Self, StatusError> {
+    pub(crate) fn parse(query: &Query) -> Result<Self, StatusError> {
         Ok(Self {
             write: WriteOptions::parse(query)?,
             field_manager: query.get("fieldManager").map(str::to_owned),
@@ -258,7 +258,7 @@ impl PatchOptions {
 
 /// What becomes of the objects that an owner owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Propagation {
+pub(crate) enum Propagation {
     /// They stay, without owner.
     Orphan,
     /// They are deleted after the owner.
@@ -269,7 +269,7 @@ pub enum Propagation {
 
 /// `DeleteOptions`, from the query and the body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeleteOptions {
+pub(crate) struct DeleteOptions {
     /// Do everything but delete.
     pub dry_run: bool,
     /// Owned objects; `None` leaves it to the object's finalizers, which is Background.
@@ -284,7 +284,7 @@ pub struct DeleteOptions {
 
 impl DeleteOptions {
     /// Parses the query's parameters.
-    pub fn parse(query: &Query) -> Result<Self, StatusError> {
+    pub(crate) fn parse(query: &Query) -> Result<Self, StatusError> {
         Ok(Self {
             dry_run: dry_run(query.get("dryRun"))?,
             propagation: query.get("propagationPolicy").map(propagation).transpose()?,
@@ -297,7 +297,7 @@ impl DeleteOptions {
     }
 
     /// Adds what the body says; an empty body says nothing.
-    pub fn merge_body(mut self, body: &[u8]) -> Result<Self, StatusError> {
+    pub(crate) fn merge_body(mut self, body: &[u8]) -> Result<Self, StatusError> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(self);
         }

@@ -19,14 +19,14 @@ use crate::status::{Reason, StatusError};
 /// A part of an object that is read or written by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Subresource {
+pub(crate) enum Subresource {
     Status,
     Scale,
 }
 
 /// What is asked of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// One object, or a part of it.
     Get {
         /// The object's name.
@@ -90,7 +90,7 @@ pub enum Verb {
 
 /// A request about a resource of a kind that is served.
 #[derive(Clone, Debug)]
-pub struct ResourceRequest {
+pub(crate) struct ResourceRequest {
     /// The kind.
     pub kind: &'static Kind,
     /// The namespace; `None` for cluster-scoped kinds, and for lists across namespaces.
@@ -101,7 +101,7 @@ pub struct ResourceRequest {
 
 /// What a path is about.
 #[derive(Clone, Debug)]
-pub enum Route {
+pub(crate) enum Route {
     /// Objects.
     Resource(Box<ResourceRequest>),
     /// A question about the client itself, asked by creating a review.
@@ -125,7 +125,7 @@ const NOT_SERVED: [&str; 9] = [
 
 impl Route {
     /// Parses method, path and query (without `?`).
-    pub fn parse(method: &Method, path: &str, query: &str) -> Result<Self, StatusError> {
+    pub(crate) fn parse(method: &Method, path: &str, query: &str) -> Result<Self, StatusError> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let (group, version, rest) = match segments.as_slice() {
             ["api", "v1", rest @ ..] if !rest.is_empty() => ("", "v1", rest),

@@ -32,7 +32,7 @@ pub enum Reason {
 
 impl Reason {
     /// The HTTP status code that goes with the reason.
-    pub fn code(self) -> u16 {
+    pub(crate) fn code(self) -> u16 {
         match self {
             Self::BadRequest => 400,
             Self::Unauthorized => 401,
@@ -52,7 +52,7 @@ impl Reason {
     }
 
     /// The reason as written in `Status.reason`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest => "BadRequest",
             Self::Unauthorized => "Unauthorized",
@@ -124,7 +124,7 @@ impl std::error::Error for StatusError {}
 
 impl StatusError {
     /// A failure without details.
-    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self {
             reason,
             message: message.into(),
@@ -156,23 +156,23 @@ impl StatusError {
     }
 
     /// 400: the request cannot be understood.
-    pub fn bad_request(message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(Reason::BadRequest, message)
     }
 
     /// 401: no or wrong credentials.
-    pub fn unauthorized() -> Self {
+    pub(crate) fn unauthorized() -> Self {
         Self::new(Reason::Unauthorized, "Unauthorized")
     }
 
     /// 403: understood, and refused.
-    pub fn forbidden(kind: &Kind, name: &str, why: impl std::fmt::Display) -> Self {
+    pub(crate) fn forbidden(kind: &Kind, name: &str, why: impl std::fmt::Display) -> Self {
         let message = format!("{} \"{name}\" is forbidden: {why}", kind.resource());
         Self::about(Reason::Forbidden, kind, name, message)
     }
 
     /// 403: the namespace is going away.
-    pub fn namespace_terminating(kind: &Kind, name: &str, namespace: &str) -> Self {
+    pub(crate) fn namespace_terminating(kind: &Kind, name: &str, namespace: &str) -> Self {
         let why = format!(
             "unable to create new content in namespace {namespace} because it is being terminated"
         );
@@ -184,19 +184,19 @@ impl StatusError {
     }
 
     /// 404: no such object.
-    pub fn not_found(kind: &Kind, name: &str) -> Self {
+    pub(crate) fn not_found(kind: &Kind, name: &str) -> Self {
         let message = format!("{} \"{name}\" not found", kind.resource());
         Self::about(Reason::NotFound, kind, name, message)
     }
 
     /// 404: no such path or resource.
-    pub fn unknown_resource() -> Self {
+    pub(crate) fn unknown_resource() -> Self {
         let error = Self::new(Reason::NotFound, "the server could not find the requested resource");
         error.with_cause("UnexpectedServerResponse", "404 page not found", "")
     }
 
     /// 405: the resource exists and does not know this method.
-    pub fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             Reason::MethodNotAllowed,
             "the server does not allow this method on the requested resource",
@@ -204,20 +204,20 @@ impl StatusError {
     }
 
     /// 409: an object of that name exists.
-    pub fn already_exists(kind: &Kind, name: &str) -> Self {
+    pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", kind.resource());
         Self::about(Reason::AlreadyExists, kind, name, message)
     }
 
     /// 409: a precondition does not hold; `why` completes the sentence.
-    pub fn conflict(kind: &Kind, name: &str, why: impl std::fmt::Display) -> Self {
+    pub(crate) fn conflict(kind: &Kind, name: &str, why: impl std::fmt::Display) -> Self {
         let message =
             format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.resource());
         Self::about(Reason::Conflict, kind, name, message)
     }
 
     /// 409: the object is no longer at the given resourceVersion.
-    pub fn modified(kind: &Kind, name: &str) -> Self {
+    pub(crate) fn modified(kind: &Kind, name: &str) -> Self {
         Self::conflict(
             kind,
             name,
@@ -226,23 +226,23 @@ impl StatusError {
     }
 
     /// 410: the resourceVersion lies outside the history that is kept.
-    pub fn expired(message: impl Into<String>) -> Self {
+    pub(crate) fn expired(message: impl Into<String>) -> Self {
         Self::new(Reason::Expired, message)
     }
 
     /// 413: the body is larger than the server reads.
-    pub fn too_large(limit_bytes: usize) -> Self {
+    pub(crate) fn too_large(limit_bytes: usize) -> Self {
         let message = format!("Request entity too large: limit is {limit_bytes}");
         Self::new(Reason::RequestEntityTooLarge, message)
     }
 
     /// 422: fields of the object are at fault.
-    pub fn invalid(kind: &Kind, name: &str, errors: &[FieldError]) -> Self {
+    pub(crate) fn invalid(kind: &Kind, name: &str, errors: &[FieldError]) -> Self {
         Self::invalid_fields(kind.group, kind.kind, name, errors)
     }
 
     /// 422 for what is no stored kind, such as `DeleteOptions` and `Scale`.
-    pub fn invalid_fields(
+    pub(crate) fn invalid_fields(
         group: &'static str,
         kind: &str,
         name: &str,
@@ -274,7 +274,7 @@ impl StatusError {
     }
 
     /// 504: the asked resourceVersion lies in the future.
-    pub fn too_large_resource_version(asked: u64, current: u64) -> Self {
+    pub(crate) fn too_large_resource_version(asked: u64, current: u64) -> Self {
         let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
         let mut error = Self::new(Reason::Timeout, message).with_cause(
             "ResourceVersionTooLarge",
@@ -296,12 +296,12 @@ impl StatusError {
     }
 
     /// The HTTP status code.
-    pub fn code(&self) -> u16 {
+    pub(crate) fn code(&self) -> u16 {
         self.reason.code()
     }
 
     /// The `Status` object.
-    pub fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         let Self { reason, message, details, continue_token, warnings: _ } = self;
         let metadata = match continue_token {
             Some(token) => json!({ "continue": token }),

@@ -12,7 +12,7 @@ pub const DNS_NAMESPACE: &str = "kube-system";
 /// The Service in front of the cluster's DNS; every cluster has it under this name.
 pub const DNS_SERVICE: &str = "kube-dns";
 /// The pod that stands for the DNS server.
-pub const DNS_POD: &str = "headcount-dns";
+pub(crate) const DNS_POD: &str = "headcount-dns";
 
 const APP_LABEL: &str = "k8s-app";
 

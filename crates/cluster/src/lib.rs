@@ -2,14 +2,14 @@
 //! controllers' loops, and applying manifests. It does not know whether the API is the embedded one.
 
 mod activity;
-pub mod apply;
+mod apply;
 pub mod bootstrap;
-pub mod controllers;
-pub mod feed;
+mod controllers;
+mod feed;
 mod kind;
 mod merge;
 pub mod queue;
-pub mod watches;
+mod watches;
 
 pub use activity::{Activity, Busy};
 pub use apply::{Applied, ApplyError, Outcome, apply};

@@ -3,24 +3,24 @@
 //! Objects come in trimmed ([`view`]) through the one [`Writer`], become pages, and pages become answers for
 //! any number of [`Reader`]s. Nothing here does I/O, knows a clock or speaks to Kubernetes.
 
-pub mod answer;
+mod answer;
 mod directory;
 mod label;
 mod map;
-pub mod name;
+mod name;
 mod ordered;
 mod page;
 mod question;
 mod reader;
-pub mod reason;
-pub mod record;
+mod reason;
+mod record;
 mod reverse;
 #[cfg(feature = "script")]
 pub mod script;
 mod segment;
 pub mod view;
 mod writer;
-pub mod zone;
+mod zone;
 
 pub use answer::{Answer, Negative};
 pub use directory::new;

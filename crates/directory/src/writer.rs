@@ -16,11 +16,11 @@ use crate::{Reader, label};
 pub enum Change {
     /// A namespace exists.
     Namespace(Arc<str>),
-    /// A namespace is gone.
+    /// A namespace is gone. Services that are still in it are answered until they are gone too.
     NamespaceGone(Arc<str>),
     /// A Service exists like this.
     Service(ServiceView),
-    /// A Service is gone.
+    /// A Service is gone. Its slices are kept for when it comes back.
     ServiceGone(ObjectName),
     /// A slice exists like this.
     Slice(SliceView),
@@ -135,46 +135,6 @@ impl Writer {
             }
         }
         self.publish();
-    }
-
-    /// A namespace exists.
-    pub fn apply_namespace(&mut self, name: &str) {
-        self.apply(Change::Namespace(name.into()));
-    }
-
-    /// A namespace is gone. Services that are still in it are answered until they are gone too.
-    pub fn remove_namespace(&mut self, name: &str) {
-        self.apply(Change::NamespaceGone(name.into()));
-    }
-
-    /// A Service exists like this.
-    pub fn apply_service(&mut self, view: ServiceView) {
-        self.apply(Change::Service(view));
-    }
-
-    /// A Service is gone. Its slices are kept for when it comes back.
-    pub fn remove_service(&mut self, id: &ObjectName) {
-        self.apply(Change::ServiceGone(id.clone()));
-    }
-
-    /// A slice exists like this.
-    pub fn apply_slice(&mut self, view: SliceView) {
-        self.apply(Change::Slice(view));
-    }
-
-    /// A slice is gone.
-    pub fn remove_slice(&mut self, id: &ObjectName) {
-        self.apply(Change::SliceGone(id.clone()));
-    }
-
-    /// A pod is alive like this.
-    pub fn apply_pod(&mut self, view: PodView) {
-        self.apply(Change::Pod(view));
-    }
-
-    /// A pod is gone or finished.
-    pub fn remove_pod(&mut self, id: &ObjectName) {
-        self.apply(Change::PodGone(id.clone()));
     }
 
     /// Drops the namespaces that `keep` refuses.

@@ -348,11 +348,11 @@ proptest! {
         rtype in any::<u16>(),
     ) {
         let (mut writer, reader) = synced();
-        writer.apply_service(ServiceView {
+        writer.apply(Change::Service(ServiceView {
             id: ObjectName::new("prod", "db"),
             shape: ServiceShape::ClusterIp(Vec::new()),
             ports: Vec::new(),
-        });
+        }));
         let mut wire = Vec::new();
         for label in &labels {
             wire.push(label.len() as u8);
@@ -425,11 +425,11 @@ fn an_endpoint_that_moves_between_slices_is_never_missed() {
             endpoints: last.iter().map(endpoint).collect(),
         })
     };
-    writer.apply_service(ServiceView {
+    writer.apply(Change::Service(ServiceView {
         id: ObjectName::new("prod", "db"),
         shape: ServiceShape::Headless,
         ports: Vec::new(),
-    });
+    }));
     writer.apply_all([slice("one", &[1, 2, 3]), slice("two", &[4])]);
     let done = AtomicBool::new(false);
     let name = Name::parse("db.prod.svc.cluster.local").unwrap();

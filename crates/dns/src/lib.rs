@@ -3,12 +3,12 @@
 //! [`respond()`] is the heart: a query's octets in, a reply's octets out, without I/O, clock or panic. [`Server`]
 //! carries octets between sockets and that function. Where the answers come from is an [`Answering`].
 
-pub mod answering;
-pub mod config;
-pub mod counters;
-pub mod respond;
-pub mod rotation;
-pub mod server;
+mod answering;
+mod config;
+mod counters;
+mod respond;
+mod rotation;
+mod server;
 mod tcp;
 mod udp;
 pub mod wire;

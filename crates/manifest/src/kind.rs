@@ -289,7 +289,7 @@ pub struct UnknownKind {
 
 impl UnknownKind {
     /// What may have been meant: another version of the same kind, or a kind whose name is near.
-    pub fn suggestion(&self) -> Option<&'static Kind> {
+    pub(crate) fn suggestion(&self) -> Option<&'static Kind> {
         if let Some(kind) = KINDS.iter().find(|k| k.kind.eq_ignore_ascii_case(&self.kind)) {
             return Some(kind);
         }

@@ -2,12 +2,12 @@
 //!
 //! Pure: text and values in, values and problems out.
 
-pub mod family;
+mod family;
 pub mod field;
 pub mod generate;
 pub mod kind;
 pub mod labels;
-pub mod object;
+mod object;
 pub mod read;
 pub mod rules;
 pub mod selector;

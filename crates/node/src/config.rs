@@ -97,13 +97,13 @@ impl Blocks {
         match self.range {
             IpNet::V4(range) => {
                 let network =
-                    range.network().to_bits() + (number << (32 - u32::from(self.prefix)) % 32);
+                    range.network().to_bits() + (number << ((32 - u32::from(self.prefix)) % 32));
                 let network = Ipv4Net::new(Ipv4Addr::from_bits(network), self.prefix);
                 network.expect("the prefix of a block is at most 32").into()
             }
             IpNet::V6(range) => {
                 let shift = 128 - u32::from(self.prefix);
-                let network = range.network().to_bits() + (u128::from(number) << shift % 128);
+                let network = range.network().to_bits() + (u128::from(number) << (shift % 128));
                 let network = Ipv6Net::new(Ipv6Addr::from_bits(network), self.prefix);
                 network.expect("the prefix of a block is at most 128").into()
             }

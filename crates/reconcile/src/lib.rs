@@ -11,9 +11,9 @@
 //! Every decision is a function of the world alone and idempotent: once its actions are applied to the world, the
 //! same work decides nothing.
 
-pub mod action;
+mod action;
 mod claim;
-pub mod context;
+mod context;
 mod deployment;
 mod endpoint_slice;
 mod endpoints;
@@ -28,7 +28,7 @@ mod replica_set;
 mod selector;
 mod service;
 mod stateful_set;
-pub mod work;
+mod work;
 pub mod world;
 
 pub use action::{Action, Owner, Propagation};

@@ -23,7 +23,7 @@ use crate::review::{self, Review};
 
 /// A document and its media type.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Document {
+pub(crate) struct Document {
     /// The `Content-Type` to answer with.
     pub content_type: &'static str,
     /// The document.
@@ -38,7 +38,7 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 /// The document at `path`, an URL's path; `accept` is the request's `Accept` (empty: anything).
 ///
 /// `None`: there is no such document (404).
-pub fn document(path: &str, accept: &str) -> Option<Document> {
+pub(crate) fn document(path: &str, accept: &str) -> Option<Document> {
     let parts: Vec<&str> = path.strip_prefix('/')?.trim_end_matches('/').split('/').collect();
     let plain = |body| Some(Document { content_type: JSON, body });
     let aggregated = |body| Some(Document { content_type: AGGREGATED, body });

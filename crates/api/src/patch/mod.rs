@@ -17,11 +17,11 @@ use manifest::kind::Kind;
 use serde_json::Value;
 
 /// How deep an object may be nested after a patch, in levels. JSON readers (serde_json's among them) stop at 128.
-pub const DEPTH_MAX: usize = 120;
+pub(crate) const DEPTH_MAX: usize = 120;
 
 /// The format of a patch, as its media type says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// A list of operations (RFC 6902).
     Json,
     /// An object that is laid over the current one, `null` removes (RFC 7396).
@@ -32,14 +32,14 @@ pub enum Format {
 
 impl Format {
     /// The media types of the formats that are served, for the text of a 415.
-    pub const MEDIA_TYPES: [&'static str; 3] = [
+    pub(crate) const MEDIA_TYPES: [&'static str; 3] = [
         "application/json-patch+json",
         "application/merge-patch+json",
         "application/strategic-merge-patch+json",
     ];
 
     /// The format of a `Content-Type`; parameters such as `charset` are ignored. `None`: not a patch format that is served.
-    pub fn from_content_type(content_type: &str) -> Option<Self> {
+    pub(crate) fn from_content_type(content_type: &str) -> Option<Self> {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         match essence.to_ascii_lowercase().as_str() {
             "application/json-patch+json" => Some(Self::Json),
@@ -52,7 +52,7 @@ impl Format {
 
 /// Why a patch could not be applied; the current object is untouched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PatchError {
+pub(crate) enum PatchError {
     /// The patch is not a patch of its format: HTTP 400, reason `BadRequest`.
     #[error("{0}")]
     Malformed(String),
@@ -69,7 +69,7 @@ pub enum PatchError {
 /// # Errors
 ///
 /// [`PatchError`] with the path at fault; see its variants for the HTTP status each is.
-pub fn apply(
+pub(crate) fn apply(
     kind: &Kind,
     format: Format,
     current: &Value,

@@ -6,13 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{Either, Full};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Request, Response};
+use http_body_util::Either;
 use tower::{Layer, Service};
 
 use super::Token;
+use crate::body::{Body, error_response};
+use crate::status::StatusError;
 
 /// A layer that lets requests with the token pass, and answers others with 401 as Kubernetes does. The
 /// paths of health checks and the version are open to all.
@@ -67,7 +68,7 @@ where
     S::Error: 'static,
     B: 'static,
 {
-    type Response = Response<Either<B, Full<Bytes>>>;
+    type Response = Response<Either<B, Body>>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
@@ -78,31 +79,19 @@ where
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         if !self.layer.allows(request.uri().path(), request.headers()) {
-            return Box::pin(async { Ok(unauthorized().map(Either::Right)) });
+            return Box::pin(async {
+                Ok(error_response(&StatusError::unauthorized()).map(Either::Right))
+            });
         }
         let answer = self.inner.call(request);
         Box::pin(async { Ok(answer.await?.map(Either::Left)) })
     }
 }
 
-fn unauthorized() -> Response<Full<Bytes>> {
-    let status = serde_json::json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": "Unauthorized",
-        "reason": "Unauthorized",
-        "code": 401,
-    });
-    let mut response = Response::new(Full::from(status.to_string()));
-    *response.status_mut() = StatusCode::UNAUTHORIZED;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -23,7 +23,7 @@ use value::{age_of, name_of, text_at};
 
 /// How much of its object each row carries (`includeObject`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IncludeObject {
+pub(crate) enum IncludeObject {
     /// Nothing.
     None,
     /// The metadata, as a `PartialObjectMetadata`: the default.
@@ -35,7 +35,7 @@ pub enum IncludeObject {
 
 impl IncludeObject {
     /// Reads the query parameter; empty means the default. `None`: a value that Kubernetes does not know either.
-    pub fn from_query(text: &str) -> Option<Self> {
+    pub(crate) fn from_query(text: &str) -> Option<Self> {
         match text {
             "" | "Metadata" => Some(Self::Metadata),
             "None" => Some(Self::None),
@@ -49,7 +49,7 @@ impl IncludeObject {
 ///
 /// `list_metadata` is the list's `metadata` (`resourceVersion`, `continue`, `remainingItemCount`), or for a single
 /// object a map with its `resourceVersion`. A watch event's object is the Table of that one object.
-pub fn table(
+pub(crate) fn table(
     kind: &Kind,
     items: &[Value],
     list_metadata: &Map<String, Value>,

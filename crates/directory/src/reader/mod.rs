@@ -13,7 +13,6 @@ use std::sync::atomic::Ordering;
 use crate::directory::Directory;
 use crate::name::{LowerName, Name};
 use crate::question::Question;
-use crate::view::ObjectName;
 use crate::{Answer, PodMode, Reason, RecordType, ZoneConfig};
 
 /// Answers questions. Cheap to clone; never waits for the writer.
@@ -110,11 +109,6 @@ impl Reader {
     /// How many endpoints all Services publish together.
     pub fn endpoint_count(&self) -> usize {
         self.directory.endpoint_count.load(Ordering::Relaxed)
-    }
-
-    /// How many endpoints of a Service are published, of how many; `None` when there is no such Service.
-    pub fn service_endpoints(&self, service: &ObjectName) -> Option<(usize, usize)> {
-        Some(self.directory.page_of(service)?.endpoint_counts())
     }
 
     /// `N.svc` and `N.pod`: a namespace has no records of its own.

@@ -14,13 +14,13 @@ pub use query::{Header, Query, Question, Rejection};
 pub const HEADER_LEN: usize = 12;
 
 /// The longest message, in octets: TCP's length field has 16 bits (RFC 1035 §4.2.2).
-pub const MESSAGE_MAX: usize = 65_535;
+pub(crate) const MESSAGE_MAX: usize = 65_535;
 
 /// What every client takes over UDP, in octets (RFC 1035 §2.3.4).
-pub const UDP_MIN: usize = 512;
+pub(crate) const UDP_MIN: usize = 512;
 
 /// Class IN.
-pub const CLASS_IN: u16 = 1;
+pub(crate) const CLASS_IN: u16 = 1;
 
 /// The flags of the header (RFC 1035 §4.1.1), as one number.
 pub(crate) mod flag {

@@ -13,7 +13,7 @@ pub struct Position {
 
 impl Position {
     /// The first character of a text.
-    pub const START: Position = Position { line: 1, column: 1 };
+    pub(crate) const START: Position = Position { line: 1, column: 1 };
 }
 
 /// How bad a problem is.
@@ -74,7 +74,7 @@ impl Problem {
 
     /// The same problem as a note.
     #[must_use]
-    pub fn into_note(self) -> Self {
+    pub(crate) fn into_note(self) -> Self {
         Self { level: Level::Note, ..self }
     }
 
@@ -86,7 +86,7 @@ impl Problem {
 
     /// The same problem with this help, if any.
     #[must_use]
-    pub fn with_help(self, help: Option<String>) -> Self {
+    pub(crate) fn with_help(self, help: Option<String>) -> Self {
         Self { help, ..self }
     }
 

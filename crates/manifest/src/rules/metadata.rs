@@ -16,7 +16,7 @@ const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
 const PLAIN_FINALIZERS: [&str; 3] = ["kubernetes", ORPHAN, FOREGROUND];
 
 /// The rule for the names of a kind's objects.
-pub fn name_rule(id: KindId) -> fn(&str) -> Vec<String> {
+pub(crate) fn name_rule(id: KindId) -> fn(&str) -> Vec<String> {
     match id {
         KindId::Namespace => names::dns_1123_label,
         KindId::Service => names::dns_1035_label,

@@ -2,9 +2,9 @@
 //! (`apimachinery/pkg/util/validation`); an empty list means well-formed.
 
 /// The longest DNS label in octets (RFC 1035 §2.3.4).
-pub const LABEL_BYTES_MAX: usize = 63;
+pub(crate) const LABEL_BYTES_MAX: usize = 63;
 /// The longest DNS-1123 subdomain that Kubernetes takes.
-pub const SUBDOMAIN_BYTES_MAX: usize = 253;
+pub(crate) const SUBDOMAIN_BYTES_MAX: usize = 253;
 
 const LABEL_FORMAT: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const SUBDOMAIN_FORMAT: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
@@ -54,7 +54,7 @@ fn is_qualified_part(text: &str) -> bool {
 }
 
 /// A DNS label as of RFC 1123: `my-name`, `123-abc`.
-pub fn dns_1123_label(text: &str) -> Vec<String> {
+pub(crate) fn dns_1123_label(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     if text.len() > LABEL_BYTES_MAX {
         problems.push(too_long(LABEL_BYTES_MAX));
@@ -71,7 +71,7 @@ pub fn dns_1123_label(text: &str) -> Vec<String> {
 }
 
 /// A DNS subdomain as of RFC 1123: `example.com`.
-pub fn dns_1123_subdomain(text: &str) -> Vec<String> {
+pub(crate) fn dns_1123_subdomain(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     if text.len() > SUBDOMAIN_BYTES_MAX {
         problems.push(too_long(SUBDOMAIN_BYTES_MAX));
@@ -88,7 +88,7 @@ pub fn dns_1123_subdomain(text: &str) -> Vec<String> {
 }
 
 /// A DNS label as of RFC 1035, which begins with a letter: `my-name`, `abc-123`.
-pub fn dns_1035_label(text: &str) -> Vec<String> {
+pub(crate) fn dns_1035_label(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     if text.len() > LABEL_BYTES_MAX {
         problems.push(too_long(LABEL_BYTES_MAX));
@@ -105,7 +105,7 @@ pub fn dns_1035_label(text: &str) -> Vec<String> {
 }
 
 /// A name with an optional DNS prefix, as the keys of labels and annotations are: `app`, `example.com/app`.
-pub fn qualified_name(text: &str) -> Vec<String> {
+pub(crate) fn qualified_name(text: &str) -> Vec<String> {
     const EXAMPLES: [&str; 3] = ["MyName", "my.name", "123-abc"];
     let mut problems = Vec::new();
     let name = match text.split_once('/') {
@@ -142,7 +142,7 @@ pub fn qualified_name(text: &str) -> Vec<String> {
 }
 
 /// The value of a label; it may be empty.
-pub fn label_value(text: &str) -> Vec<String> {
+pub(crate) fn label_value(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     if text.len() > LABEL_BYTES_MAX {
         problems.push(too_long(LABEL_BYTES_MAX));
@@ -159,7 +159,7 @@ pub fn label_value(text: &str) -> Vec<String> {
 }
 
 /// The name of a container's port (IANA_SVC_NAME, RFC 6335 §5.1): at most 15 characters, one of them a letter.
-pub fn port_name(text: &str) -> Vec<String> {
+pub(crate) fn port_name(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     if text.len() > 15 {
         problems.push(too_long(15));
@@ -182,12 +182,12 @@ pub fn port_name(text: &str) -> Vec<String> {
 }
 
 /// A port number.
-pub fn port_number(port: i64) -> Option<&'static str> {
+pub(crate) fn port_number(port: i64) -> Option<&'static str> {
     (!(1..=65535).contains(&port)).then_some("must be between 1 and 65535, inclusive")
 }
 
 /// Whether a text that will be extended (`generateName`) would do with something appended to its hyphen.
-pub fn mask_trailing_hyphen(text: &str) -> String {
+pub(crate) fn mask_trailing_hyphen(text: &str) -> String {
     match text.strip_suffix('-') {
         Some(stem) if !stem.is_empty() => format!("{stem}a"),
         _ => text.to_owned(),

@@ -8,7 +8,7 @@ mod update;
 mod validate;
 
 pub use allocate::{Allocation, ClusterIpRequest, NodePortRequest, allocation};
-pub use prepare::{carry_over, default_families, prepare};
+pub use prepare::prepare;
 pub(crate) use validate::validate;
 
 use k8s_openapi::api::core::v1::ServiceSpec;
@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::defaults::{existing, items, object, set, text};
 
 /// The `clusterIP` of a headless Service.
-pub const NONE: &str = "None";
+pub(crate) const NONE: &str = "None";
 
 fn type_of(spec: &ServiceSpec) -> &str {
     spec.type_.as_deref().unwrap_or("ClusterIP")
@@ -32,17 +32,17 @@ pub fn is_headless(spec: &ServiceSpec) -> bool {
 }
 
 /// Whether the Service is an alias of a name outside.
-pub fn is_external_name(spec: &ServiceSpec) -> bool {
+pub(crate) fn is_external_name(spec: &ServiceSpec) -> bool {
     type_of(spec) == "ExternalName"
 }
 
 /// Whether the Service's `clusterIP` is in use: an address, or `None`.
-pub fn needs_cluster_ip(spec: &ServiceSpec) -> bool {
+pub(crate) fn needs_cluster_ip(spec: &ServiceSpec) -> bool {
     matches!(type_of(spec), "ClusterIP" | "NodePort" | "LoadBalancer")
 }
 
 /// Whether each port of the Service is also opened on every node.
-pub fn needs_node_ports(spec: &ServiceSpec) -> bool {
+pub(crate) fn needs_node_ports(spec: &ServiceSpec) -> bool {
     match type_of(spec) {
         "NodePort" => true,
         "LoadBalancer" => spec.allocate_load_balancer_node_ports.unwrap_or(true),

@@ -14,8 +14,8 @@ use super::{
 use crate::IpFamily;
 use crate::field::{FieldError, FieldPath};
 
-/// Readies a defaulted Service for validation and allocation: [`carry_over`] from the stored one, then
-/// [`default_families`] for a cluster with these families, the first being the default.
+/// Readies a defaulted Service for validation and allocation: `carry_over` from the stored one, then
+/// `default_families` for a cluster with these families, the first being the default.
 ///
 /// Returns the families' errors; what can be seen without the cluster is left to [`crate::rules::validate`].
 pub fn prepare(new: &mut Value, old: Option<&Value>, cluster: &[IpFamily]) -> Vec<FieldError> {
@@ -47,7 +47,7 @@ pub fn prepare(new: &mut Value, old: Option<&Value>, cluster: &[IpFamily]) -> Ve
 
 /// Fills in what an update leaves out from the stored spec, and takes out what no longer applies after a change
 /// of type, unless the update says otherwise.
-pub fn carry_over(old: &ServiceSpec, new: &mut ServiceSpec) {
+pub(super) fn carry_over(old: &ServiceSpec, new: &mut ServiceSpec) {
     keep_allocated(old, new);
     align_cluster_ips(old, new);
     drop_after_change_of_type(old, new);
@@ -197,7 +197,7 @@ fn drop_second_family(old: &ServiceSpec, new: &mut ServiceSpec) {
 ///
 /// Two families or two addresses default to RequireDualStack, and so does headless without selector, even where the
 /// cluster has one family; all others default to SingleStack.
-pub fn default_families(spec: &mut ServiceSpec, cluster: &[IpFamily]) -> Vec<FieldError> {
+pub(super) fn default_families(spec: &mut ServiceSpec, cluster: &[IpFamily]) -> Vec<FieldError> {
     let Some(default) = cluster.first().copied() else { return Vec::new() };
     if is_external_name(spec) {
         return Vec::new();

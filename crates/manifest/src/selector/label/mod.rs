@@ -193,7 +193,7 @@ impl LabelSelector {
     }
 
     /// Whether an object is selected, given how to look up a label.
-    pub fn matches_with<'v>(&self, label: impl Fn(&str) -> Option<&'v str>) -> bool {
+    pub(crate) fn matches_with<'v>(&self, label: impl Fn(&str) -> Option<&'v str>) -> bool {
         self.requirements
             .as_ref()
             .is_some_and(|terms| terms.iter().all(|term| term.allows(label(&term.key))))
