@@ -10,14 +10,14 @@ use crate::object;
 use crate::status::StatusError;
 
 /// The name of the only user: the bearer of the token, as the kubeconfig names it.
-pub const USER: &str = "headcount";
+pub(crate) const USER: &str = "headcount";
 
 /// The groups of the only user.
-pub const GROUPS: [&str; 2] = ["system:masters", "system:authenticated"];
+pub(crate) const GROUPS: [&str; 2] = ["system:masters", "system:authenticated"];
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
+pub(crate) enum Question {
     /// May I do this?
     Access,
     /// What may I do in a namespace?
@@ -28,7 +28,7 @@ pub enum Question {
 
 /// A resource that can only be created, and answers its question.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Review {
+pub(crate) struct Review {
     /// What is asked.
     pub question: Question,
     /// The API group.
@@ -44,7 +44,7 @@ pub struct Review {
 }
 
 /// The version of all reviews.
-pub const VERSION: &str = "v1";
+pub(crate) const VERSION: &str = "v1";
 
 static REVIEWS: [Review; 3] = [
     Review {
@@ -75,12 +75,12 @@ static REVIEWS: [Review; 3] = [
 
 impl Review {
     /// All of them.
-    pub fn all() -> &'static [Self] {
+    pub(crate) fn all() -> &'static [Self] {
         &REVIEWS
     }
 
     /// The review at `/apis/GROUP/VERSION/PLURAL`.
-    pub fn by_resource(group: &str, version: &str, plural: &str) -> Option<&'static Self> {
+    pub(crate) fn by_resource(group: &str, version: &str, plural: &str) -> Option<&'static Self> {
         let found = |review: &&Self| review.group == group && review.plural == plural;
         REVIEWS.iter().find(found).filter(|_| version == VERSION)
     }
@@ -90,7 +90,7 @@ impl Review {
     /// # Errors
     ///
     /// When the body is no such review, or does not say what is asked.
-    pub fn answer(&self, mut review: Value) -> Result<Value, StatusError> {
+    pub(crate) fn answer(&self, mut review: Value) -> Result<Value, StatusError> {
         object::check_type(&review, self.api_version, self.kind)?;
         let status = match self.question {
             Question::Access => self.access(&review)?,

@@ -30,7 +30,7 @@ pub(crate) struct Document {
     pub body: Value,
 }
 
-pub use openapi::{V2 as OPENAPI_V2, V2_MEDIA_TYPE as OPENAPI_V2_MEDIA_TYPE};
+pub(crate) use openapi::{V2 as OPENAPI_V2, V2_MEDIA_TYPE as OPENAPI_V2_MEDIA_TYPE};
 
 const JSON: &str = "application/json";
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";

@@ -16,10 +16,10 @@ use crate::review::Review;
 /// `/openapi/v2` in protobuf, the only form that kubectl asks for: a document without a path (`swagger: "2.0"`, `info`
 /// with title and version). A kind that `/openapi/v3` does not have, kubectl looks up here; not finding it, it goes
 /// on and says "no matches for kind", where a 404 would end in an error about validation.
-pub const V2: &[u8] = b"\x0a\x032.0\x12\x19\x0a\x0aKubernetes\x12\x0bunversioned";
+pub(crate) const V2: &[u8] = b"\x0a\x032.0\x12\x19\x0a\x0aKubernetes\x12\x0bunversioned";
 
 /// The media type of [`V2`].
-pub const V2_MEDIA_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+pub(crate) const V2_MEDIA_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /// `/openapi/v3`: where the document of each group and version is.
 ///

@@ -16,13 +16,13 @@ use decode::Decoder;
 use wire::{Payload, Reader};
 
 /// The media type of such bodies.
-pub const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
+pub(crate) const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
 
 const MAGIC: &[u8; 4] = b"k8s\0";
 
 /// Why a body could not be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
+pub(crate) enum DecodeError {
     /// The body does not begin with `k8s\0`.
     #[error("it does not begin with the four bytes of Kubernetes' protobuf form")]
     NotKubernetes,
@@ -65,7 +65,7 @@ impl DecodeError {
 /// # Errors
 ///
 /// [`DecodeError`]; bytes of any kind are an error at worst.
-pub fn decode(body: &[u8], expected: (&str, &str)) -> Result<Value, DecodeError> {
+pub(crate) fn decode(body: &[u8], expected: (&str, &str)) -> Result<Value, DecodeError> {
     let unknown = body.strip_prefix(MAGIC).ok_or(DecodeError::NotKubernetes)?;
     let (mut api_version, mut kind) = (String::new(), String::new());
     let (mut raw, mut content_type): (&[u8], String) = (&[], String::new());

@@ -86,7 +86,7 @@ impl Problem {
 
     /// The same problem with this help, if any.
     #[must_use]
-    pub(crate) fn with_help(self, help: Option<String>) -> Self {
+    pub fn with_help(self, help: Option<String>) -> Self {
         Self { help, ..self }
     }
 
