@@ -1,6 +1,7 @@
 //! Bodies: requests read within a bound, answers of one boxed type.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -9,7 +10,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 
-use crate::status::StatusError;
+use crate::status::{Reason, StatusError};
 
 /// The body of every answer: whole for most, a stream without end for watches.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -17,8 +18,31 @@ pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 /// The largest request body that is read, in bytes; the limit of Kubernetes.
 pub(crate) const MAX_REQUEST_BYTES: usize = 3 * 1024 * 1024;
 
-/// Reads a request's body, up to [`MAX_REQUEST_BYTES`].
+/// How long a client may take to send a body; the request timeout of Kubernetes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Reads a request's body, up to [`MAX_REQUEST_BYTES`]. One that does not come to its end must not hold a connection
+/// for good: after a minute the answer is 504.
 pub(crate) async fn read<B>(body: B) -> Result<Bytes, StatusError>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+{
+    read_within(body, PATIENCE).await
+}
+
+async fn read_within<B>(body: B, patience: Duration) -> Result<Bytes, StatusError>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+{
+    tokio::time::timeout(patience, read_whole(body)).await.unwrap_or_else(|_| {
+        let message = format!("Timeout: the request's body did not arrive within {patience:?}");
+        Err(StatusError::new(Reason::Timeout, message))
+    })
+}
+
+async fn read_whole<B>(body: B) -> Result<Bytes, StatusError>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: std::fmt::Display,
@@ -90,5 +114,21 @@ pub(crate) fn add_warning(headers: &mut HeaderMap, text: &str) {
     let cut: String = quoted.chars().take(1024).collect();
     if let Ok(value) = HeaderValue::from_bytes(format!("299 - \"{cut}\"").as_bytes()) {
         headers.append(HeaderName::from_static("warning"), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::{StreamExt as _, stream};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let begun = Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"{")));
+        let body = StreamBody::new(stream::iter([begun]).chain(stream::pending()));
+        let error = read_within(body, Duration::from_millis(1)).await.expect_err("endless");
+        assert_eq!(error.code(), 504);
     }
 }
