@@ -42,10 +42,12 @@ pub(super) async fn run(up: Up) -> Result<Exit, Error> {
         running = Running::start(&up) => running?,
         signal = &mut stop => return Ok(stopped_early(signal)),
     };
+    tracing::info!("serving; {} objects to apply", reading.objects.len());
     let settled = async {
         findings |=
             apply(&running.client, running.watches.activity(), &reading.objects, &up.namespace)
                 .await;
+        tracing::info!("applied; waiting for the controllers and pods");
         running.watches.idle().await;
         running.report(&up).await
     };
@@ -213,6 +215,7 @@ fn open_store(up: &Up) -> Result<(Folder, Arc<dyn Store>), Error> {
         return Ok((Folder::ephemeral()?, Arc::new(Memory::new())));
     }
     let folder = Folder::open(up.data_dir.clone())?;
+    tracing::info!("data folder: {}", folder.path().display());
     let store = Sqlite::open(folder.path()).map_err(|error| Error::new(error.to_string()))?;
     Ok((folder, Arc::new(store)))
 }
