@@ -1,5 +1,7 @@
 //! The whole loop in one process: manifests in, directory answers out.
 
+#![allow(clippy::unwrap_used)]
+
 mod fixture;
 
 use std::sync::Arc;
