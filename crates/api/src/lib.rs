@@ -13,6 +13,7 @@ mod maintain;
 mod negotiate;
 mod object;
 mod options;
+mod ownership;
 mod patch;
 mod protobuf;
 mod registry;

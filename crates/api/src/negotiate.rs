@@ -103,7 +103,12 @@ impl BodyFormat {
     }
 }
 
-/// The format of a patch, from the content type. Server-side apply is not served yet.
+/// Whether a patch is a server-side apply.
+pub(crate) fn is_apply(headers: &HeaderMap) -> bool {
+    matches!(media_type(headers), Some("application/apply-patch+yaml"))
+}
+
+/// The format of a patch that is no server-side apply, from the content type.
 pub(crate) fn patch_format(headers: &HeaderMap) -> Result<Format, StatusError> {
     let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     Format::from_content_type(sent)

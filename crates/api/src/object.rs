@@ -47,6 +47,24 @@ pub(crate) fn parse_sent(
     }
 }
 
+/// Parses what is applied: YAML, of which JSON is a part.
+pub(crate) fn parse_applied(body: &[u8]) -> Result<Value, StatusError> {
+    if body.trim_ascii_start().starts_with(b"{")
+        && let Ok(value) = parse(body)
+    {
+        return Ok(value);
+    }
+    let (mut documents, problems) = manifest::read::read_bytes("the patch", body);
+    if let Some(problem) = problems.iter().find(|problem| problem.is_error()) {
+        return Err(StatusError::bad_request(format!("error decoding YAML: {problem}")));
+    }
+    match (documents.pop(), documents.is_empty()) {
+        (Some(document), true) => Ok(document.value),
+        (Some(_), false) => Err(StatusError::bad_request("the patch holds more than one object")),
+        (None, _) => Err(StatusError::bad_request("the patch holds no object")),
+    }
+}
+
 /// Parses what the store holds, which was written by this crate.
 pub(crate) fn stored(json: &[u8]) -> Value {
     serde_json::from_slice(json).unwrap_or_else(|error| {

@@ -199,16 +199,32 @@ pub(crate) enum FieldValidation {
 }
 
 /// Parameters of create and update.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WriteOptions {
     /// Do everything but keep it.
     pub dry_run: bool,
     /// Unknown fields.
     pub field_validation: FieldValidation,
+    /// Who will own the fields that are written; `None` for clients that do not name themselves.
+    pub manager: Option<String>,
+    /// Whether this is a server-side apply, which settles by itself who owns what.
+    pub applies: bool,
 }
 
+/// The longest name of a field manager, in bytes.
+const MANAGER_BYTES_MAX: usize = 128;
+
 impl WriteOptions {
-    /// Parses `dryRun` and `fieldValidation`.
+    /// Takes the first part of the `User-Agent` for the manager where the query names none.
+    pub(crate) fn name_by(&mut self, user_agent: Option<&str>) {
+        if self.manager.is_none() {
+            let agent = user_agent.and_then(|agent| agent.split('/').next()).unwrap_or("").trim();
+            let agent: String = agent.chars().take(MANAGER_BYTES_MAX / 4).collect();
+            self.manager = Some(agent).filter(|agent| !agent.is_empty());
+        }
+    }
+
+    /// Parses `dryRun`, `fieldValidation` and `fieldManager`.
     pub(crate) fn parse(query: &Query) -> Result<Self, StatusError> {
         let field_validation = match query.get("fieldValidation") {
             None | Some("Warn") => FieldValidation::Warn,
@@ -219,7 +235,23 @@ impl WriteOptions {
                 return Err(invalid_parameter("fieldValidation", other, why));
             }
         };
-        Ok(Self { dry_run: dry_run(query.get("dryRun"))?, field_validation })
+        let manager = query.get("fieldManager").filter(|manager| !manager.is_empty());
+        if let Some(manager) = manager {
+            if manager.len() > MANAGER_BYTES_MAX {
+                let why = format!("may not be more than {MANAGER_BYTES_MAX} bytes");
+                return Err(invalid_parameter("fieldManager", manager, &why));
+            }
+            if manager.chars().any(char::is_control) {
+                let why = "should only contain printable characters";
+                return Err(invalid_parameter("fieldManager", manager, why));
+            }
+        }
+        Ok(Self {
+            dry_run: dry_run(query.get("dryRun"))?,
+            field_validation,
+            manager: manager.map(str::to_owned),
+            applies: false,
+        })
     }
 }
 

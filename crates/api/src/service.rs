@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use manifest::kind::KindId;
@@ -227,7 +227,20 @@ async fn write(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Written, StatusError> {
-    let ResourceRequest { kind, namespace, verb } = request;
+    let ResourceRequest { kind, namespace, mut verb } = request;
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    match &mut verb {
+        Verb::Create(options)
+        | Verb::Update { options, .. }
+        | Verb::Bind { options, .. }
+        | Verb::Finalize { options, .. } => options.name_by(agent),
+        Verb::Patch { options, .. } => options.write.name_by(agent),
+        Verb::Get { .. }
+        | Verb::List(_)
+        | Verb::Watch(_)
+        | Verb::Delete { .. }
+        | Verb::DeleteCollection { .. } => {}
+    }
     let place = namespace.as_deref().unwrap_or("");
     let sent = || object::parse_sent(headers, body, (kind.api_version(), kind.kind));
     let sent_as = |expected| object::parse_sent(headers, body, expected);
@@ -249,7 +262,23 @@ async fn write(
         }
         Verb::Patch { name, part, options } => {
             let subject = Subject { kind, namespace: place, name: &name };
+            if negotiate::is_apply(headers) && part != Some(Subresource::Scale) {
+                let config = object::parse_applied(body)?;
+                let status = part == Some(Subresource::Status);
+                return registry.apply(subject, status, config, &options).await;
+            }
             let format = negotiate::patch_format(headers)?;
+            if options.force {
+                let force = manifest::field::FieldPath::new("force");
+                let why = "may not be specified for non-apply patch";
+                let error = manifest::field::FieldError::forbidden(&force, why);
+                return Err(StatusError::invalid_fields(
+                    "meta.k8s.io",
+                    "PatchOptions",
+                    "",
+                    &[error],
+                ));
+            }
             let patch = object::parse_any(body)?;
             match part {
                 None => registry.patch(subject, false, format, &patch, &options).await,

@@ -149,7 +149,7 @@ impl StatusError {
         Self { details: Some(Box::new(details)), ..Self::new(reason, message) }
     }
 
-    fn with_cause(mut self, reason: &'static str, message: &str, field: &str) -> Self {
+    pub(crate) fn with_cause(mut self, reason: &'static str, message: &str, field: &str) -> Self {
         let cause = Cause { reason, message: message.to_owned(), field: field.to_owned() };
         self.details.get_or_insert_default().causes.push(cause);
         self

@@ -6,6 +6,8 @@
 //! | `application/merge-patch+json` | [`Format::Merge`] | RFC 7396 |
 //! | `application/strategic-merge-patch+json` | [`Format::Strategic`] | Kubernetes' strategic merge patch |
 //!
+//! Server-side apply is not among them: it is a matter of ownership (`crate::ownership`).
+//!
 //! A patch is applied to an object as the API serves it; what comes out is not validated here. Nothing
 //! in a patch may make the result deeper than [`DEPTH_MAX`] levels, so that what was stored can be read.
 

@@ -9,6 +9,7 @@ use super::{Registry, Written, has_generation, key};
 use crate::body::to_bytes;
 use crate::object::{self, is_deleting, meta};
 use crate::options::{FieldValidation, WriteOptions};
+use crate::ownership::{self, Writer};
 use crate::status::StatusError;
 use crate::store::{Expect, WriteError};
 use crate::strategy;
@@ -25,7 +26,23 @@ impl Registry {
         body: Value,
         options: WriteOptions,
     ) -> Result<Written, StatusError> {
+        self.create_owned(kind, namespace, body, options, None).await
+    }
+
+    /// Creates the object that `body` describes. `managed` is its managedFields where something was applied; else the
+    /// client owns all that it sent.
+    pub(super) async fn create_owned(
+        &self,
+        kind: &'static Kind,
+        namespace: Option<&str>,
+        body: Value,
+        options: WriteOptions,
+        managed: Option<Value>,
+    ) -> Result<Written, StatusError> {
         let (mut value, warnings) = Self::normalize(kind, body, options.field_validation)?;
+        if let Some(managed) = managed {
+            object::set(&mut value["metadata"], "managedFields", managed);
+        }
         if !meta(&value, "resourceVersion").is_empty() {
             return Err(StatusError::bad_request(
                 "resourceVersion should not be set on objects to be created",
@@ -43,7 +60,8 @@ impl Registry {
         for _ in 0..NAMES_MAX {
             let mut named = value.clone();
             named["metadata"]["name"] = generated_name(&base).into();
-            outcome = self.create_named(kind, &namespace, named, options, warnings.clone()).await;
+            outcome =
+                self.create_named(kind, &namespace, named, options.clone(), warnings.clone()).await;
             match &outcome {
                 Err(error) if error.reason == crate::status::Reason::AlreadyExists => {}
                 _ => break,
@@ -84,6 +102,17 @@ impl Registry {
             ),
             _ => None,
         };
+        if value["metadata"]["managedFields"].is_null() && options.manager.is_some() {
+            let time = self.time();
+            let writer = Writer {
+                manager: options.manager.as_deref(),
+                subresource: "",
+                api_version: kind.api_version(),
+                time: &time,
+            };
+            let managed = ownership::update(&Value::Null, &Value::Null, &value, writer);
+            object::set(&mut value["metadata"], "managedFields", managed);
+        }
         if options.dry_run {
             return Ok(Written { created: true, ..Written::new(to_bytes(&value), warnings) });
         }

@@ -3,8 +3,9 @@
 //! Each object is parsed once per write, goes through the kind's rules (manifest) and its behaviour (strategy),
 //! and is stored as JSON that reads hand out without looking at it again.
 //!
-//! `metadata.managedFields` is dropped on every write: field ownership is not kept yet.
+//! `metadata.managedFields` is no input of the kinds' rules: it is taken off on the way in and set by ownership.
 
+mod apply;
 mod create;
 mod delete;
 mod read;
@@ -87,7 +88,7 @@ impl Registry {
         validation: FieldValidation,
     ) -> Result<(Value, Vec<String>), StatusError> {
         object::adopt_type(kind, &mut value)?;
-        // Clients send back what they read; ownership is not kept, so it is no input.
+        // Clients send back what they read; see `with_managed_fields` for those that mean it.
         object::remove(&mut value["metadata"], "managedFields");
         let rules::Normalized { value, unknown, nearest: _ } = rules::normalize(kind, value)
             .map_err(|errors| {

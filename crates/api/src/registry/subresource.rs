@@ -30,7 +30,7 @@ impl Registry {
         options: WriteOptions,
     ) -> Result<Written, StatusError> {
         let written = self
-            .change(subject, Scope::Main, options.dry_run, |current| {
+            .change(subject, Scope::Scale, &options, |current| {
                 let mut scale = body.clone();
                 if !scale["metadata"].is_object() {
                     scale["metadata"] = json!({});
@@ -54,7 +54,7 @@ impl Registry {
             other => other,
         };
         let written = self
-            .change(subject, Scope::Main, options.write.dry_run, |current| {
+            .change(subject, Scope::Scale, &options.write, |current| {
                 let scale = patch::apply(subject.kind, format, &scale_of(current), patch)
                     .map_err(|error| patch_error(&error))?;
                 Ok((scaled(subject, current, &scale)?, Vec::new()))
@@ -90,7 +90,7 @@ impl Registry {
         let uid = body["metadata"]["uid"].as_str().unwrap_or("");
         let now = self.time();
         let subject = Subject { kind, namespace, name };
-        self.change(subject, Scope::Binding, options.dry_run, |current| {
+        self.change(subject, Scope::Binding, &options, |current| {
             let actual = meta(current, "uid");
             if !uid.is_empty() && uid != actual {
                 let why = format!(

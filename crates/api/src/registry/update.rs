@@ -9,6 +9,7 @@ use super::{ATTEMPTS_MAX, Registry, Written, has_generation, key};
 use crate::body::to_bytes;
 use crate::object::{self, finalizers, is_deleting, meta, strings};
 use crate::options::{PatchOptions, WriteOptions};
+use crate::ownership::{self, Writer};
 use crate::patch;
 use crate::status::{Reason, StatusError};
 use crate::store::{Entry, Expect, WriteError};
@@ -25,6 +26,8 @@ pub(super) enum Scope {
     Finalize,
     /// What a binding sets of a pod; made from the pod itself.
     Binding,
+    /// The number of replicas; made from the workload itself.
+    Scale,
 }
 
 /// The object that a write is about.
@@ -67,9 +70,12 @@ impl Registry {
         body: Value,
         options: WriteOptions,
     ) -> Result<Written, StatusError> {
-        let (value, warnings) = Self::normalize(subject.kind, body, options.field_validation)?;
-        self.change(subject, scope, options.dry_run, |_| Ok((value.clone(), warnings.clone())))
-            .await
+        let given = ownership::accepted(&body["metadata"]["managedFields"]);
+        let (mut value, warnings) = Self::normalize(subject.kind, body, options.field_validation)?;
+        if let Some(given) = given {
+            value["metadata"]["managedFields"] = given;
+        }
+        self.change(subject, scope, &options, |_| Ok((value.clone(), warnings.clone()))).await
     }
 
     /// Changes an object by a patch. Where another write comes between, the patch is applied again to what that
@@ -84,9 +90,14 @@ impl Registry {
     ) -> Result<Written, StatusError> {
         let scope = if status { Scope::Status } else { Scope::Main };
         let validation = options.write.field_validation;
-        self.change(subject, scope, options.write.dry_run, |current| {
+        self.change(subject, scope, &options.write, |current| {
             let patched = apply_patch(subject, format, current, patch)?;
-            Self::normalize(subject.kind, patched, validation)
+            let given = ownership::accepted(&patched["metadata"]["managedFields"]);
+            let (mut value, warnings) = Self::normalize(subject.kind, patched, validation)?;
+            if let Some(given) = given {
+                value["metadata"]["managedFields"] = given;
+            }
+            Ok((value, warnings))
         })
         .await
     }
@@ -96,7 +107,7 @@ impl Registry {
         &self,
         subject: Subject<'_>,
         scope: Scope,
-        dry_run: bool,
+        options: &WriteOptions,
         mut make: impl FnMut(&Value) -> Result<(Value, Vec<String>), StatusError>,
     ) -> Result<Written, StatusError> {
         let Subject { kind, namespace, name } = subject;
@@ -127,7 +138,8 @@ impl Registry {
                 ),
                 _ => None,
             };
-            if dry_run {
+            self.own(subject, scope, options, &old, &mut new);
+            if options.dry_run {
                 return Ok(Written::new(to_bytes(&new), warnings));
             }
             let Entry { key, revision, json: _ } = entry;
@@ -154,6 +166,36 @@ impl Registry {
         Err(StatusError::modified(kind, name))
     }
 
+    /// Records who owns which fields now. What was applied says so itself.
+    fn own(
+        &self,
+        subject: Subject<'_>,
+        scope: Scope,
+        options: &WriteOptions,
+        old: &Value,
+        new: &mut Value,
+    ) {
+        let managed = new["metadata"]["managedFields"].take();
+        let applied = options.applies;
+        if managed.is_null() && options.manager.is_none() || applied {
+            object::set(&mut new["metadata"], "managedFields", managed);
+            return;
+        }
+        let time = self.time();
+        let writer = Writer {
+            manager: options.manager.as_deref(),
+            subresource: match scope {
+                Scope::Main | Scope::Finalize | Scope::Binding => "",
+                Scope::Status => "status",
+                Scope::Scale => "scale",
+            },
+            api_version: subject.kind.api_version(),
+            time: &time,
+        };
+        let managed = ownership::update(&managed, old, new, writer);
+        object::set(&mut new["metadata"], "managedFields", managed);
+    }
+
     /// Lets go of what a removed object held.
     pub(super) fn forget(&self, kind: &Kind, value: &Value) {
         if kind.id == KindId::Service {
@@ -171,7 +213,7 @@ impl Registry {
         let Subject { kind, namespace, name } = subject;
         check_identity(subject, old, &mut new, namespace)?;
         let mut new = match scope {
-            Scope::Main => {
+            Scope::Main | Scope::Scale => {
                 if kind.status {
                     object::set(&mut new, "status", old["status"].clone());
                 }
@@ -180,6 +222,10 @@ impl Registry {
             Scope::Status => {
                 let mut kept = old.clone();
                 object::set(&mut kept, "status", object::remove(&mut new, "status"));
+                let managed = object::remove(&mut new["metadata"], "managedFields");
+                if !managed.is_null() {
+                    kept["metadata"]["managedFields"] = managed;
+                }
                 kept
             }
             Scope::Finalize => {
@@ -190,7 +236,14 @@ impl Registry {
             Scope::Binding => new,
         };
         keep_system_metadata(old, &mut new);
-        if scope == Scope::Main {
+        // Absent: as it was. Null: forgotten.
+        if new["metadata"].get("managedFields").is_none() {
+            let managed = old["metadata"]["managedFields"].clone();
+            object::set(&mut new["metadata"], "managedFields", managed);
+        } else if new["metadata"]["managedFields"].is_null() {
+            object::remove(&mut new["metadata"], "managedFields");
+        }
+        if matches!(scope, Scope::Main | Scope::Scale) {
             strategy::prepare_update(kind, old, &mut new)
                 .map_err(|errors| StatusError::invalid(kind, name, &errors))?;
         }

@@ -1,0 +1,304 @@
+//! Who owns which fields of an object (`metadata.managedFields`), and server-side apply.
+//!
+//! Every write of a client that names itself, by the query's `fieldManager` or its `User-Agent`, is recorded. One that
+//! does neither, as the clients in the server's own process, owns nothing; the fields that it changes are no longer
+//! owned by others. That keeps the objects that controllers write small, and applying over them is no conflict.
+
+mod schema;
+mod set;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use serde_json::{Value, json};
+
+use schema::ROOT;
+use set::FieldSet;
+
+/// How many managers with operation Update an object has; older ones become [`ANCIENT`].
+const UPDATERS_MAX: usize = 10;
+
+/// The manager that stands for the oldest ones.
+const ANCIENT: &str = "ancient-changes";
+
+/// Who writes, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Writer<'a> {
+    /// The manager's name; `None` for one that does not name itself.
+    pub(crate) manager: Option<&'a str>,
+    /// `status` or `scale`; empty for the object itself.
+    pub(crate) subresource: &'static str,
+    /// The version in which the object is written.
+    pub(crate) api_version: &'static str,
+    /// Now, as Kubernetes writes it.
+    pub(crate) time: &'a str,
+}
+
+/// How fields came to be owned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Apply,
+    Update,
+}
+
+/// One of `metadata.managedFields`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    manager: String,
+    operation: Operation,
+    api_version: String,
+    subresource: String,
+    time: String,
+    fields: FieldSet,
+}
+
+/// A field that another manager owns and that would change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Conflict {
+    /// The other manager, as Kubernetes writes it: `"kubectl" using v1`.
+    pub(crate) manager: String,
+    /// The field.
+    pub(crate) path: String,
+}
+
+/// Why something cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ApplyError {
+    /// It is malformed.
+    Malformed(String),
+    /// Others own what would change.
+    Conflicts(Vec<Conflict>),
+}
+
+/// An object with something applied to it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Applied {
+    /// The object, not yet normalized. Without `metadata.managedFields`.
+    pub(crate) object: Value,
+    /// `metadata.managedFields` once it is written.
+    pub(crate) managed: Value,
+}
+
+/// `metadata.managedFields` after `new` took the place of `old`, given what it was; null when nobody owns a field.
+pub(crate) fn update(managed: &Value, old: &Value, new: &Value, writer: Writer<'_>) -> Value {
+    let mut entries = parse(managed).unwrap_or_default();
+    if entries.is_empty() && writer.manager.is_none() {
+        return Value::Null;
+    }
+    let value::Difference { set, removed } = value::difference(ROOT, old, new);
+    if set.is_empty() && removed.is_empty() {
+        return render(&entries);
+    }
+    for entry in &mut entries {
+        let mine = entry.is_updater(writer);
+        entry.fields.subtract(&removed);
+        if !mine {
+            entry.fields.subtract(&set);
+        }
+    }
+    if let Some(manager) = writer.manager.filter(|_| !set.is_empty()) {
+        match entries.iter_mut().find(|entry| entry.is_updater(writer)) {
+            Some(entry) => {
+                entry.fields.add(&set);
+                writer.time.clone_into(&mut entry.time);
+            }
+            None => entries.push(writer.entry(manager, Operation::Update, set)),
+        }
+    }
+    bound(&mut entries);
+    render(&entries)
+}
+
+/// Applies `config` to `live` (null: there is none).
+pub(crate) fn apply(
+    live: &Value,
+    config: &Value,
+    manager: &str,
+    writer: Writer<'_>,
+    force: bool,
+) -> Result<Applied, ApplyError> {
+    value::check(ROOT, config, "").map_err(ApplyError::Malformed)?;
+    let mut entries = parse(&live["metadata"]["managedFields"]).unwrap_or_default();
+    let mut set = value::fields(ROOT, config);
+    // Every object has metadata; applying none is not to own it.
+    if let Some(metadata) = set.children.get_mut("f:metadata") {
+        metadata.own = false;
+        set.trim();
+    }
+    let mut object = live.clone();
+    if live.is_null() {
+        object = config.clone();
+    } else {
+        value::merge(ROOT, &mut object, config);
+    }
+    let is_mine = |entry: &Entry| {
+        entry.operation == Operation::Apply
+            && entry.manager == manager
+            && entry.subresource == writer.subresource
+    };
+    let mut others = FieldSet::default();
+    entries.iter().filter(|entry| !is_mine(entry)).for_each(|entry| others.add(&entry.fields));
+    let before = entries.iter().find(|entry| is_mine(entry)).map(|entry| entry.fields.clone());
+    if let Some(mut gone) = before.clone() {
+        gone.subtract(&set);
+        // What is above something still applied stays.
+        others.add(&set);
+        gone.subtract(&others);
+        value::prune(ROOT, &mut object, &gone, Some(&others));
+    }
+    let value::Difference { set: changed, removed } = value::difference(ROOT, live, &object);
+    let mut conflicts = Vec::new();
+    for entry in entries.iter_mut().filter(|entry| !is_mine(entry)) {
+        let common = entry.fields.common(&changed);
+        if !common.is_empty() && !force {
+            let manager = entry.described();
+            let conflict = |path| Conflict { manager: manager.clone(), path };
+            conflicts.extend(common.paths().into_iter().map(conflict));
+        }
+        entry.fields.subtract(&changed);
+        entry.fields.subtract(&removed);
+    }
+    if !conflicts.is_empty() {
+        return Err(ApplyError::Conflicts(conflicts));
+    }
+    match entries.iter_mut().find(|entry| is_mine(entry)) {
+        Some(entry) => {
+            if before.as_ref() != Some(&set) || !changed.is_empty() || !removed.is_empty() {
+                writer.time.clone_into(&mut entry.time);
+            }
+            entry.fields = set;
+            writer.api_version.clone_into(&mut entry.api_version);
+        }
+        None => entries.push(writer.entry(manager, Operation::Apply, set)),
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+    }
+    Ok(Applied { object, managed: render(&entries) })
+}
+
+/// Whether a client may set `metadata.managedFields` to this: entries of the right form. One empty entry is how
+/// clients ask that all ownership be forgotten.
+pub(crate) fn accepted(managed: &Value) -> Option<Value> {
+    let list = managed.as_array().filter(|list| !list.is_empty())?;
+    if list.len() == 1 && list[0].as_object().is_some_and(serde_json::Map::is_empty) {
+        return Some(Value::Null);
+    }
+    parse(managed).map(|entries| render(&entries))
+}
+
+/// What is applied, as an owner sees it: without nulls.
+pub(crate) fn without_nulls(mut config: Value) -> Value {
+    value::without_nulls(&mut config);
+    config
+}
+
+impl Writer<'_> {
+    fn entry(self, manager: &str, operation: Operation, fields: FieldSet) -> Entry {
+        Entry {
+            manager: manager.to_owned(),
+            operation,
+            api_version: self.api_version.to_owned(),
+            subresource: self.subresource.to_owned(),
+            time: self.time.to_owned(),
+            fields,
+        }
+    }
+}
+
+impl Entry {
+    fn is_updater(&self, writer: Writer<'_>) -> bool {
+        self.operation == Operation::Update
+            && writer.manager == Some(&self.manager)
+            && self.subresource == writer.subresource
+            && self.api_version == writer.api_version
+    }
+
+    fn described(&self) -> String {
+        let mut text = format!("{:?}", self.manager);
+        if !self.subresource.is_empty() {
+            text.push_str(&format!(" with subresource {:?}", self.subresource));
+        }
+        match self.operation {
+            Operation::Apply => {}
+            Operation::Update => text.push_str(&format!(" using {}", self.api_version)),
+        }
+        text
+    }
+
+    fn parse(entry: &Value) -> Option<Self> {
+        let text = |name: &str| match &entry[name] {
+            Value::Null => Some(String::new()),
+            value => value.as_str().map(str::to_owned),
+        };
+        Some(Self {
+            manager: text("manager")?,
+            operation: match entry["operation"].as_str()? {
+                "Apply" => Operation::Apply,
+                "Update" => Operation::Update,
+                _ => return None,
+            },
+            api_version: text("apiVersion")?,
+            subresource: text("subresource")?,
+            time: text("time")?,
+            fields: FieldSet::parse(&entry["fieldsV1"])?,
+        })
+    }
+
+    fn to_value(&self) -> Value {
+        let Self { manager, operation, api_version, subresource, time, fields } = self;
+        let mut entry = json!({
+            "manager": manager,
+            "operation": match operation {
+                Operation::Apply => "Apply",
+                Operation::Update => "Update",
+            },
+            "apiVersion": api_version,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": fields.to_value(),
+        });
+        for (name, text) in [("subresource", subresource), ("time", time)] {
+            if !text.is_empty() {
+                entry[name] = text.as_str().into();
+            }
+        }
+        entry
+    }
+}
+
+fn parse(managed: &Value) -> Option<Vec<Entry>> {
+    managed.as_array()?.iter().map(Entry::parse).collect()
+}
+
+fn render(entries: &[Entry]) -> Value {
+    let kept: Vec<Value> =
+        entries.iter().filter(|entry| !entry.fields.is_empty()).map(Entry::to_value).collect();
+    if kept.is_empty() { Value::Null } else { kept.into() }
+}
+
+/// Puts the oldest updaters together where there are too many.
+fn bound(entries: &mut Vec<Entry>) {
+    entries.retain(|entry| !entry.fields.is_empty());
+    loop {
+        let updaters = || entries.iter().filter(|entry| entry.operation == Operation::Update);
+        if updaters().count() <= UPDATERS_MAX {
+            return;
+        }
+        let oldest = |left: &&Entry, right: &&Entry| left.time.cmp(&right.time);
+        let named = updaters().filter(|entry| entry.manager != ANCIENT).min_by(oldest).cloned();
+        let Some(old) = named else { return };
+        entries.retain(|entry| *entry != old);
+        let same =
+            |entry: &&mut Entry| entry.manager == ANCIENT && entry.subresource == old.subresource;
+        match entries.iter_mut().find(same) {
+            Some(ancient) => {
+                ancient.fields.add(&old.fields);
+                ancient.time = old.time;
+            }
+            None => {
+                // One more entry is made, one less is there: the loop ends once two are put together.
+                entries.push(Entry { manager: ANCIENT.to_owned(), ..old });
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Sets of fields, in memory and as `FieldsV1`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+/// A set of paths: whether this path is in it, and the paths below.
+///
+/// The elements of a path are those of `FieldsV1`: `f:NAME` a field, `k:{…}` the list item with these keys, `v:…` the
+/// value in a set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FieldSet {
+    pub(super) own: bool,
+    pub(super) children: BTreeMap<String, FieldSet>,
+}
+
+impl FieldSet {
+    /// Reads `FieldsV1`; `None` when it is none.
+    pub(super) fn parse(fields: &Value) -> Option<Self> {
+        let mut set = Self::default();
+        for (element, below) in fields.as_object()? {
+            if element == "." {
+                set.own = true;
+                continue;
+            }
+            if !["f:", "k:", "v:", "i:"].iter().any(|mark| element.starts_with(mark)) {
+                return None;
+            }
+            let mut below = Self::parse(below)?;
+            below.own |= below.children.is_empty();
+            set.children.insert(element.clone(), below);
+        }
+        Some(set)
+    }
+
+    /// Writes `FieldsV1`.
+    pub(super) fn to_value(&self) -> Value {
+        let mut fields = Map::new();
+        if self.own && !self.children.is_empty() {
+            fields.insert(".".to_owned(), Value::Object(Map::new()));
+        }
+        for (element, below) in &self.children {
+            fields.insert(element.clone(), below.to_value());
+        }
+        Value::Object(fields)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.own && self.children.is_empty()
+    }
+
+    pub(super) fn child(&mut self, element: String) -> &mut Self {
+        self.children.entry(element).or_default()
+    }
+
+    /// Leaves out the branches without a path in the set.
+    pub(super) fn trim(&mut self) {
+        self.children.retain(|_, below| {
+            below.trim();
+            !below.is_empty()
+        });
+    }
+
+    /// Adds the paths of another set.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.own |= other.own;
+        for (element, below) in &other.children {
+            self.child(element.clone()).add(below);
+        }
+    }
+
+    /// Takes the paths of another set away.
+    pub(super) fn subtract(&mut self, other: &Self) {
+        self.own &= !other.own;
+        for (element, below) in &other.children {
+            if let Some(mine) = self.children.get_mut(element) {
+                mine.subtract(below);
+                if mine.is_empty() {
+                    self.children.remove(element);
+                }
+            }
+        }
+    }
+
+    /// The paths that are in both.
+    pub(super) fn common(&self, other: &Self) -> Self {
+        let mut both = Self { own: self.own && other.own, children: BTreeMap::new() };
+        for (element, below) in &self.children {
+            if let Some(theirs) = other.children.get(element) {
+                let common = below.common(theirs);
+                if !common.is_empty() {
+                    both.children.insert(element.clone(), common);
+                }
+            }
+        }
+        both
+    }
+
+    /// The paths as Kubernetes writes them: `.spec.ports[port=80,protocol="TCP"].name`.
+    pub(super) fn paths(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.collect("", &mut found);
+        found
+    }
+
+    fn collect(&self, path: &str, found: &mut Vec<String>) {
+        if self.own {
+            found.push(path.to_owned());
+        }
+        for (element, below) in &self.children {
+            let (mark, rest) = element.split_at(2);
+            let step = match mark {
+                "f:" => format!(".{rest}"),
+                "k:" => {
+                    let keys: Map<String, Value> = serde_json::from_str(rest).unwrap_or_default();
+                    let keys: Vec<String> =
+                        keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                    format!("[{}]", keys.join(","))
+                }
+                "v:" => format!("[={rest}]"),
+                _ => format!("[{rest}]"),
+            };
+            below.collect(&format!("{path}{step}"), found);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn writer(manager: Option<&str>) -> Writer<'_> {
+    Writer { manager, subresource: "", api_version: "v1", time: "2026-01-01T00:00:00Z" }
+}
+
+#[test]
+fn fields_of_values() {
+    let check = |value: Value, expected: Value| {
+        assert_eq!(value::fields(ROOT, &value).to_value(), expected, "{value}");
+    };
+    check(json!({ "apiVersion": "v1", "kind": "K", "metadata": { "name": "n" } }), json!({}));
+    check(json!({ "data": { "a": "b" } }), json!({ "f:data": { "f:a": {} } }));
+    check(json!({ "data": {} }), json!({ "f:data": {} }));
+    check(
+        json!({ "spec": { "selector": { "a": "b" } } }),
+        json!({ "f:spec": { "f:selector": {} } }),
+    );
+    check(
+        json!({ "metadata": { "finalizers": ["a/b"] } }),
+        json!({ "f:metadata": { "f:finalizers": { "v:\"a/b\"": {} } } }),
+    );
+    let env = json!([{ "name": "A", "valueFrom": { "fieldRef": { "fieldPath": "x" } } }]);
+    check(
+        json!({ "spec": { "template": { "spec": { "containers": [{ "name": "c", "env": env }] } } } }),
+        json!({ "f:spec": { "f:template": { "f:spec": { "f:containers": {
+            "k:{\"name\":\"c\"}": {
+                ".": {},
+                "f:name": {},
+                "f:env": { "k:{\"name\":\"A\"}": {
+                    ".": {},
+                    "f:name": {},
+                    "f:valueFrom": { "f:fieldRef": {} },
+                } },
+            },
+        } } } } }),
+    );
+}
+
+#[test]
+fn updaters_are_bounded() {
+    let mut managed = Value::Null;
+    let mut old = json!({ "data": {} });
+    for index in 0..40 {
+        let mut new = old.clone();
+        new["data"][format!("k{index}")] = "v".into();
+        managed = update(&managed, &old, &new, writer(Some(&format!("m{index}"))));
+        old = new;
+    }
+    let managers: Vec<&str> = managed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["manager"].as_str().unwrap())
+        .collect();
+    assert!(managers.len() <= UPDATERS_MAX && managers.contains(&ANCIENT), "{managers:?}");
+    let mut all = FieldSet::default();
+    parse(&managed).unwrap().iter().for_each(|entry| all.add(&entry.fields));
+    assert_eq!(all.paths().len(), 40);
+}
+
+#[test]
+fn what_clients_may_set() {
+    let check = |managed: Value, expected: Option<Value>| {
+        assert_eq!(accepted(&managed), expected, "{managed}");
+    };
+    check(Value::Null, None);
+    check(json!([]), None);
+    check(json!([{}]), Some(Value::Null));
+    check(json!([{ "manager": "m" }]), None);
+    let entry = json!([{
+        "manager": "m",
+        "operation": "Apply",
+        "apiVersion": "v1",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": { "f:data": { ".": {}, "f:a": {} } },
+    }]);
+    check(entry.clone(), Some(entry));
+    check(json!([{ "operation": "Apply", "fieldsV1": { "data": {} } }]), None);
+}
+
+fn object() -> impl Strategy<Value = Value> {
+    let port = (1..4_u8, prop::option::of("[ab]")).prop_map(|(port, name)| match name {
+        Some(name) => json!({ "port": port, "protocol": "TCP", "name": name }),
+        None => json!({ "port": port, "protocol": "TCP" }),
+    });
+    let ports = prop::collection::vec(port, 0..4).prop_map(|mut ports| {
+        ports.sort_by_key(|port| port["port"].as_u64());
+        ports.dedup_by_key(|port| port["port"].as_u64());
+        ports
+    });
+    (prop::collection::btree_map("[abc]", "[xy]", 0..3), ports).prop_map(
+        |(labels, ports)| json!({ "metadata": { "labels": labels }, "spec": { "ports": ports } }),
+    )
+}
+
+proptest! {
+    /// What was just applied is in the object, is owned, and applies again without change or conflict.
+    #[test]
+    fn applying_twice_is_applying_once(live in object(), first in object(), second in object()) {
+        let put = |applied: Applied| {
+            let Applied { mut object, managed } = applied;
+            if !managed.is_null() {
+                object["metadata"]["managedFields"] = managed;
+            }
+            object
+        };
+        let mut live = live;
+        let managed = update(&Value::Null, &Value::Null, &live, writer(Some("someone")));
+        if !managed.is_null() {
+            live["metadata"]["managedFields"] = managed;
+        }
+        let one = put(apply(&live, &first, "me", writer(Some("me")), true).unwrap());
+        let two = put(apply(&one, &second, "me", writer(Some("me")), true).unwrap());
+        let wanted = value::fields(ROOT, &second);
+        let there = value::fields(ROOT, &two);
+        for path in wanted.paths() {
+            let emptied = path.ends_with(".ports") || path.ends_with(".labels");
+            prop_assert!(emptied || there.paths().contains(&path), "{path} {two:#}");
+        }
+        let again = put(apply(&two, &second, "me", writer(Some("me")), false).unwrap());
+        prop_assert_eq!(again, two);
+    }
+}

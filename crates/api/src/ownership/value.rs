@@ -1,0 +1,261 @@
+//! Objects seen as sets of fields: what a value sets, what a change changes, how two are merged.
+
+use serde_json::{Map, Value};
+
+use super::schema::{Shape, key_default};
+use super::set::FieldSet;
+
+/// The fields that a value sets.
+pub(super) fn fields(shape: Shape, value: &Value) -> FieldSet {
+    let mut set = FieldSet::default();
+    collect(shape, value, &mut set);
+    set.trim();
+    set
+}
+
+fn collect(shape: Shape, value: &Value, set: &mut FieldSet) {
+    match (shape, value) {
+        (Shape::System, _) => {}
+        (Shape::Fields(_), Value::Object(object)) if !object.is_empty() => {
+            for (name, value) in object {
+                collect(shape.field(name), value, set.child(format!("f:{name}")));
+            }
+        }
+        (Shape::Keyed(keys, fields), Value::Array(items)) if !items.is_empty() => {
+            for item in items {
+                let Some(key) = key_of(keys, item) else { continue };
+                let below = set.child(key);
+                below.own = true;
+                collect(Shape::Fields(fields), item, below);
+                below.own = true;
+            }
+        }
+        (Shape::Set, Value::Array(items)) if !items.is_empty() => {
+            for item in items {
+                set.child(format!("v:{item}")).own = true;
+            }
+        }
+        _ => set.own = true,
+    }
+}
+
+/// The element of a list's item; `None` when it lacks a key.
+pub(super) fn key_of(keys: &[&str], item: &Value) -> Option<String> {
+    let mut found = Map::new();
+    for key in keys {
+        let value = match &item[*key] {
+            Value::Null => key_default(key)?.into(),
+            value => value.clone(),
+        };
+        found.insert((*key).to_owned(), value);
+    }
+    Some(format!("k:{}", Value::Object(found)))
+}
+
+/// What a change did.
+#[derive(Debug, Default)]
+pub(super) struct Difference {
+    /// Fields that are new or have another value.
+    pub(super) set: FieldSet,
+    /// Fields that are gone.
+    pub(super) removed: FieldSet,
+}
+
+/// Compares two objects.
+pub(super) fn difference(shape: Shape, old: &Value, new: &Value) -> Difference {
+    let mut difference = Difference::default();
+    // Null: there was none.
+    let old = Some(old).filter(|old| !old.is_null());
+    compare(shape, old, Some(new), &mut difference.set, &mut difference.removed);
+    difference.set.trim();
+    difference.removed.trim();
+    difference
+}
+
+fn compare(
+    shape: Shape,
+    old: Option<&Value>,
+    new: Option<&Value>,
+    set: &mut FieldSet,
+    removed: &mut FieldSet,
+) {
+    if old == new {
+        return;
+    }
+    let (old, new) = match (old, new) {
+        (Some(old), Some(new)) => (old, new),
+        (Some(old), None) => {
+            collect(shape, old, removed);
+            return;
+        }
+        (None, Some(new)) => {
+            collect(shape, new, set);
+            return;
+        }
+        (None, None) => return,
+    };
+    match (shape, old, new) {
+        (Shape::System, ..) => {}
+        (Shape::Fields(_), Value::Object(before), Value::Object(after)) => {
+            let names = after.keys().chain(before.keys().filter(|name| !after.contains_key(*name)));
+            for name in names {
+                let (before, after) = (before.get(name), after.get(name));
+                if before != after {
+                    let element = format!("f:{name}");
+                    let (set, removed) = (set.child(element.clone()), removed.child(element));
+                    compare(shape.field(name), before, after, set, removed);
+                }
+            }
+        }
+        (Shape::Keyed(keys, fields), Value::Array(before), Value::Array(after)) => {
+            let mut elements: Vec<String> =
+                after.iter().chain(before).filter_map(|item| key_of(keys, item)).collect();
+            elements.sort_unstable();
+            elements.dedup();
+            let find = |items: &'_ [Value], element: &str| {
+                items.iter().position(|item| key_of(keys, item).as_deref() == Some(element))
+            };
+            for element in elements {
+                let before = find(before, &element).map(|index| &before[index]);
+                let after = find(after, &element).map(|index| &after[index]);
+                let (set, removed) = (set.child(element.clone()), removed.child(element));
+                set.own |= before.is_none();
+                removed.own |= after.is_none();
+                compare(Shape::Fields(fields), before, after, set, removed);
+            }
+        }
+        (Shape::Set, Value::Array(before), Value::Array(after)) => {
+            for item in after.iter().filter(|item| !before.contains(item)) {
+                set.child(format!("v:{item}")).own = true;
+            }
+            for item in before.iter().filter(|item| !after.contains(item)) {
+                removed.child(format!("v:{item}")).own = true;
+            }
+        }
+        _ => set.own = true,
+    }
+}
+
+/// Lays what is applied over the live object.
+pub(super) fn merge(shape: Shape, live: &mut Value, applied: &Value) {
+    match (shape, live, applied) {
+        (Shape::Fields(_), Value::Object(live), Value::Object(applied)) => {
+            for (name, value) in applied {
+                match live.get_mut(name) {
+                    Some(live) => merge(shape.field(name), live, value),
+                    None => {
+                        live.insert(name.clone(), value.clone());
+                    }
+                }
+            }
+        }
+        (Shape::Keyed(keys, fields), Value::Array(live), Value::Array(applied)) => {
+            for item in applied {
+                let key = key_of(keys, item);
+                match live.iter_mut().find(|live| key.is_some() && key_of(keys, live) == key) {
+                    Some(live) => merge(Shape::Fields(fields), live, item),
+                    None => live.push(item.clone()),
+                }
+            }
+        }
+        (Shape::Set, Value::Array(live), Value::Array(applied)) => {
+            for item in applied {
+                if !live.contains(item) {
+                    live.push(item.clone());
+                }
+            }
+        }
+        (_, live, applied) => *live = applied.clone(),
+    }
+}
+
+/// Takes the fields in `gone` away, except where something below belongs to `others`.
+pub(super) fn prune(shape: Shape, value: &mut Value, gone: &FieldSet, others: Option<&FieldSet>) {
+    let others_below = |element: &str| others.and_then(|others| others.children.get(element));
+    match (shape, value) {
+        (Shape::Fields(_), Value::Object(object)) => {
+            for (element, below) in &gone.children {
+                let Some(name) = element.strip_prefix("f:") else { continue };
+                let Some(field) = object.get_mut(name) else { continue };
+                let theirs = others_below(element);
+                prune(shape.field(name), field, below, theirs);
+                let emptied = !below.children.is_empty() && is_empty(field);
+                if theirs.is_none() && (below.own || emptied) {
+                    object.remove(name);
+                }
+            }
+        }
+        (Shape::Keyed(keys, fields), Value::Array(items)) => {
+            items.retain_mut(|item| {
+                let Some(element) = key_of(keys, item) else { return true };
+                let Some(below) = gone.children.get(&element) else { return true };
+                let theirs = others_below(&element);
+                if below.own && theirs.is_none() {
+                    return false;
+                }
+                prune(Shape::Fields(fields), item, below, theirs);
+                true
+            });
+        }
+        (Shape::Set, Value::Array(items)) => items.retain(|item| {
+            let element = format!("v:{item}");
+            !gone.children.contains_key(&element) || others_below(&element).is_some()
+        }),
+        _ => {}
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Object(object) => object.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// What an applied object must fulfil: items have their keys, and no two have the same.
+pub(super) fn check(shape: Shape, value: &Value, path: &str) -> Result<(), String> {
+    match (shape, value) {
+        (Shape::Fields(_), Value::Object(object)) => object.iter().try_for_each(|(name, value)| {
+            check(shape.field(name), value, &format!("{path}.{name}"))
+        }),
+        (Shape::Keyed(keys, fields), Value::Array(items)) => {
+            let mut seen = std::collections::HashSet::new();
+            for (index, item) in items.iter().enumerate() {
+                let Some(key) = key_of(keys, item) else {
+                    let missing = keys
+                        .iter()
+                        .find(|key| item[**key].is_null() && key_default(key).is_none())
+                        .copied()
+                        .unwrap_or_default();
+                    return Err(format!(
+                        "{path}: element {index}: associative list with keys has an element that omits key field \"{missing}\" (and doesn't have default value)"
+                    ));
+                };
+                check(Shape::Fields(fields), item, &format!("{path}[{index}]"))?;
+                let mut one = FieldSet::default();
+                one.child(key.clone()).own = true;
+                if !seen.insert(key) {
+                    return Err(format!(
+                        "{path}: duplicate entries for key {}",
+                        one.paths().concat()
+                    ));
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Leaves out nulls, which say nothing.
+pub(super) fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|_, value| !value.is_null());
+            object.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -1,0 +1,123 @@
+//! Server-side apply.
+
+use manifest::field::{FieldError, FieldPath};
+use serde_json::Value;
+
+use super::update::{Scope, Subject};
+use super::{Registry, Written, key};
+use crate::object;
+use crate::options::{FieldValidation, PatchOptions, WriteOptions};
+use crate::ownership::{self, ApplyError, Conflict, Writer};
+use crate::status::StatusError;
+
+impl Registry {
+    /// Applies an object (server-side apply): creates it where it is missing, else merges it into what is there.
+    pub(crate) async fn apply(
+        &self,
+        subject: Subject<'_>,
+        status: bool,
+        config: Value,
+        options: &PatchOptions,
+    ) -> Result<Written, StatusError> {
+        let Subject { kind, namespace, name } = subject;
+        let Some(manager) = options.field_manager.as_deref().filter(|name| !name.is_empty()) else {
+            let error = FieldError::required(
+                &FieldPath::new("fieldManager"),
+                "is required for apply patch",
+            );
+            return Err(StatusError::invalid_fields("meta.k8s.io", "PatchOptions", "", &[error]));
+        };
+        if config["metadata"]["managedFields"].as_array().is_some_and(|list| !list.is_empty()) {
+            return Err(StatusError::bad_request("metadata.managedFields must be nil"));
+        }
+        let mut config = ownership::without_nulls(config);
+        object::adopt_type(kind, &mut config)?;
+        // What is not known cannot be owned.
+        Self::normalize(kind, config.clone(), FieldValidation::Strict)?;
+        if status {
+            config.as_object_mut().into_iter().for_each(|config| {
+                config.retain(|field, _| {
+                    matches!(field.as_str(), "apiVersion" | "kind" | "metadata" | "status")
+                });
+            });
+        } else if kind.status {
+            object::remove(&mut config, "status");
+        }
+        let time = self.time();
+        let writer = Writer {
+            manager: Some(manager),
+            subresource: if status { "status" } else { "" },
+            api_version: kind.api_version(),
+            time: &time,
+        };
+        let force = options.force;
+        if !status && self.store.get(&key(kind, namespace, name)).is_none() {
+            let mut new = ownership::apply(&Value::Null, &config, manager, writer, force)
+                .map_err(|error| refused(&error))?;
+            match object::meta(&new.object, "name") {
+                "" => new.object["metadata"]["name"] = name.into(),
+                given if given == name => {}
+                given => {
+                    return Err(StatusError::bad_request(format!(
+                        "the name of the object ({given}) does not match the name on the URL ({name})"
+                    )));
+                }
+            }
+            let namespace = kind.namespaced.then_some(namespace);
+            let options = options.write.clone();
+            return self
+                .create_owned(kind, namespace, new.object, options, Some(new.managed))
+                .await;
+        }
+        let scope = if status { Scope::Status } else { Scope::Main };
+        let write = WriteOptions { applies: true, ..options.write.clone() };
+        self.change(subject, scope, &write, |current| {
+            let applied = ownership::apply(current, &config, manager, writer, force)
+                .map_err(|error| refused(&error))?;
+            let (mut value, warnings) =
+                Self::normalize(kind, applied.object, FieldValidation::Ignore)?;
+            object::set(&mut value["metadata"], "managedFields", applied.managed);
+            Ok((value, warnings))
+        })
+        .await
+    }
+}
+
+fn refused(error: &ApplyError) -> StatusError {
+    match error {
+        ApplyError::Malformed(why) => {
+            StatusError::bad_request(format!("failed to create typed patch object: {why}"))
+        }
+        ApplyError::Conflicts(conflicts) => StatusError::apply_conflict(conflicts),
+    }
+}
+
+impl StatusError {
+    /// 409: other managers own fields that would change.
+    fn apply_conflict(conflicts: &[Conflict]) -> Self {
+        let message = match conflicts {
+            [Conflict { manager, path }] => {
+                format!("Apply failed with 1 conflict: conflict with {manager}: {path}")
+            }
+            several => {
+                let mut managers: Vec<&str> =
+                    several.iter().map(|conflict| conflict.manager.as_str()).collect();
+                managers.sort_unstable();
+                managers.dedup();
+                let mut lines = Vec::new();
+                for manager in managers {
+                    lines.push(format!("conflicts with {manager}:"));
+                    let of = several.iter().filter(|conflict| conflict.manager == manager);
+                    lines.extend(of.map(|conflict| format!("- {}", conflict.path)));
+                }
+                format!("Apply failed with {} conflicts: {}", several.len(), lines.join("\n"))
+            }
+        };
+        conflicts.iter().fold(
+            Self::new(crate::status::Reason::Conflict, message),
+            |error, Conflict { manager, path }| {
+                error.with_cause("FieldManagerConflict", &format!("conflict with {manager}"), path)
+            },
+        )
+    }
+}

@@ -1,0 +1,216 @@
+//! Server-side apply and the ownership of fields, through the service.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use api::ApiServer;
+use common::{SERVICES, SETS, call, check, check_answer, message, server, set};
+use serde_json::{Value, json};
+
+const NAME: &str = "/api/v1/namespaces/default/services/web";
+
+async fn apply(server: &ApiServer, query: &str, body: Value, code: u16, part: Value) -> Value {
+    apply_to(server, NAME, query, body, code, part).await
+}
+
+async fn apply_to(
+    server: &ApiServer,
+    path: &str,
+    query: &str,
+    body: Value,
+    code: u16,
+    part: Value,
+) -> Value {
+    let head = format!("PATCH {path}?{query}");
+    let answer =
+        call(server, &head, &["Content-Type: application/apply-patch+yaml"], body.to_string())
+            .await;
+    check_answer(&head, answer, code, &part)
+}
+
+fn web(labels: Value, ports: Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": "web", "labels": labels },
+        "spec": { "selector": { "app": "web" }, "ports": ports },
+    })
+}
+
+/// `manager operation subresource` and the fields of each entry.
+fn owned(object: &Value) -> Value {
+    let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+    let entry = |entry: &Value| {
+        let text = |name: &str| entry[name].as_str().unwrap_or("");
+        let who = format!("{} {} {}", text("manager"), text("operation"), text("subresource"));
+        (who.trim_end().to_owned(), entry["fieldsV1"].clone())
+    };
+    entries.iter().map(entry).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[tokio::test]
+async fn applying_creates_merges_and_removes() {
+    let server = &server().await;
+    let ports = json!([{ "port": 80, "name": "http" }, { "port": 443, "name": "https" }]);
+    let made =
+        apply(server, "fieldManager=a", web(json!({ "x": "1", "y": "2" }), ports), 201, json!({}))
+            .await;
+    let name = json!({ ".": {}, "f:name": {}, "f:port": {} });
+    assert_eq!(
+        owned(&made),
+        json!({ "a Apply": {
+            "f:metadata": { "f:labels": { "f:x": {}, "f:y": {} } },
+            "f:spec": {
+                "f:selector": {},
+                "f:ports": {
+                    "k:{\"port\":443,\"protocol\":\"TCP\"}": name,
+                    "k:{\"port\":80,\"protocol\":\"TCP\"}": name,
+                },
+            },
+        } })
+    );
+    // Another applier adds a port of its own.
+    let other = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "spec": { "ports": [{ "port": 9, "name": "other" }] },
+    });
+    let ports = json!([{ "port": 80 }, { "port": 443 }, { "port": 9, "protocol": "TCP" }]);
+    let part = json!({ "metadata": { "labels": { "x": "1" } } });
+    let both = apply(server, "fieldManager=b", other, 200, part).await;
+    for (index, port) in ports.as_array().unwrap().iter().enumerate() {
+        assert_eq!(both["spec"]["ports"][index]["port"], port["port"]);
+    }
+    // What the first no longer applies goes; what the server and the other set stays.
+    let less = web(json!({ "x": "1" }), json!([{ "port": 80, "name": "http" }]));
+    let after = apply(server, "fieldManager=a", less.clone(), 200, json!({})).await;
+    assert_eq!(after["metadata"]["labels"], json!({ "x": "1" }));
+    let left: Vec<&Value> =
+        after["spec"]["ports"].as_array().unwrap().iter().map(|port| &port["port"]).collect();
+    assert_eq!(left, [80, 9]);
+    assert_eq!(after["spec"]["clusterIP"], both["spec"]["clusterIP"]);
+    // The same again changes nothing.
+    let revision =
+        json!({ "metadata": { "resourceVersion": after["metadata"]["resourceVersion"] } });
+    apply(server, "fieldManager=a", less, 200, revision).await;
+    // Without labels at all, none are left.
+    let mut bare = web(json!({}), json!([{ "port": 80, "name": "http" }]));
+    bare["metadata"] = json!({});
+    let bare = apply(server, "fieldManager=a", bare, 200, json!({})).await;
+    assert_eq!(bare["metadata"]["labels"], Value::Null);
+}
+
+#[tokio::test]
+async fn conflicts() {
+    let server = &server().await;
+    let head = format!("POST {SETS}?fieldManager=kubectl");
+    let made = check(server, &head, set("db"), 201, json!({})).await;
+    assert!(owned(&made)["kubectl Update"]["f:spec"]["f:serviceName"].is_object(), "{made:#}");
+    let path = format!("{SETS}/db");
+    let scale = |replicas: u8| {
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "spec": { "replicas": replicas },
+        })
+    };
+    // The same value is shared, another one is a conflict.
+    apply_to(server, &path, "fieldManager=me", scale(1), 200, json!({})).await;
+    let mut conflict = message(
+        "Apply failed with 1 conflict: conflict with \"kubectl\" using apps/v1: .spec.replicas",
+    );
+    conflict["reason"] = "Conflict".into();
+    conflict["details"] = json!({ "causes": [{
+        "reason": "FieldManagerConflict",
+        "message": "conflict with \"kubectl\" using apps/v1",
+        "field": ".spec.replicas",
+    }] });
+    apply_to(server, &path, "fieldManager=me", scale(3), 409, conflict).await;
+    let mut two = scale(3);
+    two["spec"]["serviceName"] = "other".into();
+    let text = "Apply failed with 2 conflicts: conflicts with \"kubectl\" using apps/v1:\n- .spec.replicas\n- .spec.serviceName";
+    apply_to(server, &path, "fieldManager=me", two, 409, message(text)).await;
+    // By force the field changes hands.
+    let taken = apply_to(
+        server,
+        &path,
+        "fieldManager=me&force=true",
+        scale(3),
+        200,
+        json!({ "spec": { "replicas": 3 } }),
+    )
+    .await;
+    assert_eq!(owned(&taken)["kubectl Update"]["f:spec"]["f:replicas"], Value::Null);
+    assert_eq!(owned(&taken)["me Apply"], json!({ "f:spec": { "f:replicas": {} } }));
+    // Scaling takes it again, under its subresource, and one who does not name himself leaves it to nobody.
+    let body = json!({ "spec": { "replicas": 5 } });
+    check(server, &format!("PATCH {path}/scale?fieldManager=hpa"), body, 200, json!({})).await;
+    let text = "Apply failed with 1 conflict: conflict with \"hpa\" with subresource \"scale\" using apps/v1: .spec.replicas";
+    apply_to(server, &path, "fieldManager=me", scale(3), 409, message(text)).await;
+    check(server, &format!("PATCH {path}"), json!({ "spec": { "replicas": 6 } }), 200, json!({}))
+        .await;
+    apply_to(server, &path, "fieldManager=me", scale(3), 200, json!({})).await;
+}
+
+#[tokio::test]
+async fn ordinary_writes_are_recorded() {
+    let server = &server().await;
+    let service = json!({ "metadata": { "name": "web" }, "spec": { "ports": [{ "port": 80 }] } });
+    let head = format!("POST {SERVICES}");
+    let agent = ["Content-Type: application/json", "User-Agent: curl/8.5 (linux)"];
+    let answer = call(server, &head, &agent, service.to_string()).await;
+    let made = check_answer(&head, answer, 201, &json!({}));
+    assert_eq!(owned(&made).as_object().unwrap().keys().collect::<Vec<_>>(), ["curl Update"]);
+    let label = json!({ "metadata": { "labels": { "a": "b" } } });
+    let head = format!("PATCH {NAME}?fieldManager=label");
+    let made = check(server, &head, label, 200, json!({})).await;
+    assert_eq!(
+        owned(&made)["label Update"],
+        json!({ "f:metadata": { "f:labels": { "f:a": {} } } })
+    );
+    // A replacement that sends back what it read keeps it; one entry that is empty forgets it.
+    let head = format!("PUT {NAME}");
+    let mut same = made.clone();
+    check(server, &head, same.clone(), 200, made.clone()).await;
+    same["metadata"].as_object_mut().unwrap().remove("managedFields");
+    check(server, &head, same.clone(), 200, made.clone()).await;
+    same["metadata"]["managedFields"] = json!([{}]);
+    let forgotten = check(server, &head, same, 200, json!({})).await;
+    assert_eq!(forgotten["metadata"].get("managedFields"), None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_applied() {
+    let server = &server().await;
+    let plain = || web(json!({}), json!([{ "port": 80 }]));
+    let text = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
+    apply(server, "", plain(), 422, message(text)).await;
+    let mut unknown = plain();
+    unknown["spec"]["x"] = 1.into();
+    let text = "strict decoding error: unknown field \"spec.x\"";
+    apply(server, "fieldManager=a", unknown, 400, message(text)).await;
+    let text = "failed to create typed patch object: .spec.ports: element 0: associative list with keys has an element that omits key field \"port\" (and doesn't have default value)";
+    let keyless = web(json!({}), json!([{ "name": "x" }]));
+    apply(server, "fieldManager=a", keyless, 400, message(text)).await;
+    let text = "failed to create typed patch object: .spec.ports: duplicate entries for key [port=80,protocol=\"TCP\"]";
+    let twice = web(json!({}), json!([{ "port": 80 }, { "port": 80 }]));
+    apply(server, "fieldManager=a", twice, 400, message(text)).await;
+    let mut managed = plain();
+    managed["metadata"]["managedFields"] = json!([{}]);
+    let text = "metadata.managedFields must be nil";
+    apply(server, "fieldManager=a", managed, 400, message(text)).await;
+    for body in ["", "[]", "a: b", "{"] {
+        let head = format!("PATCH {NAME}?fieldManager=a");
+        let answer =
+            call(server, &head, &["Content-Type: application/apply-patch+yaml"], body).await;
+        check_answer(body, answer, 400, &json!({ "reason": "BadRequest" }));
+    }
+    // YAML, and a run that keeps nothing.
+    let head = format!("PATCH {NAME}?fieldManager=a&dryRun=All");
+    let yaml =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n";
+    let answer = call(server, &head, &["Content-Type: application/apply-patch+yaml"], yaml).await;
+    check_answer(&head, answer, 201, &json!({ "spec": { "type": "ClusterIP" } }));
+    check(server, &format!("GET {NAME}"), json!(null), 404, json!({})).await;
+}
