@@ -156,7 +156,8 @@ async fn create(client: &Client, requests: &Request, manifest: &Value) -> kube::
 }
 
 /// The path of a kind's objects.
-fn path(kind: &Kind, namespace: Option<&str>) -> String {
+/// The URL of a kind's objects, in one namespace or in all.
+pub(crate) fn path(kind: &Kind, namespace: Option<&str>) -> String {
     let root =
         if kind.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", kind.group) };
     let within = namespace.map(|namespace| format!("/namespaces/{namespace}")).unwrap_or_default();

@@ -47,7 +47,7 @@ macro_rules! kinds {
             match kind { $(KindId::$kind => {
                 let request = requests::<$kind>(&target.namespace).get(&target.name, &GetParams::default());
                 client.request::<$kind>(request.map_err(Error::BuildRequest)?).await.map(Object::from)
-            })* }
+            })* KindId::Stored(_) => Err(not_acted_on(kind)) }
         }
 
         /// DELETE of one object. What is left of it, if the API says so.
@@ -61,16 +61,7 @@ macro_rules! kinds {
                 let request = requests::<$kind>(&target.namespace).delete(&target.name, params);
                 let answer = client.request_status::<$kind>(request.map_err(Error::BuildRequest)?).await?;
                 Ok(answer.left().map(Object::from))
-            })* }
-        }
-
-        /// DELETE of all objects of a kind in a namespace.
-        pub(crate) async fn delete_all(client: &Client, kind: KindId, namespace: &str) -> kube::Result<()> {
-            match kind { $(KindId::$kind => {
-                let request = requests::<$kind>(namespace)
-                    .delete_collection(&DeleteParams::background(), &ListParams::default());
-                client.request_text(request.map_err(Error::BuildRequest)?).await.map(drop)
-            })* }
+            })* KindId::Stored(_) => Err(not_acted_on(kind)) }
         }
 
         /// POST of an object.
@@ -114,9 +105,25 @@ kinds!(
     Event,
 );
 
-/// The kind of this name.
+/// DELETE of all objects of a kind in a namespace.
+pub(crate) async fn delete_all(
+    client: &Client,
+    kind: &'static Kind,
+    namespace: &str,
+) -> kube::Result<()> {
+    let request = Request::new(crate::apply::path(kind, Some(namespace)))
+        .delete_collection(&DeleteParams::background(), &ListParams::default());
+    client.request_text(request.map_err(Error::BuildRequest)?).await.map(drop)
+}
+
+/// Why there is no typed request for a kind.
+fn not_acted_on(kind: KindId) -> Error {
+    Error::Service(format!("{} objects are only stored", name_of(kind)).into())
+}
+
+/// The kind of this name, if it is one that controllers act on.
 pub(crate) fn named(name: &str) -> Option<KindId> {
-    Kind::by_name(name).map(|kind| kind.id)
+    Kind::by_name(name).map(|kind| kind.id).filter(|id| !matches!(id, KindId::Stored(_)))
 }
 
 /// The kind's name, as in `kind: Pod`.

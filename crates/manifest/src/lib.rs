@@ -13,5 +13,5 @@ pub mod rules;
 pub mod selector;
 
 pub use family::IpFamily;
-pub use kind::{Kind, KindId};
+pub use kind::{Kind, KindId, Stored};
 pub use object::{Object, ObjectRef};

@@ -2,6 +2,8 @@
 
 use k8s_openapi::api::core::v1::Namespace;
 
+use manifest::{Kind, KindId};
+
 use crate::{Action, Decision, Propagation, World};
 
 /// The kinds of a namespace's content, controllers before what they would make again.
@@ -30,8 +32,13 @@ pub(crate) fn decide(world: &World, name: &str) -> Decision {
     let finalizers =
         namespace.spec.as_ref().and_then(|spec| spec.finalizers.as_deref()).unwrap_or_default();
     if empty && finalizers.iter().any(|finalizer| finalizer == "kubernetes") {
-        // The world keeps no Events, so they go all at once.
-        actions.push(Action::DeleteAll { kind: "Event", namespace: name.to_owned() });
+        // The world keeps neither Events nor the kinds that nothing acts on, so they go all at once.
+        let unwatched = Kind::all()
+            .iter()
+            .filter(|kind| kind.namespaced && matches!(kind.id, KindId::Event | KindId::Stored(_)));
+        actions.extend(
+            unwatched.map(|kind| Action::DeleteAll { kind: kind.kind, namespace: name.to_owned() }),
+        );
         actions.push(Action::Finalize {
             namespace: name.to_owned(),
             uid: namespace.metadata.uid.clone().unwrap_or_default(),

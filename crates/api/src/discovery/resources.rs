@@ -44,7 +44,8 @@ fn subresources(kind: &Kind) -> Vec<Subresource> {
         | KindId::EndpointSlice
         | KindId::StatefulSet
         | KindId::Deployment
-        | KindId::ReplicaSet => {}
+        | KindId::ReplicaSet
+        | KindId::Stored(_) => {}
     }
     if kind.scale {
         subresources.push(Subresource {

@@ -37,12 +37,12 @@ fn paths_that_are_documents() {
         "/api/v2",
         "/api/v1/pods",
         "/apis/apps/v2",
-        "/apis/batch",
-        "/apis/batch/v1",
+        "/apis/example.com",
+        "/apis/example.com/v1",
         "/apis//v1",
         "/openapi/v2",
         "/openapi/v3/apis//v1",
-        "/openapi/v3/apis/batch/v1",
+        "/openapi/v3/apis/example.com/v1",
         "/version/x",
     ] {
         assert_eq!(document(path, ""), None, "{path}");
@@ -88,15 +88,10 @@ fn groups() {
     let list = body("/apis");
     let names: BTreeSet<&str> =
         list["groups"].as_array().unwrap().iter().map(|g| g["name"].as_str().unwrap()).collect();
-    assert_eq!(
-        names,
-        BTreeSet::from([
-            "apps",
-            "authentication.k8s.io",
-            "authorization.k8s.io",
-            "discovery.k8s.io"
-        ])
-    );
+    let kinds = Kind::all().iter().map(|kind| kind.group).filter(|group| !group.is_empty());
+    let reviews = ["authentication.k8s.io", "authorization.k8s.io"];
+    assert_eq!(names, kinds.chain(reviews).collect());
+    assert!(names.contains("networking.k8s.io"));
 }
 
 /// The resources of a plain list: name, kind, short names.
@@ -130,16 +125,26 @@ fn resources_and_their_subresources() {
     assert_eq!(
         resources("/api/v1"),
         [
+            "configmaps ConfigMap cm",
             "endpoints Endpoints ep",
             "events Event ev",
+            "limitranges LimitRange limits",
             "namespaces Namespace ns",
             "namespaces/finalize Namespace",
             "namespaces/status Namespace",
             "nodes Node no",
             "nodes/status Node",
+            "persistentvolumeclaims PersistentVolumeClaim pvc",
+            "persistentvolumeclaims/status PersistentVolumeClaim",
+            "persistentvolumes PersistentVolume pv",
+            "persistentvolumes/status PersistentVolume",
             "pods Pod po",
             "pods/binding Binding",
             "pods/status Pod",
+            "resourcequotas ResourceQuota quota",
+            "resourcequotas/status ResourceQuota",
+            "secrets Secret",
+            "serviceaccounts ServiceAccount sa",
             "services Service svc",
             "services/status Service",
         ]
@@ -147,6 +152,9 @@ fn resources_and_their_subresources() {
     assert_eq!(
         resources("/apis/apps/v1"),
         [
+            "controllerrevisions ControllerRevision",
+            "daemonsets DaemonSet ds",
+            "daemonsets/status DaemonSet",
             "deployments Deployment deploy",
             "deployments/scale Scale",
             "deployments/status Deployment",
@@ -167,12 +175,16 @@ fn resources_and_their_subresources() {
         ]
     );
     let list = body("/apis/apps/v1");
+    let at = |name: &str| {
+        let mut resources = list["resources"].as_array().unwrap().iter();
+        resources.find(|resource| resource["name"] == name).unwrap()
+    };
     assert_eq!(
         (&list["kind"], &list["groupVersion"]),
         (&json!("APIResourceList"), &json!("apps/v1"))
     );
     assert_eq!(
-        list["resources"][0],
+        *at("deployments"),
         json!({
             "name": "deployments",
             "singularName": "deployment",
@@ -184,7 +196,7 @@ fn resources_and_their_subresources() {
         })
     );
     assert_eq!(
-        list["resources"][1],
+        *at("deployments/scale"),
         json!({
             "name": "deployments/scale",
             "singularName": "",
@@ -312,12 +324,19 @@ fn paths_are_those_that_are_served() {
     assert_eq!(
         paths("/openapi/v3/api/v1"),
         [
+            "/api/v1/namespaces/{namespace}/configmaps/{name}",
             "/api/v1/namespaces/{namespace}/endpoints/{name}",
             "/api/v1/namespaces/{namespace}/events/{name}",
+            "/api/v1/namespaces/{namespace}/limitranges/{name}",
+            "/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}",
             "/api/v1/namespaces/{namespace}/pods/{name}",
+            "/api/v1/namespaces/{namespace}/resourcequotas/{name}",
+            "/api/v1/namespaces/{namespace}/secrets/{name}",
+            "/api/v1/namespaces/{namespace}/serviceaccounts/{name}",
             "/api/v1/namespaces/{namespace}/services/{name}",
             "/api/v1/namespaces/{name}",
             "/api/v1/nodes/{name}",
+            "/api/v1/persistentvolumes/{name}",
         ]
     );
     assert_eq!(

@@ -4,7 +4,7 @@
 //! takes the last one away. Pods are no exception: Kubernetes waits for the kubelet to confirm that the containers
 //! have ended, whereas here no grace period is kept, so that a deleted simulated pod leaves at once.
 
-use manifest::kind::{Kind, KindId};
+use manifest::kind::{Kind, KindId, Stored};
 use manifest::labels::{FOREGROUND, ORPHAN};
 use serde_json::{Map, Value, json};
 
@@ -127,6 +127,13 @@ impl Registry {
 fn answers_object(kind: &Kind) -> bool {
     match kind.id {
         KindId::Pod | KindId::Service => true,
+        KindId::Stored(stored) => matches!(
+            stored,
+            Stored::ServiceAccount
+                | Stored::PersistentVolumeClaim
+                | Stored::PersistentVolume
+                | Stored::ResourceQuota
+        ),
         KindId::Namespace
         | KindId::Node
         | KindId::Endpoints

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use manifest::kind::{Kind, KindId};
+use manifest::kind::{Kind, KindId, Stored};
 use manifest::rules;
 use serde_json::Value;
 
@@ -146,6 +146,31 @@ fn has_generation(kind: &Kind) -> bool {
         KindId::Namespace | KindId::Node | KindId::Service | KindId::Endpoints | KindId::Event => {
             false
         }
+        KindId::Stored(stored) => match stored {
+            Stored::DaemonSet
+            | Stored::Job
+            | Stored::CronJob
+            | Stored::NetworkPolicy
+            | Stored::Ingress
+            | Stored::IngressClass
+            | Stored::PodDisruptionBudget
+            | Stored::PriorityClass => true,
+            Stored::ConfigMap
+            | Stored::Secret
+            | Stored::ServiceAccount
+            | Stored::PersistentVolumeClaim
+            | Stored::PersistentVolume
+            | Stored::ResourceQuota
+            | Stored::LimitRange
+            | Stored::ControllerRevision
+            | Stored::HorizontalPodAutoscaler
+            | Stored::Lease
+            | Stored::Role
+            | Stored::RoleBinding
+            | Stored::ClusterRole
+            | Stored::ClusterRoleBinding
+            | Stored::StorageClass => false,
+        },
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod namespace;
 pub(crate) mod pod;
 pub(crate) mod service;
+mod stored;
 
 use manifest::field::FieldError;
 use manifest::kind::{Kind, KindId};
@@ -22,6 +23,7 @@ pub(crate) fn prepare_create(kind: &Kind, value: &mut Value) {
         KindId::ReplicaSet => value["status"] = json!({ "replicas": 0 }),
         // A node may bring its status along; the others have none.
         KindId::Node | KindId::Endpoints | KindId::Event | KindId::EndpointSlice => {}
+        KindId::Stored(stored) => stored::prepare_create(stored, value),
     }
 }
 
@@ -48,6 +50,7 @@ pub(crate) fn prepare_update(
         | KindId::EndpointSlice
         | KindId::StatefulSet
         | KindId::Deployment
-        | KindId::ReplicaSet => Ok(()),
+        | KindId::ReplicaSet
+        | KindId::Stored(_) => Ok(()),
     }
 }

@@ -12,6 +12,7 @@ mod event;
 mod node;
 mod pod;
 mod service;
+mod stored;
 mod value;
 mod workload;
 
@@ -89,8 +90,8 @@ fn row(kind: &Kind, item: &Value, include: IncludeObject, now: Timestamp) -> Val
     Value::Object(row)
 }
 
-fn columns(kind: KindId) -> &'static [Column] {
-    match kind {
+fn columns(kind: KindId) -> Vec<Column> {
+    let columns = match kind {
         KindId::Namespace => NAMESPACE,
         KindId::Node => node::COLUMNS,
         KindId::Pod => pod::COLUMNS,
@@ -101,7 +102,9 @@ fn columns(kind: KindId) -> &'static [Column] {
         KindId::StatefulSet => workload::STATEFUL_SET_COLUMNS,
         KindId::Deployment => workload::DEPLOYMENT_COLUMNS,
         KindId::ReplicaSet => workload::REPLICA_SET_COLUMNS,
-    }
+        KindId::Stored(stored) => return stored::columns(stored),
+    };
+    columns.to_vec()
 }
 
 fn cells(kind: KindId, item: &Value, now: Timestamp) -> Vec<Value> {
@@ -118,6 +121,7 @@ fn cells(kind: KindId, item: &Value, now: Timestamp) -> Vec<Value> {
         KindId::StatefulSet => workload::stateful_set_cells(item, now),
         KindId::Deployment => workload::deployment_cells(item, now),
         KindId::ReplicaSet => workload::replica_set_cells(item, now),
+        KindId::Stored(kind) => stored::cells(kind, item, now),
     }
 }
 

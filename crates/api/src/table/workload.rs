@@ -5,10 +5,11 @@ use super::value::{age_of, label_selector, list_at, name_of, number_at, text_at}
 use jiff::Timestamp;
 use serde_json::Value;
 
-const CONTAINERS: Column =
+pub(super) const CONTAINERS: Column =
     Column::text("Containers", "The names of the template's containers.").wide();
-const IMAGES: Column = Column::text("Images", "The images of the template's containers.").wide();
-const SELECTOR: Column =
+pub(super) const IMAGES: Column =
+    Column::text("Images", "The images of the template's containers.").wide();
+pub(super) const SELECTOR: Column =
     Column::text("Selector", "The labels of the pods that belong to this.").wide();
 
 pub(super) const STATEFUL_SET_COLUMNS: &[Column] = &[
@@ -84,7 +85,7 @@ fn ready(item: &Value) -> Value {
 }
 
 /// One field of all the template's containers.
-fn containers(item: &Value, field: &str) -> Value {
+pub(super) fn containers(item: &Value, field: &str) -> Value {
     let containers = list_at(item, "/spec/template/spec/containers");
     containers
         .iter()

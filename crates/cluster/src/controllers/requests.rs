@@ -7,7 +7,7 @@ use futures::stream;
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
 use kube::core::Status;
-use manifest::{KindId, Object, ObjectRef};
+use manifest::{Kind, KindId, Object, ObjectRef};
 use reconcile::{Action, Owner, Propagation};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -136,7 +136,7 @@ impl Hands {
                 self.wrote(kind::replace(&self.client, &object).await)
             }
             Action::DeleteAll { kind: name, namespace } => {
-                let Some(kind) = kind::named(name) else {
+                let Some(kind) = Kind::by_name(name) else {
                     return Err(Stopped::Moot(format!("{name} is no kind of ours")));
                 };
                 kind::delete_all(&self.client, kind, &namespace).await?;

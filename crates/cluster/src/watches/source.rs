@@ -62,6 +62,9 @@ pub(super) async fn run(
         KindId::Deployment => source.run::<apps::Deployment>().await,
         KindId::ReplicaSet => source.run::<apps::ReplicaSet>().await,
         KindId::Event => source.run::<core::Event>().await,
+        KindId::Stored(_) => {
+            warn!(kind = kind::name_of(kind), "not watched: nothing acts on this kind")
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::document::Document;
 use super::problem::Problem;
-use crate::kind::KindId;
+use crate::kind::{KindId, Stored};
 use crate::selector::LabelSelector;
 
 type Labels = BTreeMap<String, String>;
@@ -36,6 +36,13 @@ pub(super) fn notes(documents: &[Document], default_namespace: &str) -> Vec<(usi
                 | KindId::Endpoints
                 | KindId::Event
                 | KindId::EndpointSlice => return None,
+                KindId::Stored(Stored::DaemonSet | Stored::Job) => {
+                    &document.value["spec"]["template"]["metadata"]["labels"]
+                }
+                KindId::Stored(Stored::CronJob) => {
+                    &document.value["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
+                }
+                KindId::Stored(_) => return None,
             };
             let namespace = document.reference(default_namespace).namespace;
             Some(Pods { document, namespace, labels: texts(labels) })

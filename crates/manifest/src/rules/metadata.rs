@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 
 use super::names;
 use crate::field::{FieldError, FieldPath};
-use crate::kind::{Kind, KindId};
+use crate::kind::{Kind, KindId, Stored};
 use crate::labels::{FOREGROUND, ORPHAN};
 
 /// All annotations together, keys and values.
@@ -28,6 +28,10 @@ pub(crate) fn name_rule(id: KindId) -> fn(&str) -> Vec<String> {
         | KindId::StatefulSet
         | KindId::Deployment
         | KindId::ReplicaSet => names::dns_1123_subdomain,
+        KindId::Stored(
+            Stored::Role | Stored::RoleBinding | Stored::ClusterRole | Stored::ClusterRoleBinding,
+        ) => names::path_segment,
+        KindId::Stored(_) => names::dns_1123_subdomain,
     }
 }
 

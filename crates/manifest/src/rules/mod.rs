@@ -17,6 +17,7 @@ mod pod;
 mod replica_set;
 pub mod service;
 mod stateful_set;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod workload;
@@ -28,11 +29,12 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::field::{FieldError, FieldPath};
-use crate::kind::{Kind, KindId};
+use crate::kind::{Kind, KindId, WithType};
 
 /// Fills in what the author left out, as the API of Kubernetes 1.36 does when it reads an object.
 ///
@@ -48,6 +50,7 @@ pub fn default(kind: &Kind, value: &mut Value) {
         KindId::StatefulSet => stateful_set::default(object),
         KindId::Deployment => deployment::default(object),
         KindId::ReplicaSet => replica_set::default(object),
+        KindId::Stored(stored) => stored::default(stored, object),
         KindId::Node | KindId::Event => {}
     }
 }
@@ -72,6 +75,26 @@ pub fn validate(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<FieldError
         KindId::StatefulSet => typed::<StatefulSet>(kind, new, old, stateful_set::validate),
         KindId::Deployment => typed::<Deployment>(kind, new, old, deployment::validate),
         KindId::ReplicaSet => typed::<ReplicaSet>(kind, new, old, replica_set::validate),
+        KindId::Stored(stored) => {
+            let mut errors = stored.with_type(MetadataOnly { kind, new, old });
+            errors.extend(stored::validate(stored, new, old));
+            errors
+        }
+    }
+}
+
+/// The check of a stored kind's metadata.
+struct MetadataOnly<'a> {
+    kind: &'a Kind,
+    new: &'a Value,
+    old: Option<&'a Value>,
+}
+
+impl WithType for MetadataOnly<'_> {
+    type Output = Vec<FieldError>;
+
+    fn run<T: DeserializeOwned + Serialize + Metadata<Ty = ObjectMeta>>(self) -> Vec<FieldError> {
+        typed::<T>(self.kind, self.new, self.old, |_, _, _| {})
     }
 }
 

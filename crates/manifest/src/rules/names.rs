@@ -181,6 +181,15 @@ pub(crate) fn port_name(text: &str) -> Vec<String> {
     problems
 }
 
+/// A name that is only ever a part of a path, as those of RBAC are: `system:node`.
+pub fn path_segment(text: &str) -> Vec<String> {
+    if text == "." || text == ".." {
+        return vec![format!("may not be '{text}'")];
+    }
+    let contained = ["/", "%"].into_iter().filter(|part| text.contains(part));
+    contained.map(|part| format!("may not contain '{part}'")).collect()
+}
+
 /// A port number.
 pub(crate) fn port_number(port: i64) -> Option<&'static str> {
     (!(1..=65535).contains(&port)).then_some("must be between 1 and 65535, inclusive")

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{default, normalize, validate};
-use crate::kind::{Kind, KindId};
+use crate::kind::{Kind, KindId, Stored};
 
 /// An object of the kind with these fields, in the stored shape.
 fn object(kind: &Kind, fields: Value) -> Value {
@@ -673,11 +673,17 @@ fn defaults_are_complete_at_once() {
         let spec = match kind.id {
             KindId::Pod => pod_spec(json!({})),
             KindId::StatefulSet | KindId::Deployment | KindId::ReplicaSet => workload(json!({})),
+            KindId::Stored(Stored::CronJob) => {
+                let template = workload(json!({}))["spec"]["template"].clone();
+                json!({"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": template}}}})
+            }
             KindId::Service => json!({"spec": {"ports": [{"port": 80}]}}),
             KindId::EndpointSlice => json!({"addressType": "IPv4"}),
-            KindId::Namespace | KindId::Node | KindId::Endpoints | KindId::Event => {
-                Value::Object(Map::new())
-            }
+            KindId::Namespace
+            | KindId::Node
+            | KindId::Endpoints
+            | KindId::Event
+            | KindId::Stored(_) => Value::Object(Map::new()),
         };
         let once = object(kind, spec);
         let mut twice = normalize(kind, once.clone()).unwrap().value;

@@ -121,5 +121,11 @@ fn a_namespace_goes_with_its_content() {
     assert_eq!(left, [&namespace("other")]);
     let created = model.log.iter().any(|action| matches!(action, Action::Create(_)));
     assert!(!created, "made something in a namespace that goes");
-    assert!(model.log.contains(&Action::DeleteAll { kind: "Event", namespace: "default".into() }));
+    for kind in ["Event", "ConfigMap", "PersistentVolumeClaim", "Ingress"] {
+        let all = Action::DeleteAll { kind, namespace: "default".into() };
+        assert!(model.log.contains(&all), "{kind}");
+    }
+    let cluster_wide =
+        |action: &Action| matches!(action, Action::DeleteAll { kind: "ClusterRole", .. });
+    assert!(!model.log.iter().any(cluster_wide));
 }

@@ -9,7 +9,7 @@
 //! `x-kubernetes-list-map-keys`, which server-side apply goes by: Service ports merge on `port` here and on
 //! `port` and `protocol` there.
 
-use manifest::kind::{Kind, KindId};
+use manifest::kind::{Kind, KindId, Stored};
 
 /// The fields of one object type that matter to a strategic merge.
 #[derive(Debug)]
@@ -36,13 +36,38 @@ impl Schema {
 /// The root of a kind.
 pub(super) fn of(kind: &Kind) -> &'static Schema {
     match kind.id {
-        KindId::Namespace => &NAMESPACE,
+        KindId::Namespace => &CONDITIONED,
         KindId::Node => &NODE,
         KindId::Pod => &POD,
         KindId::Service => &SERVICE,
         // Their lists are all atomic.
         KindId::Endpoints | KindId::Event | KindId::EndpointSlice => &METADATA_ONLY,
         KindId::StatefulSet | KindId::Deployment | KindId::ReplicaSet => &WORKLOAD,
+        KindId::Stored(stored) => match stored {
+            Stored::ServiceAccount => &SERVICE_ACCOUNT,
+            Stored::PersistentVolumeClaim
+            | Stored::HorizontalPodAutoscaler
+            | Stored::PodDisruptionBudget => &CONDITIONED,
+            Stored::DaemonSet | Stored::Job => &WORKLOAD,
+            Stored::CronJob => &CRON_JOB,
+            // Their lists are all atomic.
+            Stored::ConfigMap
+            | Stored::Secret
+            | Stored::PersistentVolume
+            | Stored::ResourceQuota
+            | Stored::LimitRange
+            | Stored::ControllerRevision
+            | Stored::Lease
+            | Stored::NetworkPolicy
+            | Stored::Ingress
+            | Stored::IngressClass
+            | Stored::Role
+            | Stored::RoleBinding
+            | Stored::ClusterRole
+            | Stored::ClusterRoleBinding
+            | Stored::PriorityClass
+            | Stored::StorageClass => &METADATA_ONLY,
+        },
     }
 }
 
@@ -56,10 +81,22 @@ static OBJECT_META: Schema =
 
 static METADATA_ONLY: Schema = Schema(&[("metadata", Object(&OBJECT_META))]);
 
-static CONDITIONS: Schema = Schema(&[("conditions", Keyed("type", &PLAIN))]);
-
-static NAMESPACE: Schema =
+/// A kind whose status has conditions.
+static CONDITIONED: Schema =
     Schema(&[("metadata", Object(&OBJECT_META)), ("status", Object(&CONDITIONS))]);
+
+static SERVICE_ACCOUNT: Schema =
+    Schema(&[("metadata", Object(&OBJECT_META)), ("secrets", Keyed("name", &PLAIN))]);
+
+static CRON_JOB: Schema =
+    Schema(&[("metadata", Object(&OBJECT_META)), ("spec", Object(&CRON_JOB_SPEC))]);
+
+static CRON_JOB_SPEC: Schema = Schema(&[("jobTemplate", Object(&JOB_TEMPLATE))]);
+
+static JOB_TEMPLATE: Schema =
+    Schema(&[("metadata", Object(&OBJECT_META)), ("spec", Object(&WORKLOAD_SPEC))]);
+
+static CONDITIONS: Schema = Schema(&[("conditions", Keyed("type", &PLAIN))]);
 
 static NODE: Schema = Schema(&[
     ("metadata", Object(&OBJECT_META)),

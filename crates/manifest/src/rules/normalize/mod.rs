@@ -11,16 +11,18 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::Metadata;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::reader::{Reader, Walk};
 use crate::field::{FieldError, FieldPath};
-use crate::kind::{Kind, KindId};
+use crate::kind::{Kind, KindId, WithType};
 
 /// An object in the shape that is stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +55,18 @@ pub fn normalize(kind: &Kind, value: Value) -> Result<Normalized, Vec<FieldError
         KindId::StatefulSet => through::<StatefulSet>(value),
         KindId::Deployment => through::<Deployment>(value),
         KindId::ReplicaSet => through::<ReplicaSet>(value),
+        KindId::Stored(stored) => stored.with_type(Through(value)),
+    }
+}
+
+/// The round trip of a stored kind.
+struct Through(Value);
+
+impl WithType for Through {
+    type Output = Result<Normalized, Vec<FieldError>>;
+
+    fn run<T: DeserializeOwned + Serialize + Metadata<Ty = ObjectMeta>>(self) -> Self::Output {
+        through::<T>(self.0)
     }
 }
 

@@ -1,6 +1,11 @@
 //! The closed table of the kinds that are served.
 
+mod stored;
+
 use std::fmt;
+
+pub use stored::Stored;
+pub(crate) use stored::WithType;
 
 /// Names one of the served kinds, for exhaustive matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,10 +21,12 @@ pub enum KindId {
     StatefulSet,
     Deployment,
     ReplicaSet,
+    /// A kind that is kept and served, and that nothing here acts on.
+    Stored(Stored),
 }
 
 /// What the API's discovery says of a kind, and what the rules need to know of it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
     /// Which one.
     pub id: KindId,
@@ -51,7 +58,8 @@ pub struct Kind {
 
 const ALL: &[&str] = &["all"];
 
-static KINDS: [Kind; 10] = [
+/// The kinds that controllers act on, in the order of [`KindId`].
+const ACTED_ON: &[Kind] = &[
     Kind {
         id: KindId::Namespace,
         group: "",
@@ -235,6 +243,20 @@ static KINDS: [Kind; 10] = [
     },
 ];
 
+static KINDS: [Kind; ACTED_ON.len() + stored::STORED.len()] = {
+    let mut kinds = [ACTED_ON[0]; ACTED_ON.len() + stored::STORED.len()];
+    let mut index = 0;
+    while index < kinds.len() {
+        kinds[index] = if index < ACTED_ON.len() {
+            ACTED_ON[index]
+        } else {
+            stored::STORED[index - ACTED_ON.len()]
+        };
+        index += 1;
+    }
+    kinds
+};
+
 impl Kind {
     /// Every served kind.
     pub fn all() -> &'static [Kind] {
@@ -243,7 +265,20 @@ impl Kind {
 
     /// The kind that `id` names.
     pub fn of(id: KindId) -> &'static Kind {
-        &KINDS[id as usize]
+        let index = match id {
+            KindId::Namespace => 0,
+            KindId::Node => 1,
+            KindId::Pod => 2,
+            KindId::Service => 3,
+            KindId::Endpoints => 4,
+            KindId::Event => 5,
+            KindId::EndpointSlice => 6,
+            KindId::StatefulSet => 7,
+            KindId::Deployment => 8,
+            KindId::ReplicaSet => 9,
+            KindId::Stored(stored) => ACTED_ON.len() + stored as usize,
+        };
+        &KINDS[index]
     }
 
     /// `v1`, or the group and the version: `apps/v1`.
@@ -308,12 +343,22 @@ impl UnknownKind {
     }
 }
 
-/// `EndpointSlice (discovery.k8s.io/v1), …`: every served kind, for error messages.
+/// `v1: ConfigMap, …; apps/v1: DaemonSet, …`: every served kind by group and version, for error messages.
 pub fn served() -> String {
-    let mut kinds: Vec<String> =
-        KINDS.iter().map(|k| format!("{} ({})", k.kind, k.api_version)).collect();
-    kinds.sort_unstable();
-    kinds.join(", ")
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for kind in &KINDS {
+        match groups.iter_mut().find(|(api_version, _)| *api_version == kind.api_version) {
+            Some((_, kinds)) => kinds.push(kind.kind),
+            None => groups.push((kind.api_version, vec![kind.kind])),
+        }
+    }
+    // The core group first, as it is the one most meant.
+    groups.sort_unstable_by_key(|(api_version, _)| (api_version.contains('/'), *api_version));
+    let lines = groups.iter_mut().map(|(api_version, kinds)| {
+        kinds.sort_unstable();
+        format!("{api_version}: {}", kinds.join(", "))
+    });
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 impl fmt::Display for UnknownKind {
@@ -367,14 +412,19 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_says_what_is_served() {
-        let unknown = Kind::by_type("networking.k8s.io/v1", "Ingress").unwrap_err();
+        let unknown = Kind::by_type("example.com/v1", "Certificate").unwrap_err();
         assert_eq!(unknown.suggestion(), None);
-        assert_eq!(
-            unknown.to_string(),
-            "kind \"Ingress\" in \"networking.k8s.io/v1\" is not served; served are Deployment (apps/v1), \
-             EndpointSlice (discovery.k8s.io/v1), Endpoints (v1), Event (v1), Namespace (v1), Node (v1), Pod (v1), \
-             ReplicaSet (apps/v1), Service (v1), StatefulSet (apps/v1)"
+        let text = unknown.to_string();
+        assert!(
+            text.starts_with(
+                "kind \"Certificate\" in \"example.com/v1\" is not served; served are v1: ConfigMap, Endpoints, Event, "
+            ),
+            "{text}"
         );
+        assert!(text.contains("; apps/v1: ControllerRevision, DaemonSet, Deployment, "), "{text}");
+        for kind in Kind::all() {
+            assert!(text.contains(kind.kind) && text.contains(kind.api_version()), "{}", kind.kind);
+        }
     }
 
     #[test]
@@ -386,6 +436,7 @@ mod tests {
         assert_eq!(suggested("v1", "service"), Some("Service"));
         assert_eq!(suggested("v1", "svc"), Some("Service"));
         assert_eq!(suggested("v1", "StatefulSet"), Some("StatefulSet"));
-        assert_eq!(suggested("v1", "ConfigMap"), None);
+        assert_eq!(suggested("v1", "cm"), Some("ConfigMap"));
+        assert_eq!(suggested("v1", "Certificate"), None);
     }
 }

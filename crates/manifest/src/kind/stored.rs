@@ -1,0 +1,114 @@
+//! The kinds that are kept and served, and that nothing here acts on: one line each.
+//!
+//! Shape, discovery, patches, tables, deletion with the namespace and collection by owner follow from the line.
+//! Defaults are in `rules::stored`; columns other than name and age, and merge keys, in the API's tables.
+
+use k8s_openapi::Metadata;
+use k8s_openapi::api as types;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{ALL, Kind, KindId};
+
+/// Something to be done with the type of a stored kind.
+pub(crate) trait WithType {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn run<T: DeserializeOwned + Serialize + Metadata<Ty = ObjectMeta>>(self) -> Self::Output;
+}
+
+/// The plural and the group: the store's key.
+macro_rules! resource {
+    ("", $plural:literal) => {
+        $plural
+    };
+    ($group:literal, $plural:literal) => {
+        concat!($plural, ".", $group)
+    };
+}
+
+/// The group and the version.
+macro_rules! api_version {
+    ("", $version:literal) => {
+        $version
+    };
+    ($group:literal, $version:literal) => {
+        concat!($group, "/", $version)
+    };
+}
+
+macro_rules! scope {
+    (Namespaced) => {
+        true
+    };
+    (Cluster) => {
+        false
+    };
+}
+
+/// `Kind(type) = group version plural/singular [short names] categories scope [status] [selectable fields];`
+macro_rules! stored {
+    ($($kind:ident($($type:ident)::+) = $group:tt $version:tt $plural:tt/$singular:tt $short_names:tt $categories:tt
+        $scope:tt status: $status:tt fields: $fields:tt;)*) => {
+        /// Names one of the kinds that are kept and served without behaviour of their own.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[allow(missing_docs)]
+        pub enum Stored { $($kind),* }
+
+        /// What there is to say of each, in the order of [`Stored`].
+        pub(super) const STORED: &[Kind] = &[$(Kind {
+            id: KindId::Stored(Stored::$kind),
+            group: $group,
+            version: $version,
+            kind: stringify!($kind),
+            plural: $plural,
+            singular: $singular,
+            short_names: &$short_names,
+            categories: $categories,
+            namespaced: scope!($scope),
+            status: $status,
+            scale: false,
+            selectable_fields: &$fields,
+            api_version: api_version!($group, $version),
+            resource: resource!($group, $plural),
+        }),*];
+
+        impl Stored {
+            /// Does something with the kind's type.
+            pub(crate) fn with_type<W: WithType>(self, what: W) -> W::Output {
+                match self { $(Self::$kind => what.run::<types::$($type)::+::$kind>()),* }
+            }
+        }
+    };
+}
+
+const NONE: &[&str] = &[];
+
+stored! {
+    ConfigMap(core::v1) = "" "v1" "configmaps"/"configmap" ["cm"] NONE Namespaced status: false fields: [];
+    Secret(core::v1) = "" "v1" "secrets"/"secret" [] NONE Namespaced status: false fields: ["type"];
+    ServiceAccount(core::v1) = "" "v1" "serviceaccounts"/"serviceaccount" ["sa"] NONE Namespaced status: false fields: [];
+    PersistentVolumeClaim(core::v1) = "" "v1" "persistentvolumeclaims"/"persistentvolumeclaim" ["pvc"] NONE Namespaced status: true fields: [];
+    PersistentVolume(core::v1) = "" "v1" "persistentvolumes"/"persistentvolume" ["pv"] NONE Cluster status: true fields: [];
+    ResourceQuota(core::v1) = "" "v1" "resourcequotas"/"resourcequota" ["quota"] NONE Namespaced status: true fields: [];
+    LimitRange(core::v1) = "" "v1" "limitranges"/"limitrange" ["limits"] NONE Namespaced status: false fields: [];
+    ControllerRevision(apps::v1) = "apps" "v1" "controllerrevisions"/"controllerrevision" [] NONE Namespaced status: false fields: [];
+    DaemonSet(apps::v1) = "apps" "v1" "daemonsets"/"daemonset" ["ds"] ALL Namespaced status: true fields: [];
+    HorizontalPodAutoscaler(autoscaling::v2) = "autoscaling" "v2" "horizontalpodautoscalers"/"horizontalpodautoscaler" ["hpa"] ALL Namespaced status: true fields: [];
+    Job(batch::v1) = "batch" "v1" "jobs"/"job" [] ALL Namespaced status: true fields: ["status.successful"];
+    CronJob(batch::v1) = "batch" "v1" "cronjobs"/"cronjob" ["cj"] ALL Namespaced status: true fields: [];
+    Lease(coordination::v1) = "coordination.k8s.io" "v1" "leases"/"lease" [] NONE Namespaced status: false fields: [];
+    NetworkPolicy(networking::v1) = "networking.k8s.io" "v1" "networkpolicies"/"networkpolicy" ["netpol"] NONE Namespaced status: false fields: [];
+    Ingress(networking::v1) = "networking.k8s.io" "v1" "ingresses"/"ingress" ["ing"] NONE Namespaced status: true fields: [];
+    IngressClass(networking::v1) = "networking.k8s.io" "v1" "ingressclasses"/"ingressclass" [] NONE Cluster status: false fields: [];
+    PodDisruptionBudget(policy::v1) = "policy" "v1" "poddisruptionbudgets"/"poddisruptionbudget" ["pdb"] NONE Namespaced status: true fields: [];
+    Role(rbac::v1) = "rbac.authorization.k8s.io" "v1" "roles"/"role" [] NONE Namespaced status: false fields: [];
+    RoleBinding(rbac::v1) = "rbac.authorization.k8s.io" "v1" "rolebindings"/"rolebinding" [] NONE Namespaced status: false fields: [];
+    ClusterRole(rbac::v1) = "rbac.authorization.k8s.io" "v1" "clusterroles"/"clusterrole" [] NONE Cluster status: false fields: [];
+    ClusterRoleBinding(rbac::v1) = "rbac.authorization.k8s.io" "v1" "clusterrolebindings"/"clusterrolebinding" [] NONE Cluster status: false fields: [];
+    PriorityClass(scheduling::v1) = "scheduling.k8s.io" "v1" "priorityclasses"/"priorityclass" ["pc"] NONE Cluster status: false fields: [];
+    StorageClass(storage::v1) = "storage.k8s.io" "v1" "storageclasses"/"storageclass" ["sc"] NONE Cluster status: false fields: [];
+}
