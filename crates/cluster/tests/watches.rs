@@ -1,5 +1,7 @@
 //! The watches against a scripted API: what subscribers are told of lists, events, expiry and failures.
 
+#![allow(clippy::unwrap_used)] // its fixtures, as the tests, may panic
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};

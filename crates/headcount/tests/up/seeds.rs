@@ -29,7 +29,7 @@ fn check_peers(
         let address = up.records(&pod, "A");
         assert_eq!(address.len(), 1, "{pod} A: {address:?}");
         assert!(addresses.contains(&address[0]), "{address:?} is one of {addresses:?}");
-        assert_eq!(up.records(&reverse(&address[0]), "PTR"), [pod.clone()]);
+        assert_eq!(up.records(&reverse(&address[0]), "PTR"), std::slice::from_ref(&pod));
         targets.push(format!("0 {} {port} {pod}", 100 / replicas));
     }
     assert_eq!(up.records(&base, "SRV"), targets);
