@@ -182,7 +182,7 @@ pub(crate) fn port_name(text: &str) -> Vec<String> {
 }
 
 /// A name that is only ever a part of a path, as those of RBAC are: `system:node`.
-pub fn path_segment(text: &str) -> Vec<String> {
+pub(crate) fn path_segment(text: &str) -> Vec<String> {
     if text == "." || text == ".." {
         return vec![format!("may not be '{text}'")];
     }
