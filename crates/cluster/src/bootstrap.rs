@@ -53,7 +53,7 @@ fn service(cluster_ips: &[IpAddr]) -> Service {
             "labels": {
                 APP_LABEL: DNS_SERVICE,
                 "kubernetes.io/cluster-service": "true",
-                "kubernetes.io/name": "CoreDNS",
+                "kubernetes.io/name": "headcount-dns",
             },
         },
         "spec": {

@@ -1,5 +1,8 @@
 //! A stock kubectl (1.30 or newer, from PATH) against a running `headcount up`.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+
 use crate::support::Up;
 
 /// A printed table as rows of cells; cells are separated by two spaces or more.
@@ -138,4 +141,45 @@ fn kubectl_migrates_an_external_name_to_a_cluster_ip() {
     let reply = up.until(name, "A", |reply| !reply.data("A").is_empty());
     assert!(reply.data("A")[0].starts_with("10."), "{reply:?}");
     assert!(reply.data("CNAME").is_empty());
+}
+
+#[test]
+fn kubectl_get_watches() {
+    let up = Up::ephemeral(&["-f", "examples/redis"]);
+    let mut watch = up.kubectl_spawn(&["get", "pods", "-l", "app=redis", "-w", "--no-headers"]);
+    let mut lines = BufReader::new(watch.stdout.take().expect("piped")).lines();
+    let mut next = || lines.next().expect("a line").expect("text");
+    for name in ["redis-0", "redis-1", "redis-2"] {
+        assert!(next().starts_with(name));
+    }
+    up.kubectl(&["scale", "statefulset", "redis", "--replicas=4"]);
+    let states: Vec<String> = std::iter::repeat_with(&mut next)
+        .map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
+        .take_while(|line| line != "redis-3 1/1 Running")
+        .collect();
+    assert!(states.iter().all(|state| state.starts_with("redis-3 0/1 ")), "{states:?}");
+    watch.kill().expect("a child of ours");
+    watch.wait().expect("a child of ours");
+}
+
+#[test]
+fn kubectl_proxy_serves_the_api() {
+    let up = Up::ephemeral(&[]);
+    let mut proxy = up.kubectl_spawn(&["proxy", "--port=0"]);
+    let mut line = String::new();
+    let stdout = proxy.stdout.take().expect("piped");
+    BufReader::new(stdout).read_line(&mut line).expect("text");
+    let address = line.trim().strip_prefix("Starting to serve on ").expect("where it serves");
+    let mut stream = TcpStream::connect(address).expect("the proxy listens");
+    let request =
+        "GET /api/v1/namespaces/default/services/kubernetes HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    stream.write_all(request.as_bytes()).expect("the proxy reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(
+        answer.contains("200 OK") && answer.contains("\"clusterIP\":\"10.96.0.1\""),
+        "{answer}"
+    );
+    proxy.kill().expect("a child of ours");
+    proxy.wait().expect("a child of ours");
 }

@@ -9,4 +9,5 @@ mod lifecycle;
 mod live;
 mod seeds;
 mod support;
+mod transcripts;
 mod workspace;

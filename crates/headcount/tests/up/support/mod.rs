@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -96,6 +97,11 @@ impl Up {
         Self { child, stdout, printed, dns, kubeconfig, home }
     }
 
+    /// A folder that is gone after the test.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -163,7 +169,14 @@ impl Up {
     /// Runs a stock kubectl against it with this standard input.
     pub fn kubectl_output(&self, arguments: &[&str], stdin: &str) -> Output {
         use std::io::Write as _;
-        let mut child = kubectl()
+        let mut child = self.kubectl_spawn(arguments);
+        child.stdin.take().expect("piped").write_all(stdin.as_bytes()).expect("kubectl reads");
+        child.wait_with_output().expect("a child of ours")
+    }
+
+    /// Starts a stock kubectl against it.
+    pub fn kubectl_spawn(&self, arguments: &[&str]) -> Child {
+        kubectl()
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
             .args(arguments)
@@ -173,9 +186,7 @@ impl Up {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("kubectl starts");
-        child.stdin.take().expect("piped").write_all(stdin.as_bytes()).expect("kubectl reads");
-        child.wait_with_output().expect("a child of ours")
+            .expect("kubectl starts")
     }
 
     /// Asks it to stop (SIGTERM) and returns its exit status with the rest of its stdout.
@@ -214,18 +225,26 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success(), "kill -s {name} {pid}");
 }
 
-/// The stock kubectl on PATH; a test that needs it fails with a clear message where there is none.
-fn kubectl() -> Command {
-    let version = Command::new("kubectl").args(["version", "--client", "-o", "json"]).output();
-    let minor = version.ok().and_then(|output| {
-        let version: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
-        version["clientVersion"]["minor"].as_str()?.trim_end_matches('+').parse::<u32>().ok()
-    });
+/// Fails with a clear message where PATH has no stock kubectl that is new enough.
+pub fn stock_kubectl() {
+    static MINOR: OnceLock<Option<u32>> = OnceLock::new();
+    let minor = *MINOR.get_or_init(kubectl_minor);
     assert!(
         minor.is_some_and(|minor| minor >= 30),
         "this test drives a stock kubectl, 1.30 or newer, and PATH has {}; .ci/test installs one",
         minor.map_or("none".to_owned(), |minor| format!("1.{minor}")),
     );
+}
+
+fn kubectl_minor() -> Option<u32> {
+    let version = Command::new("kubectl").args(["version", "--client", "-o", "json"]).output();
+    let version: serde_json::Value = serde_json::from_slice(&version.ok()?.stdout).ok()?;
+    version["clientVersion"]["minor"].as_str()?.trim_end_matches('+').parse().ok()
+}
+
+/// The stock kubectl on PATH.
+fn kubectl() -> Command {
+    stock_kubectl();
     let mut command = Command::new("kubectl");
     command.env_remove("KUBECONFIG");
     command
