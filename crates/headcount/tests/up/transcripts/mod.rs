@@ -141,6 +141,7 @@ macro_rules! transcripts {
 transcripts!(
     kubectl_apply,
     kubectl_change,
+    kubectl_chart,
     kubectl_create,
     kubectl_look,
     kubectl_seed_000_design,
