@@ -26,6 +26,7 @@ mod status;
 pub mod store;
 mod strategy;
 mod table;
+mod types;
 
 pub use body::Body;
 pub use config::Config;

@@ -11,15 +11,16 @@ const VERBS: [&str; 8] =
     ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 /// A subresource: its name, the group, version and kind of its object, and what may be done with it.
-struct Subresource {
-    name: &'static str,
-    group: &'static str,
-    version: &'static str,
-    kind: &'static str,
-    verbs: &'static [&'static str],
+pub(super) struct Subresource {
+    pub(super) name: &'static str,
+    pub(super) group: &'static str,
+    pub(super) version: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) verbs: &'static [&'static str],
 }
 
-fn subresources(kind: &Kind) -> Vec<Subresource> {
+/// The subresources of a kind, by their names.
+pub(super) fn subresources(kind: &Kind) -> Vec<Subresource> {
     let own = |name, verbs| Subresource {
         name,
         group: kind.group,

@@ -47,7 +47,7 @@ impl Registry {
         let writer = Writer {
             manager: Some(manager),
             subresource: if status { "status" } else { "" },
-            api_version: kind.api_version(),
+            kind,
             time: &time,
         };
         let force = options.force;

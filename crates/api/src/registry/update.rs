@@ -189,7 +189,7 @@ impl Registry {
                 Scope::Status => "status",
                 Scope::Scale => "scale",
             },
-            api_version: subject.kind.api_version(),
+            kind: subject.kind,
             time: &time,
         };
         let managed = ownership::update(&managed, old, new, writer);
