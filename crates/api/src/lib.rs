@@ -8,6 +8,7 @@ mod body;
 mod bootstrap;
 mod config;
 mod discovery;
+mod duplicates;
 mod filter;
 mod maintain;
 mod negotiate;

@@ -233,8 +233,14 @@ async fn write(
         Verb::Create(options)
         | Verb::Update { options, .. }
         | Verb::Bind { options, .. }
-        | Verb::Finalize { options, .. } => options.name_by(agent),
-        Verb::Patch { options, .. } => options.write.name_by(agent),
+        | Verb::Finalize { options, .. } => {
+            options.name_by(agent);
+            options.look_for_duplicates(body);
+        }
+        Verb::Patch { options, .. } => {
+            options.write.name_by(agent);
+            options.write.look_for_duplicates(body);
+        }
         Verb::Get { .. }
         | Verb::List(_)
         | Verb::Watch(_)
@@ -364,7 +370,7 @@ fn document(
     let query = Query::parse(query)?;
     let Document { content_type, immutable, body } =
         discovery::document(path, query.get("hash"), accept)
-            .ok_or_else(StatusError::unknown_resource)?;
+            .ok_or_else(StatusError::unknown_path)?;
     let mut response = json_response(StatusCode::OK, body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -17,7 +17,7 @@ mod resources;
 mod version;
 
 use bytes::Bytes;
-use manifest::kind::Kind;
+use manifest::kind::{Kind, KindId};
 use serde_json::Value;
 
 use crate::body::to_bytes;
@@ -137,6 +137,28 @@ fn kinds(group: &str, version: &str) -> Vec<&'static Kind> {
 fn reviews(group: &str, version: &str) -> Vec<&'static Review> {
     let of_group = |review: &&Review| review.group == group && version == review::VERSION;
     Review::all().iter().filter(of_group).collect()
+}
+
+/// What is served of a group and version, for error messages; where it is not served, which are.
+pub(crate) fn served(group: &str, version: &str) -> String {
+    let at = group_version(group, version);
+    let (kinds, reviews) = (kinds(group, version), reviews(group, version));
+    let kinds = kinds.iter().map(|kind| kind.plural);
+    let plurals: Vec<&str> = kinds.chain(reviews.iter().map(|review| review.plural)).collect();
+    if !plurals.is_empty() {
+        return format!("{at} has {}", plurals.join(", "));
+    }
+    let groups = [""].into_iter().chain(named_groups());
+    let served = groups
+        .flat_map(|group| versions(group).into_iter().map(move |v| group_version(group, v)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    format!("{at} is not served; served are {served}")
+}
+
+/// Whether many objects of a kind can be deleted at once: namespaces cannot, as in Kubernetes.
+pub(crate) fn deletes_collections(kind: &Kind) -> bool {
+    kind.id != KindId::Namespace
 }
 
 /// `v1` or `apps/v1`.

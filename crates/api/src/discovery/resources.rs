@@ -1,14 +1,18 @@
 //! The resources of a group and version, in discovery's plain and aggregated forms.
 
-use super::{group_version, kinds, reviews};
+use super::{deletes_collections, group_version, kinds, reviews};
 use manifest::kind::{Kind, KindId};
 use serde_json::{Map, Value, json};
 
 use crate::review::{Review, VERSION};
 
-/// What may be done with every resource.
-const VERBS: [&str; 8] =
-    ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/// What may be done with the resources of a kind.
+fn verbs(kind: &Kind) -> Vec<&'static str> {
+    let mut verbs =
+        vec!["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+    verbs.retain(|verb| *verb != "deletecollection" || deletes_collections(kind));
+    verbs
+}
 
 /// A subresource: its name, the group, version and kind of its object, and what may be done with it.
 pub(super) struct Subresource {
@@ -87,7 +91,7 @@ fn plain(kind: &Kind) -> Vec<Value> {
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": VERBS,
+        "verbs": verbs(kind),
     });
     add_names(&mut resource, kind);
     let mut resources = vec![resource];
@@ -138,7 +142,7 @@ pub(super) fn aggregated(kind: &Kind) -> Value {
         "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
         "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": kind.singular,
-        "verbs": VERBS,
+        "verbs": verbs(kind),
     });
     add_names(&mut resource, kind);
     let subresources: Vec<Value> = subresources(kind)

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::{GROUP_VERSION_KIND, group_version_kind, reference, review_type};
 use crate::discovery::resources::{Subresource, subresources};
-use crate::discovery::root_path;
+use crate::discovery::{deletes_collections, root_path};
 use crate::patch::Format;
 use crate::review::{self, Review};
 
@@ -85,17 +85,17 @@ fn add_kind(kind: &Kind, paths: &mut Map<String, Value>) {
     };
     let within: &[&str] = if kind.namespaced { &["namespace"] } else { &[] };
     let named = [&["name"], within].concat();
-    let mut delete_collection = about.delete("deletecollection");
-    delete_collection["parameters"] = [parameters(LIST), parameters(DELETED)].concat().into();
-    paths.insert(
-        collection.clone(),
-        json!({
-            "parameters": path_parameters(within),
-            "get": list(LIST),
-            "post": about.write("post"),
-            "delete": delete_collection,
-        }),
-    );
+    let mut operations = json!({
+        "parameters": path_parameters(within),
+        "get": list(LIST),
+        "post": about.write("post"),
+    });
+    if deletes_collections(kind) {
+        operations["delete"] = about.delete("deletecollection");
+        operations["delete"]["parameters"] =
+            [parameters(LIST), parameters(DELETED)].concat().into();
+    }
+    paths.insert(collection.clone(), operations);
     paths.insert(
         format!("{collection}/{{name}}"),
         json!({
