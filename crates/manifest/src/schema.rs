@@ -8,6 +8,7 @@ use k8s_openapi::api::authorization::v1::{
 };
 use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::core::v1::Binding;
+use k8s_openapi::api::policy::v1::Eviction;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, ListMeta, Patch, Status};
 use k8s_openapi::schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
@@ -31,6 +32,7 @@ pub fn definitions() -> Map<String, Value> {
     }
     generator.subschema_for::<Binding>();
     generator.subschema_for::<DeleteOptions>();
+    generator.subschema_for::<Eviction>();
     generator.subschema_for::<ListMeta>();
     generator.subschema_for::<LocalSubjectAccessReview>();
     generator.subschema_for::<Patch>();

@@ -4,7 +4,7 @@ use manifest::kind::Kind;
 use manifest::schema::type_name;
 use serde_json::{Map, Value, json};
 
-use super::schemas::{GROUP_VERSION_KIND, group_version_kind, reference, review_type};
+use super::schemas::{GROUP_VERSION_KIND, group_version_kind, reference, review_type, type_of};
 use crate::discovery::resources::{Subresource, subresources};
 use crate::discovery::{deletes_collections, root_path};
 use crate::patch::Format;
@@ -137,10 +137,9 @@ impl About {
         if object == kind.kind {
             return Self::object(kind);
         }
-        let package = if group.is_empty() { "core" } else { group };
         Self {
             kind: group_version_kind(group, version, object),
-            type_name: format!("io.k8s.api.{package}.{version}.{object}"),
+            type_name: type_of(group, version, object),
         }
     }
 

@@ -60,10 +60,15 @@ pub(super) fn group_version_kind(group: &str, version: &str, kind: &str) -> Valu
     json!({"group": group, "version": version, "kind": kind})
 }
 
-/// The name of a review's type: the group's first label, the version, the kind.
+/// The name of the type of a kind that is not stored: the group's first label, the version, the kind.
+pub(super) fn type_of(group: &str, version: &str, kind: &str) -> String {
+    let group = group.split('.').next().filter(|label| !label.is_empty()).unwrap_or("core");
+    format!("io.k8s.api.{group}.{version}.{kind}")
+}
+
+/// The name of a review's type.
 pub(super) fn review_type(review: &Review) -> String {
-    let group = review.group.split('.').next().unwrap_or_default();
-    format!("io.k8s.api.{group}.{}.{}", review::VERSION, review.kind)
+    type_of(review.group, review::VERSION, review.kind)
 }
 
 /// A reference to a schema.
