@@ -41,6 +41,7 @@ FIELDS:
   hostPort\t<integer>
   name\t<string>
   protocol\t<string>
+  enum: SCTP, TCP, UDP
 
 "
     );
@@ -51,6 +52,7 @@ FIELDS:
         "\n  ports\t<[]ServicePort>\n    The list of ports that are exposed by this service.",
         "\n  publishNotReadyAddresses\t<boolean>\n",
         "\n  selector\t<map[string]string>\n",
+        "\n  type\t<string>\n  enum: ClusterIP, ExternalName, LoadBalancer, NodePort\n    type determines how",
         "\n  sessionAffinityConfig\t<SessionAffinityConfig>\n",
     ] {
         assert!(service.contains(part), "{part:?}\n{service}");

@@ -8,6 +8,7 @@
 //!
 //! A document is made when it is first asked for, and kept.
 
+mod enums;
 mod paths;
 mod schemas;
 #[cfg(test)]

@@ -4,12 +4,13 @@ use manifest::kind::Kind;
 use manifest::schema::{REFERENCE, type_name};
 use serde_json::{Map, Value, json};
 
-use super::paths::DELETE_OPTIONS;
+use super::paths::{DELETE_OPTIONS, PATCH, STATUS};
+use super::{enums, paths};
 use crate::review::{self, Review};
 use crate::types::{self, Apply, Patch, Rule};
 
 /// What every document has besides the types of its kinds.
-const COMMON: [&str; 3] = [DELETE_OPTIONS, super::paths::PATCH, super::paths::STATUS];
+const COMMON: [&str; 3] = [DELETE_OPTIONS, PATCH, STATUS];
 
 const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
 
@@ -26,7 +27,7 @@ pub(super) fn of(
         let name = type_name(kind);
         schemas.insert(format!("{name}List"), list(kind, &definitions[&name]));
         wanted.extend([name, LIST_META.to_owned()]);
-        wanted.extend(super::paths::objects_of(kind));
+        wanted.extend(paths::objects_of(kind));
     }
     while let Some(name) = wanted.pop() {
         let Some(definition) = definitions.get(&name).filter(|_| !schemas.contains_key(&name))
@@ -135,6 +136,10 @@ fn schema(name: &str, definition: &Value) -> Value {
         }
         let is_list = property.contains_key("items");
         property.extend(extensions(types::rule(name, field), is_list));
+        let values = enums::values(name, field);
+        if !values.is_empty() {
+            property.insert("enum".to_owned(), values.into());
+        }
     }
     schema
 }

@@ -193,6 +193,24 @@ fn check_field(kind: &str, name: &str, field: &str, expected: Value) {
     assert_eq!(schema, expected, "{name}.{field}");
 }
 
+#[test]
+fn values_are_of_fields_that_there_are() {
+    let definitions = schema::definitions();
+    for (name, fields) in enums::ENUMS {
+        for (field, values) in *fields {
+            let property = &definitions[&format!("io.k8s.{name}")]["properties"][field];
+            assert_eq!(property["type"], "string", "{name}.{field}");
+            assert!(values.len() > 1 && values.is_sorted(), "{name}.{field}");
+        }
+    }
+    check_field(
+        "Service",
+        "io.k8s.api.core.v1.ServiceSpec",
+        "type",
+        json!({"type": "string", "enum": ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]}),
+    );
+}
+
 /// As Kubernetes' own documents have them.
 #[test]
 fn fields_carry_their_types_and_how_they_merge() {
