@@ -61,8 +61,8 @@ const NAME_OPTIONAL: [&str; 8] = [
     "io.k8s.api.core.v1.SecretProjection",
 ];
 
-/// Takes the marks away that Kubernetes does not set: those fields are not optional in Rust only. Metadata is required
-/// of no object.
+/// Takes away the marks that Kubernetes does not set: k8s-openapi calls required what its types always have. Metadata is
+/// required of no object.
 fn correct_required(name: &str, schema: &mut Value) {
     let Some(Value::Array(required)) = schema.get_mut("required") else { return };
     required

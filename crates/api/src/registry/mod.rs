@@ -88,7 +88,7 @@ impl Registry {
         mut value: Value,
     ) -> Result<(Value, Vec<String>), StatusError> {
         object::adopt_type(kind, &mut value)?;
-        // Clients send back what they read; see `with_managed_fields` for those that mean it.
+        // Clients send back what they read; see `ownership::accepted` for those that mean it.
         object::remove(&mut value["metadata"], "managedFields");
         match rules::normalize(kind, value) {
             Ok(rules::Normalized { value, unknown, nearest: _ }) => Ok((value, unknown)),
