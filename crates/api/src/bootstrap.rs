@@ -56,12 +56,8 @@ async fn ensure(
     if registry.get(kind, subject.namespace, name).is_ok() {
         return Ok(());
     }
-    let options = WriteOptions {
-        dry_run: false,
-        field_validation: FieldValidation::Strict,
-        manager: None,
-        applies: false,
-    };
+    let options =
+        WriteOptions { field_validation: FieldValidation::Strict, ..WriteOptions::default() };
     match registry.create(kind, namespace, value, options).await {
         Ok(_) => Ok(()),
         Err(error) if error.reason == Reason::AlreadyExists => Ok(()),

@@ -8,6 +8,7 @@ mod body;
 mod bootstrap;
 mod config;
 mod discovery;
+mod duplicates;
 mod filter;
 mod maintain;
 mod negotiate;
@@ -26,6 +27,7 @@ mod status;
 pub mod store;
 mod strategy;
 mod table;
+mod types;
 
 pub use body::Body;
 pub use config::Config;

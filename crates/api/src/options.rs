@@ -4,6 +4,7 @@ use manifest::field::{FieldError, FieldPath};
 use manifest::kind::Kind;
 use serde_json::Value;
 
+use crate::duplicates;
 use crate::filter::Filter;
 use crate::status::StatusError;
 use crate::store::Revision;
@@ -186,7 +187,7 @@ impl ListOptions {
     }
 }
 
-/// What becomes of fields that the kind does not have.
+/// What becomes of fields that the kind does not have, or that stand twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum FieldValidation {
     /// They are dropped.
@@ -203,18 +204,49 @@ pub(crate) enum FieldValidation {
 pub(crate) struct WriteOptions {
     /// Do everything but keep it.
     pub dry_run: bool,
-    /// Unknown fields.
+    /// Fields that are unknown or stand twice.
     pub field_validation: FieldValidation,
+    /// The fields that stand twice in the body.
+    pub duplicates: Vec<String>,
     /// Who will own the fields that are written; `None` for clients that do not name themselves.
     pub manager: Option<String>,
     /// Whether this is a server-side apply, which settles by itself who owns what.
     pub applies: bool,
 }
 
+/// How many unknown and duplicate fields are told; Kubernetes' bound.
+const PROBLEMS_MAX: usize = 100;
+
 /// The longest name of a field manager, in bytes.
 const MANAGER_BYTES_MAX: usize = 128;
 
 impl WriteOptions {
+    /// Looks for what stands twice in a body of JSON, where that matters.
+    pub(crate) fn look_for_duplicates(&mut self, json: &[u8]) {
+        if self.field_validation != FieldValidation::Ignore {
+            self.duplicates = duplicates::find(json);
+        }
+    }
+
+    /// What becomes of a body with these `unknown` fields: the warnings that it is answered with.
+    ///
+    /// # Errors
+    ///
+    /// Where validation is strict, the text that refuses it.
+    pub(crate) fn judge(&self, unknown: &[String]) -> Result<Vec<String>, String> {
+        let unknown = unknown.iter().map(|path| format!("unknown field \"{path}\""));
+        let twice = self.duplicates.iter().map(|path| format!("duplicate field \"{path}\""));
+        let problems = unknown.chain(twice).take(PROBLEMS_MAX);
+        match self.field_validation {
+            FieldValidation::Ignore => Ok(Vec::new()),
+            FieldValidation::Warn => Ok(problems.collect()),
+            FieldValidation::Strict => match problems.collect::<Vec<_>>() {
+                problems if problems.is_empty() => Ok(problems),
+                problems => Err(format!("strict decoding error: {}", problems.join(", "))),
+            },
+        }
+    }
+
     /// Takes the first part of the `User-Agent` for the manager where the query names none.
     pub(crate) fn name_by(&mut self, user_agent: Option<&str>) {
         if self.manager.is_none() {
@@ -249,6 +281,7 @@ impl WriteOptions {
         Ok(Self {
             dry_run: dry_run(query.get("dryRun"))?,
             field_validation,
+            duplicates: Vec::new(),
             manager: manager.map(str::to_owned),
             applies: false,
         })

@@ -12,6 +12,7 @@
 use http::Method;
 use manifest::kind::{Kind, KindId};
 
+use crate::discovery;
 use crate::options::{DeleteOptions, ListOptions, PatchOptions, Query, WriteOptions};
 use crate::review::Review;
 use crate::status::{Reason, StatusError};
@@ -143,7 +144,7 @@ impl Route {
             [plural] => (None, plural, None, None),
             [plural, name] => (None, plural, Some(name), None),
             [plural, name, part] => (None, plural, Some(name), Some(part)),
-            _ => return Err(StatusError::unknown_resource()),
+            _ => return Err(StatusError::unknown_path()),
         };
         if let (None, None, Some(review)) =
             (namespace, name, Review::by_resource(group, version, plural))
@@ -153,15 +154,15 @@ impl Route {
                 _ => Err(StatusError::method_not_allowed()),
             };
         }
-        let kind =
-            Kind::by_resource(group, version, plural).ok_or_else(StatusError::unknown_resource)?;
+        let kind = Kind::by_resource(group, version, plural)
+            .ok_or_else(|| StatusError::unknown_resource(&discovery::served(group, version)))?;
         let query = Query::parse(query)?;
         let namespace = namespace.map(decode).transpose()?;
         let name = name.map(decode).transpose()?;
         // A namespaced object has its namespace in the path, a cluster-scoped one never does.
         match (kind.namespaced, &namespace, &name) {
             (false, Some(_), _) | (true, None, Some(_)) => {
-                return Err(StatusError::unknown_resource());
+                return Err(StatusError::unknown_path());
             }
             (false, None, _) | (true, ..) => {}
         }
@@ -200,10 +201,12 @@ fn collection_verb(
             Ok(if options.watch { Verb::Watch(options) } else { Verb::List(options) })
         }
         Method::POST if one_place => Ok(Verb::Create(WriteOptions::parse(query)?)),
-        Method::DELETE if one_place => Ok(Verb::DeleteCollection {
-            list: ListOptions::parse(kind, query)?,
-            options: DeleteOptions::parse(query)?,
-        }),
+        Method::DELETE if one_place && discovery::deletes_collections(kind) => {
+            Ok(Verb::DeleteCollection {
+                list: ListOptions::parse(kind, query)?,
+                options: DeleteOptions::parse(query)?,
+            })
+        }
         _ => Err(StatusError::method_not_allowed()),
     }
 }
@@ -248,7 +251,7 @@ fn object_verb(
                 ),
             ));
         }
-        Some(_) => return Err(StatusError::unknown_resource()),
+        Some(_) => return Err(StatusError::unknown_path()),
     };
     match (method, part) {
         (&Method::GET | &Method::HEAD, part) => {

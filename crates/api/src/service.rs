@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use manifest::kind::KindId;
@@ -74,7 +74,7 @@ impl ApiServer {
                 Ok(body) => answer_review(review, &parts.headers, &body),
                 Err(error) => Err(error),
             },
-            Ok(Route::Document) => document(&parts.method, parts.uri.path(), &parts.headers),
+            Ok(Route::Document) => document(&parts.method, parts.uri.path(), query, &parts.headers),
             Err(error) => Err(error),
         };
         let mut response = answer.unwrap_or_else(|error| error_response(&error));
@@ -233,8 +233,14 @@ async fn write(
         Verb::Create(options)
         | Verb::Update { options, .. }
         | Verb::Bind { options, .. }
-        | Verb::Finalize { options, .. } => options.name_by(agent),
-        Verb::Patch { options, .. } => options.write.name_by(agent),
+        | Verb::Finalize { options, .. } => {
+            options.name_by(agent);
+            options.look_for_duplicates(body);
+        }
+        Verb::Patch { options, .. } => {
+            options.write.name_by(agent);
+            options.write.look_for_duplicates(body);
+        }
         Verb::Get { .. }
         | Verb::List(_)
         | Verb::Watch(_)
@@ -341,6 +347,7 @@ fn answer_review(
 fn document(
     method: &Method,
     path: &str,
+    query: &str,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, StatusError> {
     if !matches!(*method, Method::GET | Method::HEAD) {
@@ -360,10 +367,17 @@ fn document(
         response.headers_mut().insert(CONTENT_TYPE, media_type);
         return Ok(response);
     }
-    let Document { content_type, body } =
-        discovery::document(path, accept).ok_or_else(StatusError::unknown_resource)?;
-    let mut response = json_response(StatusCode::OK, body::to_bytes(&body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let query = Query::parse(query)?;
+    let Document { content_type, immutable, body } =
+        discovery::document(path, query.get("hash"), accept)
+            .ok_or_else(StatusError::unknown_path)?;
+    let mut response = json_response(StatusCode::OK, body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if immutable {
+        let a_year = HeaderValue::from_static("public, max-age=31536000, immutable");
+        headers.insert(CACHE_CONTROL, a_year);
+    }
     Ok(response)
 }
 

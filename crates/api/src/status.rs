@@ -189,8 +189,23 @@ impl StatusError {
         Self::about(Reason::NotFound, kind, name, message)
     }
 
-    /// 404: no such path or resource.
-    pub(crate) fn unknown_resource() -> Self {
+    /// 400: a body is no object of the kind.
+    pub(crate) fn undecodable(kind: &Kind, error: &str) -> Self {
+        let Kind { kind, version, .. } = kind;
+        Self::bad_request(format!(
+            "{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"
+        ))
+    }
+
+    /// 404: no such resource; `served` says which there are.
+    pub(crate) fn unknown_resource(served: &str) -> Self {
+        let mut error = Self::unknown_path();
+        error.message.push_str(&format!(" ({served})"));
+        error
+    }
+
+    /// 404: no such path.
+    pub(crate) fn unknown_path() -> Self {
         let error = Self::new(Reason::NotFound, "the server could not find the requested resource");
         error.with_cause("UnexpectedServerResponse", "404 page not found", "")
     }

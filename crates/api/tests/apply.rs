@@ -188,12 +188,12 @@ async fn what_cannot_be_applied() {
     apply(server, "", plain(), 422, message(text)).await;
     let mut unknown = plain();
     unknown["spec"]["x"] = 1.into();
-    let text = "strict decoding error: unknown field \"spec.x\"";
+    let text = "failed to create typed patch object (/web; /v1, Kind=Service): .spec.x: field not declared in schema";
     apply(server, "fieldManager=a", unknown, 400, message(text)).await;
-    let text = "failed to create typed patch object: .spec.ports: element 0: associative list with keys has an element that omits key field \"port\" (and doesn't have default value)";
+    let text = "failed to create typed patch object (/web; /v1, Kind=Service): .spec.ports: element 0: associative list with keys has an element that omits key field \"port\" (and doesn't have default value)";
     let keyless = web(json!({}), json!([{ "name": "x" }]));
     apply(server, "fieldManager=a", keyless, 400, message(text)).await;
-    let text = "failed to create typed patch object: .spec.ports: duplicate entries for key [port=80,protocol=\"TCP\"]";
+    let text = "failed to create typed patch object (/web; /v1, Kind=Service): .spec.ports: duplicate entries for key [port=80,protocol=\"TCP\"]";
     let twice = web(json!({}), json!([{ "port": 80 }, { "port": 80 }]));
     apply(server, "fieldManager=a", twice, 400, message(text)).await;
     let mut managed = plain();

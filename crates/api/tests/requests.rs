@@ -4,6 +4,7 @@
 
 mod common;
 
+use api::ApiServer;
 use common::{
     PODS, SERVICES, call, check, check_answer, message, pod, server, server_with, service,
 };
@@ -12,11 +13,10 @@ use serde_json::{Value, json};
 #[tokio::test]
 async fn what_cannot_be_understood() {
     let server = &server().await;
-    let not_found = message("the server could not find the requested resource");
+    let text = "the server could not find the requested resource";
+    let not_found = message(text);
     for path in [
-        "/api/v1/foos",
         "/api/v2/pods",
-        "/apis/apps/v1/pods",
         "/api/v1/namespaces/default/nodes",
         "/api/v1/services/x",
         "/api/v1/namespaces/default/services/x/scale",
@@ -25,10 +25,26 @@ async fn what_cannot_be_understood() {
     ] {
         check(server, &format!("GET {path}"), Value::Null, 404, not_found.clone()).await;
     }
+    // What is not served is told what is.
+    let apps = "controllerrevisions, daemonsets, deployments, replicasets, statefulsets";
+    let apps = message(&format!("{text} (apps/v1 has {apps})"));
+    check(server, "GET /apis/apps/v1/pods", Value::Null, 404, apps).await;
+    for (path, part) in [
+        ("/api/v1/foos", "(v1 has configmaps, endpoints, events, "),
+        (
+            "/apis/example.com/v1/foos",
+            "(example.com/v1 is not served; served are v1, discovery.k8s.io/v1, apps/v1, ",
+        ),
+    ] {
+        let answer = check(server, &format!("GET {path}"), Value::Null, 404, json!({})).await;
+        let message = answer["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("{text} {part}")), "{message}");
+    }
     let method = json!({ "reason": "MethodNotAllowed" });
     for head in [
         "POST /api/v1/services",
         "DELETE /api/v1/services",
+        "DELETE /api/v1/namespaces",
         "PUT /api/v1/namespaces/default/services",
         "POST /api/v1/namespaces/default/services/x",
         "DELETE /api/v1/namespaces/default/services/x/status",
@@ -125,33 +141,96 @@ async fn bodies_that_are_refused() {
     check(server, "POST /api/v1/namespaces/nowhere/services", service("a"), 404, missing).await;
 }
 
+/// Sends a body in three ways of validation: under Strict it is refused with this text, under Warn these warnings come
+/// with the answer, and under Ignore nothing is said.
+async fn check_validation(
+    server: &ApiServer,
+    head: &str,
+    content_type: &str,
+    body: &str,
+    (code, refusal): (u16, &str),
+    warnings: &[&str],
+) {
+    let headers = [format!("Content-Type: application/{content_type}")];
+    let headers = [headers[0].as_str()];
+    let of =
+        |validation: &str| format!("{head}?dryRun=All&fieldManager=m&fieldValidation={validation}");
+    let answer = call(server, &of("Strict"), &headers, body.to_owned()).await;
+    check_answer(&of("Strict"), answer, code, &message(refusal));
+    let answer = call(server, &of("Warn"), &headers, body.to_owned()).await;
+    let quoted = |text: &&str| format!("299 - \"{}\"", text.replace('"', "\\\""));
+    assert_eq!(answer.warnings, warnings.iter().map(quoted).collect::<Vec<_>>(), "{head}");
+    assert!(answer.code < 300, "{head}: {}", answer.body);
+    let answer = call(server, &of("Ignore"), &headers, body.to_owned()).await;
+    assert!(answer.warnings.is_empty() && answer.code < 300, "{head}: {}", answer.body);
+}
+
 #[tokio::test]
-async fn unknown_fields() {
+async fn unknown_and_duplicate_fields() {
     let server = &server().await;
-    let body = || {
-        let mut body = service("a");
-        body["spec"]["x"] = 1.into();
-        serde_json::to_vec(&body).unwrap()
+    check(server, &format!("POST {SERVICES}"), service("a"), 201, json!({})).await;
+    let (post, one) = (format!("POST {SERVICES}"), format!("{SERVICES}/a"));
+    let (put, patch) = (format!("PUT {one}"), format!("PATCH {one}"));
+    let unknown = "unknown field \"spec.x\"";
+    let twice = "duplicate field \"spec.ports[0].name\"";
+    let whole = |name: &str| {
+        format!(
+            r#"{{"apiVersion": "v1", "kind": "Service", "metadata": {{"name": "{name}"}},
+            "spec": {{"x": 1, "ports": [{{"name": "a", "port": 80, "name": "b"}}]}}}}"#
+        )
     };
-    let post = |query: &str| format!("POST {SERVICES}?dryRun=All&fieldValidation={query}");
-    let answer = call(server, &post("Strict"), &[], body()).await;
-    check_answer(
-        "Strict",
-        answer,
-        400,
-        &message("strict decoding error: unknown field \"spec.x\""),
+    let refusal = format!(
+        "Service in version \"v1\" cannot be handled as a Service: strict decoding error: {unknown}, {twice}"
     );
-    let answer = call(server, &post("Warn"), &[], body()).await;
-    assert_eq!(answer.warnings, ["299 - \"unknown field \\\"spec.x\\\"\""]);
-    check_answer("Warn", answer, 201, &json!({ "kind": "Service" }));
-    // A warning goes with a refusal too.
+    for (head, body) in [(&post, whole("b")), (&put, whole("a"))] {
+        check_validation(server, head, "json", &body, (400, &refusal), &[unknown, twice]).await;
+    }
+    // Patches answer as invalid; the value is what was sent.
+    let body = r#"{"spec":{"ports":[{"name":"b","port":80}],"x":1}}"#;
+    let invalid = |body: &str, why: &str| {
+        format!(" \"\" is invalid: patch: Invalid value: {body:?}: strict decoding error: {why}")
+    };
+    let refusal = invalid(body, unknown);
+    for format in ["merge-patch+json", "strategic-merge-patch+json"] {
+        check_validation(server, &patch, format, body, (422, &refusal), &[unknown]).await;
+    }
+    let refusal = invalid(
+        r#"{"spec":{"sessionAffinity":"ClientIP"}}"#,
+        "duplicate field \"spec.sessionAffinity\"",
+    );
+    let body = r#"{"spec": {"sessionAffinity": "None", "sessionAffinity": "ClientIP"}}"#;
+    let warning = "duplicate field \"spec.sessionAffinity\"";
+    check_validation(server, &patch, "merge-patch+json", body, (422, &refusal), &[warning]).await;
+    let operation = r#"[{"op":"add","path":"/spec/x","value":1}]"#;
+    let refusal = invalid(operation, unknown);
+    check_validation(server, &patch, "json-patch+json", operation, (422, &refusal), &[unknown])
+        .await;
+    // What is applied must be known in any case.
+    let body = whole("a").replace("\"x\": 1, ", "");
+    let refusal = format!("error strict decoding YAML: strict decoding error: {twice}");
+    check_validation(server, &patch, "apply-patch+yaml", &body, (400, &refusal), &[twice]).await;
+    let refusal = "failed to create typed patch object (/a; /v1, Kind=Service): .spec.x: field not declared in schema";
+    let apply = ["Content-Type: application/apply-patch+yaml"];
+    let head = format!("{patch}?fieldManager=m&fieldValidation=Ignore");
+    check_answer(&head, call(server, &head, &apply, whole("a")).await, 400, &message(refusal));
+}
+
+#[tokio::test]
+async fn a_warning_goes_with_a_refusal_too() {
+    let server = &server().await;
     let bad = r#"{"metadata":{"name":"b"},"spec":{"x":1,"ports":[{"port":0}]}}"#;
-    let answer = call(server, &post("Warn"), &[], bad).await;
+    let answer = call(server, &format!("POST {SERVICES}?fieldValidation=Warn"), &[], bad).await;
     assert_eq!(answer.warnings, ["299 - \"unknown field \\\"spec.x\\\"\""]);
     check_answer("refused", answer, 422, &json!({ "reason": "Invalid" }));
-    let answer = call(server, &post("Ignore"), &[], body()).await;
-    assert!(answer.warnings.is_empty());
-    let made = check_answer("Ignore", answer, 201, &json!({ "kind": "Service" }));
+}
+
+#[tokio::test]
+async fn unknown_fields_are_not_kept_and_endpoints_are_deprecated() {
+    let server = &server().await;
+    let mut body = service("a");
+    body["spec"]["x"] = 1.into();
+    let head = format!("POST {SERVICES}?fieldValidation=Ignore");
+    let made = check(server, &head, body, 201, json!({ "kind": "Service" })).await;
     assert_eq!(made["spec"]["x"], Value::Null);
     let answer = call(server, &format!("GET {}", "/api/v1/endpoints"), &[], "").await;
     assert_eq!(

@@ -10,6 +10,7 @@ pub mod labels;
 mod object;
 pub mod read;
 pub mod rules;
+pub mod schema;
 pub mod selector;
 
 pub use family::IpFamily;

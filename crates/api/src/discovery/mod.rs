@@ -6,7 +6,7 @@
 //! | `/api/v1`, `/apis/G/V` | the resources of a version |
 //! | `/apis/G` | a group's versions |
 //! | `/version` | the Kubernetes version whose behaviour is followed |
-//! | `/openapi/v3`, `/openapi/v3/api/v1`, `/openapi/v3/apis/G/V` | OpenAPI 3: the index, and a small document each |
+//! | `/openapi/v3`, `/openapi/v3/api/v1`, `/openapi/v3/apis/G/V` | OpenAPI 3: the index, and a document each |
 //!
 //! Everything is derived from [`Kind::all`] and [`Review::all`]. `/openapi/v2` is empty ([`OPENAPI_V2`]): kubectl does
 //! without where it finds v3.
@@ -16,9 +16,11 @@ mod openapi;
 mod resources;
 mod version;
 
-use manifest::kind::Kind;
+use bytes::Bytes;
+use manifest::kind::{Kind, KindId};
 use serde_json::Value;
 
+use crate::body::to_bytes;
 use crate::review::{self, Review};
 
 /// A document and its media type.
@@ -26,8 +28,10 @@ use crate::review::{self, Review};
 pub(crate) struct Document {
     /// The `Content-Type` to answer with.
     pub content_type: &'static str,
+    /// Whether the URL names this content, so that a client may keep it.
+    pub immutable: bool,
     /// The document.
-    pub body: Value,
+    pub body: Bytes,
 }
 
 pub(crate) use openapi::{V2 as OPENAPI_V2, V2_MEDIA_TYPE as OPENAPI_V2_MEDIA_TYPE};
@@ -35,13 +39,18 @@ pub(crate) use openapi::{V2 as OPENAPI_V2, V2_MEDIA_TYPE as OPENAPI_V2_MEDIA_TYP
 const JSON: &str = "application/json";
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-/// The document at `path`, an URL's path; `accept` is the request's `Accept` (empty: anything).
+/// The document at `path`, an URL's path; `hash` is that of the query; `accept` is the request's `Accept` (empty:
+/// anything).
 ///
 /// `None`: there is no such document (404).
-pub(crate) fn document(path: &str, accept: &str) -> Option<Document> {
-    let parts: Vec<&str> = path.strip_prefix('/')?.trim_end_matches('/').split('/').collect();
-    let plain = |body| Some(Document { content_type: JSON, body });
-    let aggregated = |body| Some(Document { content_type: AGGREGATED, body });
+pub(crate) fn document(path: &str, hash: Option<&str>, accept: &str) -> Option<Document> {
+    let path = path.strip_prefix('/')?.trim_end_matches('/');
+    let parts: Vec<&str> = path.split('/').collect();
+    let made = |content_type, body: &Value| {
+        Some(Document { content_type, immutable: false, body: to_bytes(body) })
+    };
+    let plain = |body: Value| made(JSON, &body);
+    let aggregated = |body: Value| made(AGGREGATED, &body);
     match parts.as_slice() {
         ["api"] if wants_aggregated(accept) => aggregated(groups::aggregated(&[""])),
         ["api"] => plain(groups::core_versions()),
@@ -53,10 +62,12 @@ pub(crate) fn document(path: &str, accept: &str) -> Option<Document> {
             resources::list(group, version).and_then(plain)
         }
         ["version"] => plain(version::document()),
-        ["openapi", "v3"] => plain(openapi::index()),
-        ["openapi", "v3", "api", version] => openapi::document("", version).and_then(plain),
-        ["openapi", "v3", "apis", group, version] if !group.is_empty() => {
-            openapi::document(group, version).and_then(plain)
+        ["openapi", "v3"] => {
+            Some(Document { content_type: JSON, immutable: false, body: openapi::index() })
+        }
+        ["openapi", "v3", ..] => {
+            let (body, immutable) = openapi::document(path.strip_prefix("openapi/v3/")?, hash)?;
+            Some(Document { content_type: JSON, immutable, body })
         }
         _ => None,
     }
@@ -126,6 +137,28 @@ fn kinds(group: &str, version: &str) -> Vec<&'static Kind> {
 fn reviews(group: &str, version: &str) -> Vec<&'static Review> {
     let of_group = |review: &&Review| review.group == group && version == review::VERSION;
     Review::all().iter().filter(of_group).collect()
+}
+
+/// What is served of a group and version, for error messages; where it is not served, which are.
+pub(crate) fn served(group: &str, version: &str) -> String {
+    let at = group_version(group, version);
+    let (kinds, reviews) = (kinds(group, version), reviews(group, version));
+    let kinds = kinds.iter().map(|kind| kind.plural);
+    let plurals: Vec<&str> = kinds.chain(reviews.iter().map(|review| review.plural)).collect();
+    if !plurals.is_empty() {
+        return format!("{at} has {}", plurals.join(", "));
+    }
+    let groups = [""].into_iter().chain(named_groups());
+    let served = groups
+        .flat_map(|group| versions(group).into_iter().map(move |v| group_version(group, v)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    format!("{at} is not served; served are {served}")
+}
+
+/// Whether many objects of a kind can be deleted at once: namespaces cannot, as in Kubernetes.
+pub(crate) fn deletes_collections(kind: &Kind) -> bool {
+    kind.id != KindId::Namespace
 }
 
 /// `v1` or `apps/v1`.

@@ -1,25 +1,30 @@
 //! The resources of a group and version, in discovery's plain and aggregated forms.
 
-use super::{group_version, kinds, reviews};
+use super::{deletes_collections, group_version, kinds, reviews};
 use manifest::kind::{Kind, KindId};
 use serde_json::{Map, Value, json};
 
 use crate::review::{Review, VERSION};
 
-/// What may be done with every resource.
-const VERBS: [&str; 8] =
-    ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-
-/// A subresource: its name, the group, version and kind of its object, and what may be done with it.
-struct Subresource {
-    name: &'static str,
-    group: &'static str,
-    version: &'static str,
-    kind: &'static str,
-    verbs: &'static [&'static str],
+/// What may be done with the resources of a kind.
+fn verbs(kind: &Kind) -> Vec<&'static str> {
+    let mut verbs =
+        vec!["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+    verbs.retain(|verb| *verb != "deletecollection" || deletes_collections(kind));
+    verbs
 }
 
-fn subresources(kind: &Kind) -> Vec<Subresource> {
+/// A subresource: its name, the group, version and kind of its object, and what may be done with it.
+pub(super) struct Subresource {
+    pub(super) name: &'static str,
+    pub(super) group: &'static str,
+    pub(super) version: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) verbs: &'static [&'static str],
+}
+
+/// The subresources of a kind, by their names.
+pub(super) fn subresources(kind: &Kind) -> Vec<Subresource> {
     let own = |name, verbs| Subresource {
         name,
         group: kind.group,
@@ -86,7 +91,7 @@ fn plain(kind: &Kind) -> Vec<Value> {
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": VERBS,
+        "verbs": verbs(kind),
     });
     add_names(&mut resource, kind);
     let mut resources = vec![resource];
@@ -137,7 +142,7 @@ pub(super) fn aggregated(kind: &Kind) -> Value {
         "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
         "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": kind.singular,
-        "verbs": VERBS,
+        "verbs": verbs(kind),
     });
     add_names(&mut resource, kind);
     let subresources: Vec<Value> = subresources(kind)

@@ -4,16 +4,17 @@
 //! does neither, as the clients in the server's own process, owns nothing; the fields that it changes are no longer
 //! owned by others. That keeps the objects that controllers write small, and applying over them is no conflict.
 
-mod schema;
 mod set;
 #[cfg(test)]
 mod tests;
 mod value;
 
+use manifest::kind::Kind;
 use serde_json::{Value, json};
 
-use schema::ROOT;
+use crate::types::Place;
 use set::FieldSet;
+use value::Difference;
 
 /// How many managers with operation Update an object has; older ones become [`ANCIENT`].
 const UPDATERS_MAX: usize = 10;
@@ -28,8 +29,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) manager: Option<&'a str>,
     /// `status` or `scale`; empty for the object itself.
     pub(crate) subresource: &'static str,
-    /// The version in which the object is written.
-    pub(crate) api_version: &'static str,
+    /// The kind of the object, which says the version in which it is written.
+    pub(crate) kind: &'static Kind,
     /// Now, as Kubernetes writes it.
     pub(crate) time: &'a str,
 }
@@ -85,7 +86,7 @@ pub(crate) fn update(managed: &Value, old: &Value, new: &Value, writer: Writer<'
     if entries.is_empty() && writer.manager.is_none() {
         return Value::Null;
     }
-    let value::Difference { set, removed } = value::difference(ROOT, old, new);
+    let Difference { set, removed } = difference(Place::of(writer.kind), old, new);
     if set.is_empty() && removed.is_empty() {
         return render(&entries);
     }
@@ -117,19 +118,15 @@ pub(crate) fn apply(
     writer: Writer<'_>,
     force: bool,
 ) -> Result<Applied, ApplyError> {
-    value::check(ROOT, config, "").map_err(ApplyError::Malformed)?;
+    let place = Place::of(writer.kind);
+    value::check(place, config, "").map_err(ApplyError::Malformed)?;
     let mut entries = parse(&live["metadata"]["managedFields"]).unwrap_or_default();
-    let mut set = value::fields(ROOT, config);
-    // Every object has metadata; applying none is not to own it.
-    if let Some(metadata) = set.children.get_mut("f:metadata") {
-        metadata.own = false;
-        set.trim();
-    }
+    let set = fields(place, config);
     let mut object = live.clone();
     if live.is_null() {
         object = config.clone();
     } else {
-        value::merge(ROOT, &mut object, config);
+        value::merge(place, &mut object, config);
     }
     let is_mine = |entry: &Entry| {
         entry.operation == Operation::Apply
@@ -144,9 +141,9 @@ pub(crate) fn apply(
         // What is above something still applied stays.
         others.add(&set);
         gone.subtract(&others);
-        value::prune(ROOT, &mut object, &gone, Some(&others));
+        value::prune(place, &mut object, &gone, Some(&others));
     }
-    let value::Difference { set: changed, removed } = value::difference(ROOT, live, &object);
+    let Difference { set: changed, removed } = difference(place, live, &object);
     let mut conflicts = Vec::new();
     for entry in entries.iter_mut().filter(|entry| !is_mine(entry)) {
         let common = entry.fields.common(&changed);
@@ -167,7 +164,7 @@ pub(crate) fn apply(
                 writer.time.clone_into(&mut entry.time);
             }
             entry.fields = set;
-            writer.api_version.clone_into(&mut entry.api_version);
+            writer.kind.api_version().clone_into(&mut entry.api_version);
         }
         None => entries.push(writer.entry(manager, Operation::Apply, set)),
     }
@@ -175,6 +172,21 @@ pub(crate) fn apply(
         metadata.remove("managedFields");
     }
     Ok(Applied { object, managed: render(&entries) })
+}
+
+/// The fields that an object sets, apart from those that are the server's.
+fn fields(place: Place, object: &Value) -> FieldSet {
+    let mut set = value::fields(place, object);
+    set.forget_system();
+    set
+}
+
+/// What a change did to the fields that are not the server's.
+fn difference(place: Place, old: &Value, new: &Value) -> Difference {
+    let mut difference = value::difference(place, old, new);
+    difference.set.forget_system();
+    difference.removed.forget_system();
+    difference
 }
 
 /// Whether a client may set `metadata.managedFields` to this: entries of the right form. One empty entry is how
@@ -198,7 +210,7 @@ impl Writer<'_> {
         Entry {
             manager: manager.to_owned(),
             operation,
-            api_version: self.api_version.to_owned(),
+            api_version: self.kind.api_version().to_owned(),
             subresource: self.subresource.to_owned(),
             time: self.time.to_owned(),
             fields,
@@ -211,7 +223,7 @@ impl Entry {
         self.operation == Operation::Update
             && writer.manager == Some(&self.manager)
             && self.subresource == writer.subresource
-            && self.api_version == writer.api_version
+            && self.api_version == writer.kind.api_version()
     }
 
     fn described(&self) -> String {

@@ -14,6 +14,21 @@ pub(super) struct FieldSet {
     pub(super) children: BTreeMap<String, FieldSet>,
 }
 
+/// The fields of an object, and of its metadata, that nobody owns: the server's, and those that name the object.
+const SYSTEM: [&str; 2] = ["f:apiVersion", "f:kind"];
+const SYSTEM_METADATA: [&str; 10] = [
+    "f:creationTimestamp",
+    "f:deletionGracePeriodSeconds",
+    "f:deletionTimestamp",
+    "f:generation",
+    "f:managedFields",
+    "f:name",
+    "f:namespace",
+    "f:resourceVersion",
+    "f:selfLink",
+    "f:uid",
+];
+
 impl FieldSet {
     /// Reads `FieldsV1`; `None` when it is none.
     pub(super) fn parse(fields: &Value) -> Option<Self> {
@@ -59,6 +74,16 @@ impl FieldSet {
             below.trim();
             !below.is_empty()
         });
+    }
+
+    /// Leaves out what nobody owns of a whole object. Its metadata, which every object has, is only what is in it.
+    pub(super) fn forget_system(&mut self) {
+        self.children.retain(|element, _| !SYSTEM.contains(&element.as_str()));
+        if let Some(metadata) = self.children.get_mut("f:metadata") {
+            metadata.own = false;
+            metadata.children.retain(|element, _| !SYSTEM_METADATA.contains(&element.as_str()));
+        }
+        self.trim();
     }
 
     /// Adds the paths of another set.

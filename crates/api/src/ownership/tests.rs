@@ -1,42 +1,91 @@
+use manifest::kind::{KindId, Stored};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 
 fn writer(manager: Option<&str>) -> Writer<'_> {
-    Writer { manager, subresource: "", api_version: "v1", time: "2026-01-01T00:00:00Z" }
+    Writer {
+        manager,
+        subresource: "",
+        kind: Kind::of(KindId::Service),
+        time: "2026-01-01T00:00:00Z",
+    }
+}
+
+fn service() -> Place {
+    Place::of(Kind::of(KindId::Service))
 }
 
 #[test]
 fn fields_of_values() {
-    let check = |value: Value, expected: Value| {
-        assert_eq!(value::fields(ROOT, &value).to_value(), expected, "{value}");
+    let check = |kind: KindId, value: Value, expected: Value| {
+        let set = fields(Place::of(Kind::of(kind)), &value);
+        assert_eq!(set.to_value(), expected, "{value}");
     };
-    check(json!({ "apiVersion": "v1", "kind": "K", "metadata": { "name": "n" } }), json!({}));
-    check(json!({ "data": { "a": "b" } }), json!({ "f:data": { "f:a": {} } }));
-    check(json!({ "data": {} }), json!({ "f:data": {} }));
     check(
+        KindId::Service,
+        json!({ "apiVersion": "v1", "kind": "K", "metadata": { "name": "n" } }),
+        json!({}),
+    );
+    let config_map = KindId::Stored(Stored::ConfigMap);
+    check(config_map, json!({ "data": { "a": "b" } }), json!({ "f:data": { "f:a": {} } }));
+    check(config_map, json!({ "data": {} }), json!({ "f:data": {} }));
+    check(
+        KindId::Service,
         json!({ "spec": { "selector": { "a": "b" } } }),
         json!({ "f:spec": { "f:selector": {} } }),
     );
+    // A selector that is a LabelSelector is atomic for its type.
     check(
-        json!({ "metadata": { "finalizers": ["a/b"] } }),
-        json!({ "f:metadata": { "f:finalizers": { "v:\"a/b\"": {} } } }),
+        KindId::Stored(Stored::NetworkPolicy),
+        json!({ "spec": { "podSelector": { "matchLabels": { "a": "b" } } } }),
+        json!({ "f:spec": { "f:podSelector": {} } }),
+    );
+    check(
+        KindId::Pod,
+        json!({ "metadata": { "finalizers": ["a/b"], "ownerReferences": [{ "uid": "u", "name": "n" }] } }),
+        json!({ "f:metadata": {
+            "f:finalizers": { "v:\"a/b\"": {} },
+            "f:ownerReferences": { "k:{\"uid\":\"u\"}": {} },
+        } }),
     );
     let env = json!([{ "name": "A", "valueFrom": { "fieldRef": { "fieldPath": "x" } } }]);
+    let template = json!({
+        "metadata": { "name": "t" },
+        "spec": { "containers": [{ "name": "c", "env": env }], "imagePullSecrets": [{ "name": "s" }] },
+    });
     check(
-        json!({ "spec": { "template": { "spec": { "containers": [{ "name": "c", "env": env }] } } } }),
-        json!({ "f:spec": { "f:template": { "f:spec": { "f:containers": {
-            "k:{\"name\":\"c\"}": {
-                ".": {},
-                "f:name": {},
-                "f:env": { "k:{\"name\":\"A\"}": {
+        KindId::StatefulSet,
+        json!({ "spec": { "template": template } }),
+        json!({ "f:spec": { "f:template": {
+            // Only an object's own name is the server's.
+            "f:metadata": { "f:name": {} },
+            "f:spec": {
+                "f:containers": { "k:{\"name\":\"c\"}": {
                     ".": {},
                     "f:name": {},
-                    "f:valueFrom": { "f:fieldRef": {} },
+                    "f:env": { "k:{\"name\":\"A\"}": {
+                        ".": {},
+                        "f:name": {},
+                        "f:valueFrom": { "f:fieldRef": {} },
+                    } },
                 } },
+                "f:imagePullSecrets": { "k:{\"name\":\"s\"}": {} },
             },
-        } } } } }),
+        } } }),
+    );
+    // A Job's conditions are applied as a whole; other kinds' are told apart by their types.
+    let conditions = json!({ "status": { "conditions": [{ "type": "A" }] } });
+    check(
+        KindId::Stored(Stored::Job),
+        conditions.clone(),
+        json!({ "f:status": { "f:conditions": {} } }),
+    );
+    check(
+        KindId::Deployment,
+        conditions,
+        json!({ "f:status": { "f:conditions": { "k:{\"type\":\"A\"}": { ".": {}, "f:type": {} } } } }),
     );
 }
 
@@ -115,8 +164,8 @@ proptest! {
         }
         let one = put(apply(&live, &first, "me", writer(Some("me")), true).unwrap());
         let two = put(apply(&one, &second, "me", writer(Some("me")), true).unwrap());
-        let wanted = value::fields(ROOT, &second);
-        let there = value::fields(ROOT, &two);
+        let wanted = fields(service(), &second);
+        let there = fields(service(), &two);
         for path in wanted.paths() {
             let emptied = path.ends_with(".ports") || path.ends_with(".labels");
             prop_assert!(emptied || there.paths().contains(&path), "{path} {two:#}");

@@ -2,35 +2,34 @@
 
 use serde_json::{Map, Value};
 
-use super::schema::{Shape, key_default};
 use super::set::FieldSet;
+use crate::types::{Apply, Place, key_default};
 
 /// The fields that a value sets.
-pub(super) fn fields(shape: Shape, value: &Value) -> FieldSet {
+pub(super) fn fields(place: Place, value: &Value) -> FieldSet {
     let mut set = FieldSet::default();
-    collect(shape, value, &mut set);
+    collect(place, value, &mut set);
     set.trim();
     set
 }
 
-fn collect(shape: Shape, value: &Value, set: &mut FieldSet) {
-    match (shape, value) {
-        (Shape::System, _) => {}
-        (Shape::Fields(_), Value::Object(object)) if !object.is_empty() => {
+fn collect(place: Place, value: &Value, set: &mut FieldSet) {
+    match (place.apply(), value) {
+        (Apply::Fields, Value::Object(object)) if !object.is_empty() => {
             for (name, value) in object {
-                collect(shape.field(name), value, set.child(format!("f:{name}")));
+                collect(place.field(name), value, set.child(format!("f:{name}")));
             }
         }
-        (Shape::Keyed(keys, fields), Value::Array(items)) if !items.is_empty() => {
+        (Apply::Keyed(keys), Value::Array(items)) if !items.is_empty() => {
             for item in items {
                 let Some(key) = key_of(keys, item) else { continue };
                 let below = set.child(key);
                 below.own = true;
-                collect(Shape::Fields(fields), item, below);
+                collect(place.item(), item, below);
                 below.own = true;
             }
         }
-        (Shape::Set, Value::Array(items)) if !items.is_empty() => {
+        (Apply::Set, Value::Array(items)) if !items.is_empty() => {
             for item in items {
                 set.child(format!("v:{item}")).own = true;
             }
@@ -62,18 +61,18 @@ pub(super) struct Difference {
 }
 
 /// Compares two objects.
-pub(super) fn difference(shape: Shape, old: &Value, new: &Value) -> Difference {
+pub(super) fn difference(place: Place, old: &Value, new: &Value) -> Difference {
     let mut difference = Difference::default();
     // Null: there was none.
     let old = Some(old).filter(|old| !old.is_null());
-    compare(shape, old, Some(new), &mut difference.set, &mut difference.removed);
+    compare(place, old, Some(new), &mut difference.set, &mut difference.removed);
     difference.set.trim();
     difference.removed.trim();
     difference
 }
 
 fn compare(
-    shape: Shape,
+    place: Place,
     old: Option<&Value>,
     new: Option<&Value>,
     set: &mut FieldSet,
@@ -85,29 +84,28 @@ fn compare(
     let (old, new) = match (old, new) {
         (Some(old), Some(new)) => (old, new),
         (Some(old), None) => {
-            collect(shape, old, removed);
+            collect(place, old, removed);
             return;
         }
         (None, Some(new)) => {
-            collect(shape, new, set);
+            collect(place, new, set);
             return;
         }
         (None, None) => return,
     };
-    match (shape, old, new) {
-        (Shape::System, ..) => {}
-        (Shape::Fields(_), Value::Object(before), Value::Object(after)) => {
+    match (place.apply(), old, new) {
+        (Apply::Fields, Value::Object(before), Value::Object(after)) => {
             let names = after.keys().chain(before.keys().filter(|name| !after.contains_key(*name)));
             for name in names {
                 let (before, after) = (before.get(name), after.get(name));
                 if before != after {
                     let element = format!("f:{name}");
                     let (set, removed) = (set.child(element.clone()), removed.child(element));
-                    compare(shape.field(name), before, after, set, removed);
+                    compare(place.field(name), before, after, set, removed);
                 }
             }
         }
-        (Shape::Keyed(keys, fields), Value::Array(before), Value::Array(after)) => {
+        (Apply::Keyed(keys), Value::Array(before), Value::Array(after)) => {
             let mut elements: Vec<String> =
                 after.iter().chain(before).filter_map(|item| key_of(keys, item)).collect();
             elements.sort_unstable();
@@ -121,10 +119,10 @@ fn compare(
                 let (set, removed) = (set.child(element.clone()), removed.child(element));
                 set.own |= before.is_none();
                 removed.own |= after.is_none();
-                compare(Shape::Fields(fields), before, after, set, removed);
+                compare(place.item(), before, after, set, removed);
             }
         }
-        (Shape::Set, Value::Array(before), Value::Array(after)) => {
+        (Apply::Set, Value::Array(before), Value::Array(after)) => {
             for item in after.iter().filter(|item| !before.contains(item)) {
                 set.child(format!("v:{item}")).own = true;
             }
@@ -137,28 +135,28 @@ fn compare(
 }
 
 /// Lays what is applied over the live object.
-pub(super) fn merge(shape: Shape, live: &mut Value, applied: &Value) {
-    match (shape, live, applied) {
-        (Shape::Fields(_), Value::Object(live), Value::Object(applied)) => {
+pub(super) fn merge(place: Place, live: &mut Value, applied: &Value) {
+    match (place.apply(), live, applied) {
+        (Apply::Fields, Value::Object(live), Value::Object(applied)) => {
             for (name, value) in applied {
                 match live.get_mut(name) {
-                    Some(live) => merge(shape.field(name), live, value),
+                    Some(live) => merge(place.field(name), live, value),
                     None => {
                         live.insert(name.clone(), value.clone());
                     }
                 }
             }
         }
-        (Shape::Keyed(keys, fields), Value::Array(live), Value::Array(applied)) => {
+        (Apply::Keyed(keys), Value::Array(live), Value::Array(applied)) => {
             for item in applied {
                 let key = key_of(keys, item);
                 match live.iter_mut().find(|live| key.is_some() && key_of(keys, live) == key) {
-                    Some(live) => merge(Shape::Fields(fields), live, item),
+                    Some(live) => merge(place.item(), live, item),
                     None => live.push(item.clone()),
                 }
             }
         }
-        (Shape::Set, Value::Array(live), Value::Array(applied)) => {
+        (Apply::Set, Value::Array(live), Value::Array(applied)) => {
             for item in applied {
                 if !live.contains(item) {
                     live.push(item.clone());
@@ -170,22 +168,22 @@ pub(super) fn merge(shape: Shape, live: &mut Value, applied: &Value) {
 }
 
 /// Takes the fields in `gone` away, except where something below belongs to `others`.
-pub(super) fn prune(shape: Shape, value: &mut Value, gone: &FieldSet, others: Option<&FieldSet>) {
+pub(super) fn prune(place: Place, value: &mut Value, gone: &FieldSet, others: Option<&FieldSet>) {
     let others_below = |element: &str| others.and_then(|others| others.children.get(element));
-    match (shape, value) {
-        (Shape::Fields(_), Value::Object(object)) => {
+    match (place.apply(), value) {
+        (Apply::Fields, Value::Object(object)) => {
             for (element, below) in &gone.children {
                 let Some(name) = element.strip_prefix("f:") else { continue };
                 let Some(field) = object.get_mut(name) else { continue };
                 let theirs = others_below(element);
-                prune(shape.field(name), field, below, theirs);
+                prune(place.field(name), field, below, theirs);
                 let emptied = !below.children.is_empty() && is_empty(field);
                 if theirs.is_none() && (below.own || emptied) {
                     object.remove(name);
                 }
             }
         }
-        (Shape::Keyed(keys, fields), Value::Array(items)) => {
+        (Apply::Keyed(keys), Value::Array(items)) => {
             items.retain_mut(|item| {
                 let Some(element) = key_of(keys, item) else { return true };
                 let Some(below) = gone.children.get(&element) else { return true };
@@ -193,11 +191,11 @@ pub(super) fn prune(shape: Shape, value: &mut Value, gone: &FieldSet, others: Op
                 if below.own && theirs.is_none() {
                     return false;
                 }
-                prune(Shape::Fields(fields), item, below, theirs);
+                prune(place.item(), item, below, theirs);
                 true
             });
         }
-        (Shape::Set, Value::Array(items)) => items.retain(|item| {
+        (Apply::Set, Value::Array(items)) => items.retain(|item| {
             let element = format!("v:{item}");
             !gone.children.contains_key(&element) || others_below(&element).is_some()
         }),
@@ -214,12 +212,12 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// What an applied object must fulfil: items have their keys, and no two have the same.
-pub(super) fn check(shape: Shape, value: &Value, path: &str) -> Result<(), String> {
-    match (shape, value) {
-        (Shape::Fields(_), Value::Object(object)) => object.iter().try_for_each(|(name, value)| {
-            check(shape.field(name), value, &format!("{path}.{name}"))
+pub(super) fn check(place: Place, value: &Value, path: &str) -> Result<(), String> {
+    match (place.apply(), value) {
+        (Apply::Fields, Value::Object(object)) => object.iter().try_for_each(|(name, value)| {
+            check(place.field(name), value, &format!("{path}.{name}"))
         }),
-        (Shape::Keyed(keys, fields), Value::Array(items)) => {
+        (Apply::Keyed(keys), Value::Array(items)) => {
             let mut seen = std::collections::HashSet::new();
             for (index, item) in items.iter().enumerate() {
                 let Some(key) = key_of(keys, item) else {
@@ -232,7 +230,7 @@ pub(super) fn check(shape: Shape, value: &Value, path: &str) -> Result<(), Strin
                         "{path}: element {index}: associative list with keys has an element that omits key field \"{missing}\" (and doesn't have default value)"
                     ));
                 };
-                check(Shape::Fields(fields), item, &format!("{path}[{index}]"))?;
+                check(place.item(), item, &format!("{path}[{index}]"))?;
                 let mut one = FieldSet::default();
                 one.child(key.clone()).own = true;
                 if !seen.insert(key) {

@@ -1,12 +1,13 @@
 //! Server-side apply.
 
 use manifest::field::{FieldError, FieldPath};
+use manifest::kind::Kind;
 use serde_json::Value;
 
 use super::update::{Scope, Subject};
 use super::{Registry, Written, key};
 use crate::object;
-use crate::options::{FieldValidation, PatchOptions, WriteOptions};
+use crate::options::{PatchOptions, WriteOptions};
 use crate::ownership::{self, ApplyError, Conflict, Writer};
 use crate::status::StatusError;
 
@@ -32,8 +33,22 @@ impl Registry {
         }
         let mut config = ownership::without_nulls(config);
         object::adopt_type(kind, &mut config)?;
+        let about = described(kind, &config);
+        let refused = |error: &ApplyError| refused(&about, error);
         // What is not known cannot be owned.
-        Self::normalize(kind, config.clone(), FieldValidation::Strict)?;
+        let (_, unknown) = Self::normalize(kind, config.clone())?;
+        if !unknown.is_empty() {
+            let undeclared = |path: &String| format!(".{path}: field not declared in schema");
+            let errors: Vec<String> = unknown.iter().map(undeclared).collect();
+            return Err(refused(&ApplyError::Malformed(match errors.as_slice() {
+                [one] => one.clone(),
+                several => format!("errors:\n  {}", several.join("\n  ")),
+            })));
+        }
+        let twice = options.write.judge(&[]);
+        let warnings = twice.map_err(|error| {
+            StatusError::bad_request(format!("error strict decoding YAML: {error}"))
+        })?;
         if status {
             config.as_object_mut().into_iter().for_each(|config| {
                 config.retain(|field, _| {
@@ -47,7 +62,7 @@ impl Registry {
         let writer = Writer {
             manager: Some(manager),
             subresource: if status { "status" } else { "" },
-            api_version: kind.api_version(),
+            kind,
             time: &time,
         };
         let force = options.force;
@@ -74,20 +89,25 @@ impl Registry {
         self.change(subject, scope, &write, |current| {
             let applied = ownership::apply(current, &config, manager, writer, force)
                 .map_err(|error| refused(&error))?;
-            let (mut value, warnings) =
-                Self::normalize(kind, applied.object, FieldValidation::Ignore)?;
+            let (mut value, _) = Self::normalize(kind, applied.object)?;
             object::set(&mut value["metadata"], "managedFields", applied.managed);
-            Ok((value, warnings))
+            Ok((value, warnings.clone()))
         })
         .await
     }
 }
 
-fn refused(error: &ApplyError) -> StatusError {
+/// What is applied, as Kubernetes names it: `default/web; /v1, Kind=Service`.
+fn described(kind: &Kind, config: &Value) -> String {
+    let (namespace, name) = (object::meta(config, "namespace"), object::meta(config, "name"));
+    format!("{namespace}/{name}; {}/{}, Kind={}", kind.group, kind.version, kind.kind)
+}
+
+fn refused(about: &str, error: &ApplyError) -> StatusError {
     match error {
-        ApplyError::Malformed(why) => {
-            StatusError::bad_request(format!("failed to create typed patch object: {why}"))
-        }
+        ApplyError::Malformed(why) => StatusError::bad_request(format!(
+            "failed to create typed patch object ({about}): {why}"
+        )),
         ApplyError::Conflicts(conflicts) => StatusError::apply_conflict(conflicts),
     }
 }

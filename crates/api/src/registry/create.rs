@@ -8,7 +8,7 @@ use super::update::keep_system_metadata;
 use super::{Registry, Written, has_generation, key};
 use crate::body::to_bytes;
 use crate::object::{self, is_deleting, meta};
-use crate::options::{FieldValidation, WriteOptions};
+use crate::options::WriteOptions;
 use crate::ownership::{self, Writer};
 use crate::status::StatusError;
 use crate::store::{Expect, WriteError};
@@ -39,7 +39,7 @@ impl Registry {
         options: WriteOptions,
         managed: Option<Value>,
     ) -> Result<Written, StatusError> {
-        let (mut value, warnings) = Self::normalize(kind, body, options.field_validation)?;
+        let (mut value, warnings) = Self::normalize_sent(kind, body, &options)?;
         if let Some(managed) = managed {
             object::set(&mut value["metadata"], "managedFields", managed);
         }
@@ -104,12 +104,8 @@ impl Registry {
         };
         if value["metadata"]["managedFields"].is_null() && options.manager.is_some() {
             let time = self.time();
-            let writer = Writer {
-                manager: options.manager.as_deref(),
-                subresource: "",
-                api_version: kind.api_version(),
-                time: &time,
-            };
+            let writer =
+                Writer { manager: options.manager.as_deref(), subresource: "", kind, time: &time };
             let managed = ownership::update(&Value::Null, &Value::Null, &value, writer);
             object::set(&mut value["metadata"], "managedFields", managed);
         }
@@ -137,7 +133,8 @@ impl Registry {
         name: &str,
         value: Value,
     ) -> Result<(), StatusError> {
-        let (mut value, _) = Self::normalize(kind, value, FieldValidation::Strict)?;
+        let (mut value, unknown) = Self::normalize(kind, value)?;
+        debug_assert!(unknown.is_empty(), "{unknown:?}");
         value["metadata"]["name"] = name.into();
         value["metadata"]["namespace"] = namespace.into();
         rules::default(kind, &mut value);

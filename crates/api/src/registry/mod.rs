@@ -28,7 +28,7 @@ pub(crate) use watch::Encoding;
 use crate::allocate::CidrError;
 use crate::config::Config;
 use crate::object;
-use crate::options::FieldValidation;
+use crate::options::WriteOptions;
 use crate::status::StatusError;
 use crate::store::{Change, Entry, Expect, Key, Revision, Store, WriteError};
 use crate::strategy::service::Allocations;
@@ -81,37 +81,33 @@ impl Registry {
             .ok_or_else(|| StatusError::not_found(kind, name))
     }
 
-    /// Brings a body into the stored shape: right types, known fields, `apiVersion` and `kind`.
+    /// Brings a body into the stored shape: right types, known fields, `apiVersion` and `kind`. Also the paths of the
+    /// fields that the kind does not have.
     fn normalize(
         kind: &'static Kind,
         mut value: Value,
-        validation: FieldValidation,
     ) -> Result<(Value, Vec<String>), StatusError> {
         object::adopt_type(kind, &mut value)?;
-        // Clients send back what they read; see `with_managed_fields` for those that mean it.
+        // Clients send back what they read; see `ownership::accepted` for those that mean it.
         object::remove(&mut value["metadata"], "managedFields");
-        let rules::Normalized { value, unknown, nearest: _ } = rules::normalize(kind, value)
-            .map_err(|errors| {
+        match rules::normalize(kind, value) {
+            Ok(rules::Normalized { value, unknown, nearest: _ }) => Ok((value, unknown)),
+            Err(errors) => {
                 let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                StatusError::bad_request(format!(
-                    "{} in version \"{}\" cannot be handled as a {}: {}",
-                    kind.kind,
-                    kind.version,
-                    kind.kind,
-                    errors.join(", ")
-                ))
-            })?;
-        let warnings: Vec<String> =
-            unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
-        match validation {
-            FieldValidation::Ignore => Ok((value, Vec::new())),
-            FieldValidation::Warn => Ok((value, warnings)),
-            FieldValidation::Strict if warnings.is_empty() => Ok((value, warnings)),
-            FieldValidation::Strict => Err(StatusError::bad_request(format!(
-                "strict decoding error: {}",
-                warnings.join(", ")
-            ))),
+                Err(StatusError::undecodable(kind, &errors.join(", ")))
+            }
         }
+    }
+
+    /// As [`normalize`](Self::normalize), for a body that a client sent; also the warnings about it.
+    fn normalize_sent(
+        kind: &'static Kind,
+        value: Value,
+        options: &WriteOptions,
+    ) -> Result<(Value, Vec<String>), StatusError> {
+        let (value, unknown) = Self::normalize(kind, value)?;
+        let warnings = options.judge(&unknown);
+        Ok((value, warnings.map_err(|error| StatusError::undecodable(kind, &error))?))
     }
 
     async fn put(&self, key: Key, expect: Expect, value: Value) -> Result<Entry, WriteError> {

@@ -1,5 +1,6 @@
 //! Replacing and patching objects, whole or their status.
 
+use manifest::field::{FieldError, FieldPath};
 use manifest::kind::{Kind, KindId};
 use manifest::rules;
 use serde_json::Value;
@@ -71,7 +72,7 @@ impl Registry {
         options: WriteOptions,
     ) -> Result<Written, StatusError> {
         let given = ownership::accepted(&body["metadata"]["managedFields"]);
-        let (mut value, warnings) = Self::normalize(subject.kind, body, options.field_validation)?;
+        let (mut value, warnings) = Self::normalize_sent(subject.kind, body, &options)?;
         if let Some(given) = given {
             value["metadata"]["managedFields"] = given;
         }
@@ -89,11 +90,14 @@ impl Registry {
         options: &PatchOptions,
     ) -> Result<Written, StatusError> {
         let scope = if status { Scope::Status } else { Scope::Main };
-        let validation = options.write.field_validation;
         self.change(subject, scope, &options.write, |current| {
             let patched = apply_patch(subject, format, current, patch)?;
             let given = ownership::accepted(&patched["metadata"]["managedFields"]);
-            let (mut value, warnings) = Self::normalize(subject.kind, patched, validation)?;
+            let (mut value, unknown) = Self::normalize(subject.kind, patched)?;
+            let warnings = options.write.judge(&unknown).map_err(|error| {
+                let error = FieldError::invalid(&FieldPath::new("patch"), patch.to_string(), error);
+                StatusError::invalid_fields("", "", "", &[error])
+            })?;
             if let Some(given) = given {
                 value["metadata"]["managedFields"] = given;
             }
@@ -189,7 +193,7 @@ impl Registry {
                 Scope::Status => "status",
                 Scope::Scale => "scale",
             },
-            api_version: subject.kind.api_version(),
+            kind: subject.kind,
             time: &time,
         };
         let managed = ownership::update(&managed, old, new, writer);
@@ -338,8 +342,8 @@ fn check_finalizers(kind: &Kind, name: &str, old: &Value, new: &Value) -> Result
     let detail = format!(
         "no new finalizers can be added if the object is being deleted, found new finalizers {added:?}"
     );
-    let metadata = manifest::field::FieldPath::new("metadata");
-    let error = manifest::field::FieldError::forbidden(&metadata.child("finalizers"), detail);
+    let metadata = FieldPath::new("metadata");
+    let error = FieldError::forbidden(&metadata.child("finalizers"), detail);
     Err(StatusError::invalid(kind, name, &[error]))
 }
 

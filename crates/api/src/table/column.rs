@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
     name: &'static str,
-    /// `string` or `integer`.
+    /// `string`, `integer` or `boolean`.
     kind: &'static str,
     /// `name` for the column that names the object.
     format: &'static str,
@@ -33,6 +33,11 @@ impl Column {
     /// A column of whole numbers.
     pub(super) const fn integer(name: &'static str, description: &'static str) -> Self {
         Self { name, kind: "integer", format: "", description, priority: 0 }
+    }
+
+    /// A column of truth values.
+    pub(super) const fn boolean(name: &'static str, description: &'static str) -> Self {
+        Self { name, kind: "boolean", format: "", description, priority: 0 }
     }
 
     /// The same column, shown only with `-o wide`.

@@ -6,6 +6,7 @@
 //! Rules: Kubernetes, `pkg/printers/internalversion`.
 
 mod age;
+mod autoscaler;
 mod column;
 mod endpoints;
 mod event;

@@ -1,14 +1,19 @@
 //! The kinds that are only kept: each column with what fills it.
 
+#[cfg(test)]
+mod tests;
+
+use super::autoscaler;
 use super::column::{AGE, Column, NAME};
 use super::value::{
-    UNKNOWN, age_of, first_three, label_selector, labels, list_at, name_of, number_at, or, since,
-    text_at, time_at,
+    UNKNOWN, age_of, label_selector, labels, list_at, name_of, number_at, or, since, text_at,
+    time_at,
 };
 use super::workload;
 use jiff::Timestamp;
 use manifest::kind::Stored;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A column and its cell for an object.
 type Filled = (Column, fn(&Value, Timestamp) -> Value);
@@ -55,7 +60,7 @@ const SELECTOR: Filled =
 
 const CONFIG_MAP: &[Filled] = &[
     NAMED,
-    (Column::integer("Data", "How many keys it has."), |item, _| {
+    (Column::text("Data", "How many keys it has."), |item, _| {
         (members(item, "/data") + members(item, "/binaryData")).into()
     }),
     AGED,
@@ -64,13 +69,13 @@ const CONFIG_MAP: &[Filled] = &[
 const SECRET: &[Filled] = &[
     NAMED,
     (Column::text("Type", "What kind of secret it is."), |item, _| text(item, "/type")),
-    (Column::integer("Data", "How many keys it has."), |item, _| members(item, "/data").into()),
+    (Column::text("Data", "How many keys it has."), |item, _| members(item, "/data").into()),
     AGED,
 ];
 
 const SERVICE_ACCOUNT: &[Filled] = &[
     NAMED,
-    (Column::integer("Secrets", "How many secrets it may use."), |item, _| {
+    (Column::text("Secrets", "How many secrets it may use."), |item, _| {
         list_at(item, "/secrets").len().into()
     }),
     AGED,
@@ -78,19 +83,17 @@ const SERVICE_ACCOUNT: &[Filled] = &[
 
 const CLAIM: &[Filled] = &[
     NAMED,
-    (Column::text("Status", "The phase of the claim."), |item, _| text(item, "/status/phase")),
+    (Column::text("Status", "The phase of the claim."), |item, _| phase(item)),
     (Column::text("Volume", "The volume that it is bound to."), |item, _| {
         text(item, "/spec/volumeName")
     }),
     (Column::text("Capacity", "The size of the volume."), |item, _| {
-        text(item, "/status/capacity/storage")
+        if is_bound(item) { text_or(item, "/status/capacity/storage", "0") } else { "".into() }
     }),
     (Column::text("Access Modes", "How the volume may be mounted."), |item, _| {
-        access_modes(item, "/status/accessModes")
+        if is_bound(item) { access_modes(item, "/status/accessModes") } else { "".into() }
     }),
-    (Column::text("StorageClass", "The class that was asked for."), |item, _| {
-        text(item, "/spec/storageClassName")
-    }),
+    (Column::text("StorageClass", "The class that was asked for."), |item, _| storage_class(item)),
     ATTRIBUTES_CLASS,
     AGED,
     VOLUME_MODE,
@@ -99,7 +102,7 @@ const CLAIM: &[Filled] = &[
 const VOLUME: &[Filled] = &[
     NAMED,
     (Column::text("Capacity", "The size of the volume."), |item, _| {
-        text(item, "/spec/capacity/storage")
+        text_or(item, "/spec/capacity/storage", "0")
     }),
     (Column::text("Access Modes", "How the volume may be mounted."), |item, _| {
         access_modes(item, "/spec/accessModes")
@@ -107,16 +110,14 @@ const VOLUME: &[Filled] = &[
     (Column::text("Reclaim Policy", "What becomes of the volume after its claim."), |item, _| {
         text(item, "/spec/persistentVolumeReclaimPolicy")
     }),
-    (Column::text("Status", "The phase of the volume."), |item, _| text(item, "/status/phase")),
+    (Column::text("Status", "The phase of the volume."), |item, _| phase(item)),
     (Column::text("Claim", "The claim that it is bound to."), |item, _| {
         match text_at(item, "/spec/claimRef/name") {
             "" => "".into(),
             name => format!("{}/{name}", text_at(item, "/spec/claimRef/namespace")).into(),
         }
     }),
-    (Column::text("StorageClass", "The class of the volume."), |item, _| {
-        text(item, "/spec/storageClassName")
-    }),
+    (Column::text("StorageClass", "The class of the volume."), |item, _| storage_class(item)),
     ATTRIBUTES_CLASS,
     (Column::text("Reason", "Why the volume is in its phase."), |item, _| {
         text(item, "/status/reason")
@@ -152,7 +153,7 @@ const REVISION: &[Filled] = &[
         let mut owners = list_at(item, "/metadata/ownerReferences").iter();
         owners.find(|owner| owner["controller"] == true).map_or("<none>".into(), controller)
     }),
-    (Column::integer("Revision", "Its number."), |item, _| number(item, "/revision")),
+    (Column::text("Revision", "Its number."), |item, _| number(item, "/revision")),
     AGED,
 ];
 
@@ -189,15 +190,17 @@ const AUTOSCALER: &[Filled] = &[
         let (kind, name) = ("/spec/scaleTargetRef/kind", "/spec/scaleTargetRef/name");
         format!("{}/{}", target(kind), target(name)).into()
     }),
-    (Column::text("Targets", "The measures, and what they should be."), |item, _| targets(item)),
+    (Column::text("Targets", "The measures, and what they should be."), |item, _| {
+        autoscaler::targets(item).into()
+    }),
     (Column::text("MinPods", "The least number of pods."), |item, _| {
         let least = item.pointer("/spec/minReplicas").and_then(Value::as_i64);
         least.map_or("<unset>".into(), |least| least.to_string().into())
     }),
-    (Column::integer("MaxPods", "The greatest number of pods."), |item, _| {
+    (Column::text("MaxPods", "The greatest number of pods."), |item, _| {
         number(item, "/spec/maxReplicas")
     }),
-    (Column::integer("Replicas", "How many pods there are."), |item, _| {
+    (Column::text("Replicas", "How many pods there are."), |item, _| {
         number(item, "/status/currentReplicas")
     }),
     AGED,
@@ -235,7 +238,13 @@ const CRON_JOB: &[Filled] = &[
     (Column::text("Timezone", "The time zone of the schedule."), |item, _| {
         text_or(item, "/spec/timeZone", "<none>")
     }),
-    (Column::text("Suspend", "Whether no Jobs are made."), |item, _| truth(item, "/spec/suspend")),
+    (Column::boolean("Suspend", "Whether no Jobs are made."), |item, _| {
+        match item.pointer("/spec/suspend").and_then(Value::as_bool) {
+            Some(true) => "True".into(),
+            Some(false) => "False".into(),
+            None => "<unset>".into(),
+        }
+    }),
     (Column::integer("Active", "How many Jobs run."), |item, _| {
         list_at(item, "/status/active").len().into()
     }),
@@ -269,15 +278,12 @@ const INGRESS: &[Filled] = &[
     (Column::text("Class", "The class of controller that it is for."), |item, _| {
         text_or(item, "/spec/ingressClassName", "<none>")
     }),
-    (Column::text("Hosts", "The names that it answers for."), |item, _| {
-        let hosts = list_at(item, "/spec/rules").iter().map(|rule| text_at(rule, "/host"));
-        let hosts = first_three(hosts.filter(|host| !host.is_empty()).map(str::to_owned));
-        or(&hosts, "*").into()
-    }),
+    (Column::text("Hosts", "The names that it answers for."), |item, _| hosts(item).into()),
     (Column::text("Address", "Where it is reached."), |item, _| {
         let points = list_at(item, "/status/loadBalancer/ingress").iter();
         let addresses = points.map(|point| or(text_at(point, "/ip"), text_at(point, "/hostname")));
-        addresses.collect::<Vec<_>>().join(",").into()
+        let sorted: BTreeSet<&str> = addresses.filter(|address| !address.is_empty()).collect();
+        sorted.into_iter().collect::<Vec<_>>().join(",").into()
     }),
     (Column::text("Ports", "The ports of HTTP and, with TLS, HTTPS."), |item, _| {
         if list_at(item, "/spec/tls").is_empty() { "80".into() } else { "80, 443".into() }
@@ -346,7 +352,7 @@ const PRIORITY_CLASS: &[Filled] = &[
     (Column::integer("Value", "The priority; the greater goes first."), |item, _| {
         number(item, "/value")
     }),
-    (Column::text("Global-Default", "Whether pods have it that name none."), |item, _| {
+    (Column::boolean("Global-Default", "Whether pods have it that name none."), |item, _| {
         truth(item, "/globalDefault")
     }),
     AGED,
@@ -358,8 +364,14 @@ const PRIORITY_CLASS: &[Filled] = &[
 const STORAGE_CLASS: &[Filled] = &[
     (NAME, |item, _| {
         let name = text_at(item, "/metadata/name");
-        let mark = &item["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"];
-        if mark == "true" { format!("{name} (default)").into() } else { name.into() }
+        let is_marked = |annotation: &str| item["metadata"]["annotations"][annotation] == "true";
+        if is_marked("storageclass.kubernetes.io/is-default-class")
+            || is_marked("storageclass.beta.kubernetes.io/is-default-class")
+        {
+            format!("{name} (default)").into()
+        } else {
+            name.into()
+        }
     }),
     (Column::text("Provisioner", "Who makes the volumes."), |item, _| text(item, "/provisioner")),
     (Column::text("ReclaimPolicy", "What becomes of a volume after its claim."), |item, _| {
@@ -386,14 +398,47 @@ fn number(item: &Value, pointer: &str) -> Value {
     number_at(item, pointer).into()
 }
 
-/// `true` or `false`; nothing is `false`.
+/// A truth value; nothing is `false`.
 fn truth(item: &Value, pointer: &str) -> Value {
-    let truth = item.pointer(pointer).and_then(Value::as_bool).unwrap_or_default();
-    truth.to_string().into()
+    item.pointer(pointer).and_then(Value::as_bool).unwrap_or_default().into()
+}
+
+/// The phase of a volume or a claim.
+fn phase(item: &Value) -> Value {
+    if item.pointer("/metadata/deletionTimestamp").is_some() {
+        "Terminating".into()
+    } else {
+        text(item, "/status/phase")
+    }
+}
+
+/// Whether a claim has its volume.
+fn is_bound(claim: &Value) -> bool {
+    !text_at(claim, "/spec/volumeName").is_empty()
+}
+
+/// The class of a volume or a claim; the annotation is of old, and goes before the field.
+fn storage_class(item: &Value) -> Value {
+    let annotation = &item["metadata"]["annotations"]["volume.beta.kubernetes.io/storage-class"];
+    annotation.as_str().map_or_else(|| text(item, "/spec/storageClassName"), Value::from)
 }
 
 fn members(item: &Value, pointer: &str) -> usize {
     item.pointer(pointer).and_then(Value::as_object).map_or(0, serde_json::Map::len)
+}
+
+/// The first three hosts of an Ingress's rules, and how many rules there are beyond.
+fn hosts(item: &Value) -> String {
+    const SHOWN: usize = 3;
+    let rules = list_at(item, "/spec/rules");
+    let mut shown = Vec::new();
+    for rule in rules {
+        if shown.len() == SHOWN {
+            return format!("{} + {} more...", shown.join(","), rules.len() - SHOWN);
+        }
+        shown.extend(Some(text_at(rule, "/host")).filter(|host| !host.is_empty()));
+    }
+    or(&shown.join(","), "*").to_owned()
 }
 
 /// `RWO,ROX`: each mode once, in Kubernetes' order.
@@ -409,9 +454,9 @@ fn access_modes(item: &Value, pointer: &str) -> Value {
     held.collect::<Vec<_>>().join(",").into()
 }
 
-/// `pods: 2/10, requests.cpu: 0/4`: the resources of limits, or the others.
+/// `pods: 2/10, requests.cpu: 0/4`: the resources of limits, or the others. What is not counted is not shown.
 fn quota(item: &Value, of_limits: bool) -> Value {
-    let hard = item.pointer("/spec/hard").and_then(Value::as_object);
+    let hard = item.pointer("/status/hard").and_then(Value::as_object);
     let mut resources: Vec<String> = hard
         .into_iter()
         .flatten()
@@ -434,32 +479,6 @@ fn controller(owner: &Value) -> Value {
     }
 }
 
-/// The targets of an autoscaler; nothing is measured here.
-fn targets(item: &Value) -> Value {
-    let metrics = list_at(item, "/spec/metrics");
-    let target = |metric: &Value| {
-        let mut sources = metric.as_object().into_iter().flatten().map(|(_, source)| source);
-        let Some(source) = sources.find(|source| source.get("target").is_some()) else {
-            return UNKNOWN.to_owned();
-        };
-        let wanted = match number_at(source, "/target/averageUtilization") {
-            0 => or(text_at(source, "/target/averageValue"), text_at(source, "/target/value"))
-                .to_owned(),
-            percent => format!("{percent}%"),
-        };
-        match text_at(source, "/name") {
-            "" => format!("{UNKNOWN}/{wanted}"),
-            name => format!("{name}: {UNKNOWN}/{wanted}"),
-        }
-    };
-    let shown: Vec<String> = metrics.iter().take(2).map(target).collect();
-    match metrics.len() {
-        0 => UNKNOWN.into(),
-        1 | 2 => shown.join(", ").into(),
-        more => format!("{} + {} more...", shown.join(", "), more - 2).into(),
-    }
-}
-
 fn job_status(item: &Value) -> &'static str {
     let holds = |wanted: &str| {
         let mut conditions = list_at(item, "/status/conditions").iter();
@@ -473,6 +492,8 @@ fn job_status(item: &Value) -> &'static str {
         "Terminating"
     } else if holds("Suspended") {
         "Suspended"
+    } else if holds("FailureTarget") {
+        "FailureTarget"
     } else {
         "Running"
     }

@@ -20,7 +20,7 @@ fn named(mut item: Value) -> Value {
 
 /// Checks the row of one object: its cells, joined by ` | `, in the order of the columns.
 #[track_caller]
-fn check(kind: KindId, item: Value, row: &str) {
+pub(super) fn check(kind: KindId, item: Value, row: &str) {
     let table = table(Kind::of(kind), &[named(item)], &Map::new(), IncludeObject::None, now());
     let cells = table["rows"][0]["cells"].as_array().unwrap();
     assert_eq!(cells.len(), table["columnDefinitions"].as_array().unwrap().len());
@@ -31,22 +31,26 @@ fn check(kind: KindId, item: Value, row: &str) {
     assert_eq!(cells.join(" | "), row);
 }
 
+/// Checks the columns of a kind, a star after those that are shown by `-o wide` only.
+#[track_caller]
+pub(super) fn check_columns(kind: KindId, columns: &str) {
+    let table = table(Kind::of(kind), &[], &Map::new(), IncludeObject::Metadata, now());
+    let columns_are: Vec<String> = table["columnDefinitions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| {
+            let wide = if column["priority"] == 1 { "*" } else { "" };
+            format!("{}{wide}", column["name"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(columns_are.join(", "), columns);
+    assert_eq!(table["rows"], json!([]));
+}
+
 #[test]
 fn columns_of_each_kind() {
-    let check = |kind: KindId, columns: &str| {
-        let table = table(Kind::of(kind), &[], &Map::new(), IncludeObject::Metadata, now());
-        let columns_are: Vec<String> = table["columnDefinitions"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|column| {
-                let wide = if column["priority"] == 1 { "*" } else { "" };
-                format!("{}{wide}", column["name"].as_str().unwrap())
-            })
-            .collect();
-        assert_eq!(columns_are.join(", "), columns);
-        assert_eq!(table["rows"], json!([]));
-    };
+    let check = check_columns;
     check(KindId::Namespace, "Name, Status, Age");
     check(
         KindId::Node,

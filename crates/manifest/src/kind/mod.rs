@@ -1,11 +1,12 @@
 //! The closed table of the kinds that are served.
 
 mod stored;
+mod typed;
 
 use std::fmt;
 
 pub use stored::Stored;
-pub(crate) use stored::WithType;
+pub(crate) use typed::{Typed, WithType};
 
 /// Names one of the served kinds, for exhaustive matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

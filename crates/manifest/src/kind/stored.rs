@@ -3,22 +3,9 @@
 //! Shape, discovery, patches, tables, deletion with the namespace and collection by owner follow from the line.
 //! Defaults are in `rules::stored`; columns other than name and age, and merge keys, in the API's tables.
 
-use k8s_openapi::Metadata;
 use k8s_openapi::api as types;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::{ALL, Kind, KindId};
-
-/// Something to be done with the type of a stored kind.
-pub(crate) trait WithType {
-    /// What comes of it.
-    type Output;
-
-    /// Does it.
-    fn run<T: DeserializeOwned + Serialize + Metadata<Ty = ObjectMeta>>(self) -> Self::Output;
-}
+use super::{ALL, Kind, KindId, WithType};
 
 /// The plural and the group: the store's key.
 macro_rules! resource {

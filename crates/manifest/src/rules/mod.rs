@@ -29,12 +29,11 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::field::{FieldError, FieldPath};
-use crate::kind::{Kind, KindId, WithType};
+use crate::kind::{Kind, KindId, Typed, WithType};
 
 /// Fills in what the author left out, as the API of Kubernetes 1.36 does when it reads an object.
 ///
@@ -93,7 +92,7 @@ struct MetadataOnly<'a> {
 impl WithType for MetadataOnly<'_> {
     type Output = Vec<FieldError>;
 
-    fn run<T: DeserializeOwned + Serialize + Metadata<Ty = ObjectMeta>>(self) -> Vec<FieldError> {
+    fn run<T: Typed>(self) -> Vec<FieldError> {
         typed::<T>(self.kind, self.new, self.old, |_, _, _| {})
     }
 }

@@ -1,8 +1,8 @@
 //! Lists in a strategic merge: keyed ones, sets and atomic ones, and their order.
 
-use super::schema::{Field, Schema};
 use super::{DIRECTIVE, Directive, malformed, merge_object};
 use crate::patch::{PatchError, type_name};
+use crate::types::{Patch, Place};
 use manifest::field::FieldPath;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,7 @@ pub(super) struct Order<'a> {
 
 /// Merges a list, orders it, or both. `patch`: its elements, when the patch has the list; `order`: its `$setElementOrder`.
 pub(super) fn merge_list(
-    field: Option<Field>,
+    place: Place,
     current: Value,
     patch: Option<&Vec<Value>>,
     order: Option<Order<'_>>,
@@ -26,10 +26,12 @@ pub(super) fn merge_list(
         Value::Array(items) => items,
         _ => Vec::new(),
     };
-    match field {
-        Some(Field::Keyed(key, schema)) => merge_keyed(key, schema, old, patch, order, path),
-        Some(Field::Set) => merge_set(old, patch, order, path),
-        Some(Field::Object(_)) | None => match patch {
+    match place.patch() {
+        Patch::Keyed(key) | Patch::KeyedRetainKeys(key) => {
+            merge_keyed(key, place.item(), old, patch, order, path)
+        }
+        Patch::Set => merge_set(old, patch, order, path),
+        Patch::Usual | Patch::RetainKeys | Patch::Replace => match patch {
             Some(items) => {
                 let items = items.iter().filter(|item| item.get(DIRECTIVE).is_none());
                 Ok(items.map(without_nulls_and_directives).collect())
@@ -41,7 +43,7 @@ pub(super) fn merge_list(
 
 fn merge_keyed(
     key: &str,
-    schema: &Schema,
+    of_item: Place,
     mut old: Vec<Value>,
     patch: Option<&Vec<Value>>,
     order: Option<Order<'_>>,
@@ -80,7 +82,7 @@ fn merge_keyed(
             Value::Object(members) => members,
             _ => Map::new(),
         };
-        merged[place] = Value::Object(merge_object(schema, current, item, &path.index(*index))?);
+        merged[place] = Value::Object(merge_object(of_item, current, item, &path.index(*index))?);
     }
     let wanted: Vec<&Value> = match order {
         Some(order) => {
@@ -202,8 +204,8 @@ fn keys_of(items: &[Value], key: &str) -> Vec<Value> {
     items.iter().map(|item| item.get(key).cloned().unwrap_or_default()).collect()
 }
 
-/// A value of an atomic list as it is stored: what a patch says by `null` or a directive has no meaning there.
-fn without_nulls_and_directives(value: &Value) -> Value {
+/// A value that takes the place of another as it is stored: what a patch says by `null` or a directive has no meaning there.
+pub(super) fn without_nulls_and_directives(value: &Value) -> Value {
     match value {
         Value::Object(members) => members
             .iter()

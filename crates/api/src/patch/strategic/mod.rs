@@ -15,16 +15,18 @@
 //! order, the others keep theirs, and the two are interleaved so that an element that stood before another
 //! stays before it where the first two rules allow.
 //!
+//! Which lists merge, and by what: `crate::types`. A `$retainKeys` is honoured in whichever object it stands, as
+//! Kubernetes does.
+//!
 //! Rules: Kubernetes, "Strategic Merge Patch" and "Preserve order in strategic merge patch" (its design documents).
 
 mod list;
-mod schema;
 
 use super::{PatchError, type_name};
-use list::{Order, merge_list};
+use crate::types::{Patch, Place};
+use list::{Order, merge_list, without_nulls_and_directives};
 use manifest::field::FieldPath;
 use manifest::kind::Kind;
-use schema::{Field, Schema};
 use serde_json::{Map, Value};
 
 const DIRECTIVE: &str = "$patch";
@@ -34,7 +36,7 @@ const SET_ORDER: &str = "$setElementOrder/";
 
 /// Merges `patch` into `current`, an object of `kind`.
 pub(super) fn apply(kind: &Kind, current: Value, patch: &Value) -> Result<Value, PatchError> {
-    merge_value(Some(Field::Object(schema::of(kind))), current, patch, &FieldPath::ROOT)
+    merge_value(Place::of(kind), current, patch, &FieldPath::ROOT)
 }
 
 /// The value of `$patch`.
@@ -62,30 +64,29 @@ impl Directive {
 
 /// What a field is after the patch; `current` is `Null` where there is none.
 fn merge_value(
-    field: Option<Field>,
+    place: Place,
     current: Value,
     patch: &Value,
     path: &FieldPath<'_>,
 ) -> Result<Value, PatchError> {
     match patch {
+        Value::Object(_) if place.patch() == Patch::Replace => {
+            Ok(without_nulls_and_directives(patch))
+        }
         Value::Object(patch) => {
-            let schema = match field {
-                Some(Field::Object(schema)) => schema,
-                Some(Field::Keyed(..) | Field::Set) | None => &schema::PLAIN,
-            };
             let current = match current {
                 Value::Object(members) => members,
                 _ => Map::new(),
             };
-            merge_object(schema, current, patch, path).map(Value::Object)
+            merge_object(place, current, patch, path).map(Value::Object)
         }
-        Value::Array(patch) => merge_list(field, current, Some(patch), None, path),
+        Value::Array(patch) => merge_list(place, current, Some(patch), None, path),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(patch.clone()),
     }
 }
 
 fn merge_object(
-    schema: &Schema,
+    place: Place,
     mut current: Map<String, Value>,
     patch: &Map<String, Value>,
     path: &FieldPath<'_>,
@@ -118,18 +119,18 @@ fn merge_object(
             (name.as_str(), Some(value), None)
         };
         let at = path.child(name);
-        let field = schema.field(name);
+        let place = place.field(name);
         let old = current.remove(name);
         let new = match (value, order) {
             (None, order) => match old {
-                Some(old) => Some(merge_list(field, old, None, order, &at)?),
+                Some(old) => Some(merge_list(place, old, None, order, &at)?),
                 None => None,
             },
             (Some(Value::Null), _) => None,
             (Some(Value::Array(items)), order) => {
-                Some(merge_list(field, old.unwrap_or_default(), Some(items), order, &at)?)
+                Some(merge_list(place, old.unwrap_or_default(), Some(items), order, &at)?)
             }
-            (Some(other), None) => Some(merge_value(field, old.unwrap_or_default(), other, &at)?),
+            (Some(other), None) => Some(merge_value(place, old.unwrap_or_default(), other, &at)?),
             (Some(other), Some(_)) => {
                 return Err(malformed(
                     &at,

@@ -1,5 +1,5 @@
 use super::*;
-use manifest::kind::KindId;
+use manifest::kind::{KindId, Stored};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -112,6 +112,23 @@ fn conditions_merge_by_type() {
             json!({"status": {"conditions": [{"type": "A", "status": "True"}, {"type": "Ready", "status": "True"}]}}),
         );
     }
+}
+
+#[test]
+fn the_selector_of_a_disruption_budget_is_replaced() {
+    check(
+        KindId::Stored(Stored::PodDisruptionBudget),
+        json!({"spec": {"selector": {"matchLabels": {"app": "db"}}}}),
+        json!({"spec": {"selector": {"matchLabels": {"tier": "data", "x": null}}}}),
+        json!({"spec": {"selector": {"matchLabels": {"tier": "data"}}}}),
+    );
+    // That of others merges.
+    check(
+        KindId::Deployment,
+        json!({"spec": {"selector": {"matchLabels": {"app": "db"}}}}),
+        json!({"spec": {"selector": {"matchLabels": {"tier": "data"}}}}),
+        json!({"spec": {"selector": {"matchLabels": {"app": "db", "tier": "data"}}}}),
+    );
 }
 
 #[test]

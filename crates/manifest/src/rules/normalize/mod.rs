@@ -11,18 +11,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::Metadata;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::reader::{Reader, Walk};
 use crate::field::{FieldError, FieldPath};
-use crate::kind::{Kind, KindId, WithType};
+use crate::kind::{Kind, Typed, WithType};
 
 /// An object in the shape that is stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,35 +37,21 @@ const ERRORS_MAX: usize = 64;
 ///
 /// Every wrong type, with its path: `spec.replicas: expected an integer, got the string "three"`.
 pub fn normalize(kind: &Kind, value: Value) -> Result<Normalized, Vec<FieldError>> {
-    match kind.id {
-        KindId::Namespace => through::<Namespace>(value),
-        KindId::Node => through::<Node>(value),
-        KindId::Pod => through::<Pod>(value),
-        KindId::Service => through::<Service>(value),
-        KindId::Endpoints => through::<Endpoints>(value),
-        KindId::Event => through::<Event>(value),
-        KindId::EndpointSlice => through::<EndpointSlice>(value),
-        KindId::StatefulSet => through::<StatefulSet>(value),
-        KindId::Deployment => through::<Deployment>(value),
-        KindId::ReplicaSet => through::<ReplicaSet>(value),
-        KindId::Stored(stored) => stored.with_type(Through(value)),
-    }
+    kind.id.with_type(Through(value))
 }
 
-/// The round trip of a stored kind.
+/// The round trip of a kind.
 struct Through(Value);
 
 impl WithType for Through {
     type Output = Result<Normalized, Vec<FieldError>>;
 
-    fn run<T: DeserializeOwned + Serialize + Metadata<Ty = ObjectMeta>>(self) -> Self::Output {
+    fn run<T: Typed>(self) -> Self::Output {
         through::<T>(self.0)
     }
 }
 
-fn through<T: DeserializeOwned + Serialize>(
-    mut value: Value,
-) -> Result<Normalized, Vec<FieldError>> {
+fn through<T: Typed>(mut value: Value) -> Result<Normalized, Vec<FieldError>> {
     // Apart from the recoverable errors, a type's own code may refuse a value, which ends the pass. Such a value
     // is taken out and the pass done again, so that it does not hide what else is wrong.
     let mut refused = Vec::new();

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::reader::is_quantity;
 use super::*;
+use crate::kind::KindId;
 
 /// Normalizes a Service with this `spec` and compares the spec, the unknown fields, or the errors.
 #[track_caller]
