@@ -34,6 +34,10 @@ impl Registry {
         object::adopt_type(kind, &mut config)?;
         // What is not known cannot be owned.
         Self::normalize(kind, config.clone(), FieldValidation::Strict)?;
+        // From here on in the form in which it is stored, in which fields are owned.
+        kind.to_stored(&mut config);
+        let kind = kind.stored_as();
+        let subject = Subject { kind, ..subject };
         if status {
             config.as_object_mut().into_iter().for_each(|config| {
                 config.retain(|field, _| {

@@ -107,7 +107,7 @@ impl Registry {
             let writer = Writer {
                 manager: options.manager.as_deref(),
                 subresource: "",
-                api_version: kind.api_version(),
+                api_version: kind.stored_as().api_version(),
                 time: &time,
             };
             let managed = ownership::update(&Value::Null, &Value::Null, &value, writer);

@@ -1,5 +1,7 @@
 //! Replacing and patching objects, whole or their status.
 
+use std::borrow::Cow;
+
 use manifest::kind::{Kind, KindId};
 use manifest::rules;
 use serde_json::Value;
@@ -91,7 +93,12 @@ impl Registry {
         let scope = if status { Scope::Status } else { Scope::Main };
         let validation = options.write.field_validation;
         self.change(subject, scope, &options.write, |current| {
-            let patched = apply_patch(subject, format, current, patch)?;
+            // A patch speaks of the object as the client sees it.
+            let mut seen = Cow::Borrowed(current);
+            if !subject.kind.is_stored_as_served() {
+                subject.kind.to_served(seen.to_mut());
+            }
+            let patched = apply_patch(subject, format, &seen, patch)?;
             let given = ownership::accepted(&patched["metadata"]["managedFields"]);
             let (mut value, warnings) = Self::normalize(subject.kind, patched, validation)?;
             if let Some(given) = given {
@@ -189,7 +196,7 @@ impl Registry {
                 Scope::Status => "status",
                 Scope::Scale => "scale",
             },
-            api_version: subject.kind.api_version(),
+            api_version: subject.kind.stored_as().api_version(),
             time: &time,
         };
         let managed = ownership::update(&managed, old, new, writer);

@@ -1,6 +1,7 @@
 //! The closed table of the kinds that are served.
 
 mod stored;
+mod version;
 
 use std::fmt;
 
@@ -286,9 +287,10 @@ impl Kind {
         self.api_version
     }
 
-    /// The plural name and the group: `services`, `endpointslices.discovery.k8s.io`. The store's key.
+    /// The plural name and the group: `services`, `endpointslices.discovery.k8s.io`. The store's key, and so that of the
+    /// kind as which objects are [stored](Self::stored_as).
     pub fn resource(&self) -> &'static str {
-        self.resource
+        self.stored_as().resource
     }
 
     /// The kind that an object's `apiVersion` and `kind` name.
@@ -403,7 +405,7 @@ mod tests {
                 )
             };
             assert_eq!(kind.api_version(), api_version);
-            assert_eq!(kind.resource(), resource);
+            assert_eq!(kind.resource, resource);
             assert_eq!(Kind::by_type(&api_version, kind.kind), Ok(kind));
             assert_eq!(Kind::by_resource(kind.group, kind.version, kind.plural), Some(kind));
             assert_eq!(kind.singular, kind.kind.to_lowercase());

@@ -58,6 +58,7 @@ pub(super) fn of(kind: &Kind) -> &'static Schema {
             | Stored::LimitRange
             | Stored::ControllerRevision
             | Stored::Lease
+            | Stored::Event
             | Stored::NetworkPolicy
             | Stored::Ingress
             | Stored::IngressClass

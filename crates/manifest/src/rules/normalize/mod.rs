@@ -38,13 +38,14 @@ pub struct Normalized {
 /// How many values of wrong type are looked at before the rest is left for the next try.
 const ERRORS_MAX: usize = 64;
 
-/// Brings an object of `kind` into the shape that is stored.
+/// Brings an object of `kind` into the shape that is stored, and so into the form of the kind as which it is
+/// [stored](Kind::stored_as).
 ///
 /// # Errors
 ///
 /// Every wrong type, with its path: `spec.replicas: expected an integer, got the string "three"`.
 pub fn normalize(kind: &Kind, value: Value) -> Result<Normalized, Vec<FieldError>> {
-    match kind.id {
+    let mut normalized = match kind.id {
         KindId::Namespace => through::<Namespace>(value),
         KindId::Node => through::<Node>(value),
         KindId::Pod => through::<Pod>(value),
@@ -56,7 +57,9 @@ pub fn normalize(kind: &Kind, value: Value) -> Result<Normalized, Vec<FieldError
         KindId::Deployment => through::<Deployment>(value),
         KindId::ReplicaSet => through::<ReplicaSet>(value),
         KindId::Stored(stored) => stored.with_type(Through(value)),
-    }
+    }?;
+    kind.to_stored(&mut normalized.value);
+    Ok(normalized)
 }
 
 /// The round trip of a stored kind.
