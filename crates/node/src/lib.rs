@@ -2,10 +2,14 @@
 //!
 //! Every Node of the API is simulated, and some are created at the start. A pod goes to the node with the fewest
 //! pods, is given an address of that node's block, runs, and is ready when its readiness says so. What is decided
-//! is pure ([`Config`] and the modules of this crate but one); [`Simulation`] does the asking.
+//! is pure ([`Config`] and most modules of this crate); [`Simulation`] does the asking, and tells what happens in Events
+//! and in [`Logs`].
 
 mod addresses;
 mod config;
+mod leases;
+mod logs;
+mod news;
 mod nodes;
 mod pods;
 mod schedule;
@@ -13,5 +17,6 @@ mod simulation;
 mod status;
 
 pub use config::{Config, ConfigError};
-pub use simulation::{Simulation, StartError};
+pub use logs::{LogOptions, Logs};
+pub use simulation::{Outlets, Simulation, StartError};
 pub use status::READY_ANNOTATION;

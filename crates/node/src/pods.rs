@@ -12,6 +12,7 @@ use manifest::{Object, ObjectRef};
 
 use crate::addresses::Addresses;
 use crate::config::Config;
+use crate::news::{self, News, Report, Told};
 use crate::schedule::{Place, schedule};
 use crate::status::{Readiness, pending, readiness, running};
 
@@ -39,6 +40,8 @@ pub(crate) struct Pods {
     pods: HashMap<ObjectRef, Entry>,
     /// Pods that wait for a node.
     waiting: HashSet<ObjectRef>,
+    /// Pods that are gone, to be told of.
+    departed: Vec<(ObjectRef, Report)>,
 }
 
 #[derive(Debug)]
@@ -50,6 +53,10 @@ struct Entry {
     /// The addresses it has of that node; none for pods in the node's own network.
     addresses: Vec<IpAddr>,
     started: Option<Timestamp>,
+    /// The containers that run, so that their end can be told.
+    containers: Box<[String]>,
+    /// What was told of its readiness last.
+    told: Option<Told>,
     /// The pod, as long as something is to be decided.
     pod: Option<Arc<Object>>,
 }
@@ -61,6 +68,7 @@ impl Pods {
             addresses: Addresses::new(config),
             pods: HashMap::new(),
             waiting: HashSet::new(),
+            departed: Vec::new(),
         }
     }
 
@@ -111,6 +119,8 @@ impl Pods {
             node: None,
             addresses: Vec::new(),
             started: None,
+            containers: Box::default(),
+            told: None,
             pod: None,
         });
         entry.revision = revision;
@@ -136,6 +146,26 @@ impl Pods {
         true
     }
 
+    /// Whether a node takes no pods, if it is known.
+    pub(crate) fn is_unschedulable(&self, node: &str) -> Option<bool> {
+        self.places.get(node).map(|place| place.unschedulable)
+    }
+
+    /// The pods that have gone since this was asked last.
+    pub(crate) fn take_departed(&mut self) -> Vec<(ObjectRef, Report)> {
+        std::mem::take(&mut self.departed)
+    }
+
+    /// Notes that people were told this of a pod.
+    pub(crate) fn told(&mut self, target: &ObjectRef, report: &Report) {
+        if let Some(entry) = self.pods.get_mut(target)
+            && entry.uid == report.uid
+            && let Some(told) = report.readiness()
+        {
+            entry.told = Some(told);
+        }
+    }
+
     /// A pod is gone, if it is the one with this UID.
     pub(crate) fn remove_pod(&mut self, target: &ObjectRef, uid: Option<&str>) {
         if let Some(uid) = uid
@@ -145,11 +175,25 @@ impl Pods {
         }
         let Some(mut entry) = self.pods.remove(target) else { return };
         self.waiting.remove(target);
+        let containers = std::mem::take(&mut entry.containers).into_vec();
+        let news = containers.into_iter().map(|container| News::Stopping { container }).collect();
+        let report = Report { uid: entry.uid.clone(), node: entry.node.clone(), news };
+        self.departed.push((target.clone(), report));
         leave(&mut self.places, &mut self.addresses, &mut entry);
     }
 
-    /// What is to be done for a pod now. A node and addresses are taken for it here, and stay its own from then on.
-    pub(crate) fn decide(&mut self, target: &ObjectRef, now: Timestamp) -> Step {
+    /// What is to be done for a pod now, and what is news once that is done. A node and addresses are taken for it here,
+    /// and stay its own from then on.
+    pub(crate) fn decide(&mut self, target: &ObjectRef, now: Timestamp) -> (Step, Option<Report>) {
+        let mut news = Vec::new();
+        let step = self.step(target, now, &mut news);
+        let entry = self.pods.get(target).filter(|_| !news.is_empty());
+        let report =
+            entry.map(|entry| Report { uid: entry.uid.clone(), node: entry.node.clone(), news });
+        (step, report)
+    }
+
+    fn step(&mut self, target: &ObjectRef, now: Timestamp, news: &mut Vec<News>) -> Step {
         let Some(entry) = self.pods.get_mut(target) else { return Step::Rest(None) };
         let Some(object) = entry.pod.clone() else { return Step::Rest(None) };
         let Object::Pod(pod) = &*object else { return Step::Rest(None) };
@@ -205,12 +249,9 @@ impl Pods {
                     }
                     Err(unschedulable) => {
                         self.waiting.insert(target.clone());
-                        return write(
-                            entry,
-                            None,
-                            pending(pod, false, unschedulable.to_string(), now),
-                            None,
-                        );
+                        let why = unschedulable.to_string();
+                        *news = news::pending(pod, None, false, &why);
+                        return write(entry, None, pending(pod, false, why, now), None);
                     }
                 }
             }
@@ -230,19 +271,23 @@ impl Pods {
                 Err(exhausted) => {
                     self.waiting.insert(target.clone());
                     let retry = Some(Duration::from_secs(5));
-                    return write(
-                        entry,
-                        bind,
-                        pending(pod, true, exhausted.to_string(), now),
-                        retry,
-                    );
+                    let why = exhausted.to_string();
+                    *news = news::pending(pod, bind.as_deref(), true, &why);
+                    return write(entry, bind, pending(pod, true, why, now), retry);
                 }
             }
         }
         let addresses = if host_network(pod) { &host } else { &entry.addresses };
+        let found = entry.started.is_none();
         let first_start = pod.status.as_ref().and_then(|status| status.start_time.as_ref());
         let started = *entry.started.get_or_insert(first_start.map_or(now, |time| time.0));
-        let (ready, look_again) = match readiness(pod, started, now) {
+        if entry.containers.is_empty() {
+            let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+            entry.containers = containers.map(|container| container.name.clone()).collect();
+        }
+        let readiness = readiness(pod, started, now);
+        *news = news::running(pod, bind.as_deref(), addresses, found, entry.told, readiness);
+        let (ready, look_again) = match readiness {
             Readiness::Ready => (true, None),
             Readiness::NotReady => (false, None),
             Readiness::ReadyIn(delay) => (false, Some(delay)),
@@ -299,12 +344,14 @@ mod tests {
     struct Fixture {
         pods: Pods,
         revision: u64,
+        /// Lines that were told.
+        told: Vec<String>,
     }
 
     impl Fixture {
         fn new() -> Self {
             let config = Config { nodes: 2, pod_ranges: vec!["10.244.0.0/16".parse().unwrap()] };
-            let mut fixture = Self { pods: Pods::new(&config), revision: 0 };
+            let mut fixture = Self { pods: Pods::new(&config), revision: 0, told: Vec::new() };
             for (name, address) in [("node-1", "172.18.0.2"), ("node-2", "172.18.0.3")] {
                 fixture.node(json!({
                     "metadata": {"name": name, "labels": {"name": name}},
@@ -337,7 +384,12 @@ mod tests {
         }
 
         fn decide(&mut self, name: &str) -> String {
-            match self.pods.decide(&target(name), Timestamp::UNIX_EPOCH) {
+            let (step, report) = self.pods.decide(&target(name), Timestamp::UNIX_EPOCH);
+            if let Some(report) = report {
+                self.pods.told(&target(name), &report);
+                self.told.extend(report.news.iter().map(|news| news.line().1));
+            }
+            match step {
                 Step::Rest(None) => "rest".to_owned(),
                 Step::Rest(Some(delay)) => format!("rest {delay:?}"),
                 Step::Delete { uid } => format!("delete {uid}"),
@@ -468,6 +520,39 @@ mod tests {
         let host = json!({"spec": {"hostNetwork": true, "nodeName": "node-2"}});
         assert_eq!(f.pod("a", "1", host), "Running, 172.18.0.3");
         assert_eq!(f.pod("b", "2", json!({"spec": {"nodeName": "node-2"}})), "Running, 10.244.2.2");
+    }
+
+    #[test]
+    fn what_happens_is_told_once() {
+        let mut f = Fixture::new();
+        let check = |f: &mut Fixture, expected: &[&str]| {
+            assert_eq!(std::mem::take(&mut f.told), expected);
+        };
+        let containers = json!([{"name": "c", "image": "i"}]);
+        f.pod("a", "1", json!({"spec": {"containers": containers}}));
+        let started =
+            "started container c (i); it is simulated: no image is pulled and no process runs";
+        check(&mut f, &["scheduled: runs on node-1", "addresses: 10.244.1.2", started, "ready"]);
+        let mut live = on("node-1", "10.244.1.2");
+        live["spec"]["containers"] = containers;
+        live["status"]["conditions"] = json!([{"type": "ContainersReady", "status": "True"}]);
+        f.pod("a", "1", live.clone());
+        check(&mut f, &[]);
+        live["metadata"] = json!({"annotations": {"headcount.dev/ready": "false"}});
+        f.pod("a", "1", live.clone());
+        f.decide("a");
+        check(&mut f, &["not ready: annotation headcount.dev/ready is \"false\""]);
+
+        f.gone("a", "1");
+        let departed = f.pods.take_departed();
+        let [(_, report)] = &departed[..] else { panic!("{departed:?}") };
+        assert_eq!((report.uid.as_str(), report.node.as_deref()), ("1", Some("node-1")));
+        assert_eq!(report.news, [News::Stopping { container: "c".into() }]);
+        assert_eq!(f.pods.take_departed(), []);
+
+        f.pod("b", "2", json!({"spec": {"nodeSelector": {"name": "node-3"}}}));
+        assert_eq!(f.told.len(), 1, "{:?}", f.told);
+        assert!(f.told[0].starts_with("not scheduled: 0/2 nodes are available: "), "{:?}", f.told);
     }
 
     #[test]

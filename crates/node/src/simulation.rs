@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cluster::queue::{Ended, Queue};
-use cluster::{Activity, Busy, Change, Delivery, Subscription, Watches};
+use cluster::{Activity, Busy, Change, Delivery, Recorder, Subscription, Watches};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Binding, Node, ObjectReference, Pod, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -19,6 +19,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, error, warn};
 
 use crate::config::{Config, ConfigError};
+use crate::leases::{Known, Leases};
+use crate::logs::Logs;
+use crate::news::{self, Report};
 use crate::nodes::node;
 use crate::pods::{Pods, Step};
 
@@ -50,6 +53,30 @@ pub enum StartError {
     },
 }
 
+/// Where it is told what happens.
+#[derive(Clone, Debug)]
+pub struct Outlets {
+    /// For Events.
+    pub recorder: Recorder,
+    /// For pods' logs.
+    pub logs: Logs,
+}
+
+impl Outlets {
+    /// Tells what happened to a pod.
+    fn tell(&self, target: &ObjectRef, report: &Report) {
+        let Report { uid, node, news } = report;
+        let now = Timestamp::now();
+        for news in news {
+            let (container, line) = news.line();
+            self.logs.add(uid, now, container, &line);
+            if let Some(notice) = news.notice(target, uid, node.as_deref()) {
+                self.recorder.record(notice);
+            }
+        }
+    }
+}
+
 /// The running simulation; dropped, it stops at once.
 #[derive(Debug)]
 pub struct Simulation {
@@ -63,7 +90,11 @@ impl Simulation {
     /// # Errors
     ///
     /// [`StartError`]: the configuration cannot be, or the API refuses a node.
-    pub async fn start(watches: &mut Watches, config: &Config) -> Result<Self, StartError> {
+    pub async fn start(
+        watches: &mut Watches,
+        config: &Config,
+        outlets: Outlets,
+    ) -> Result<Self, StartError> {
         config.validate()?;
         let client = watches.client().clone();
         create_nodes(&client, config).await?;
@@ -71,6 +102,8 @@ impl Simulation {
         let activity = watches.activity().clone();
         let (stop, stopped) = oneshot::channel();
         let actor = Actor {
+            leases: Leases::start(client.clone(), activity.clone()),
+            outlets,
             hands: Hands { client, activity: activity.clone() },
             activity,
             pods: Pods::new(config),
@@ -129,6 +162,8 @@ async fn create_node(client: &Client, node: Node) -> Result<(), StartError> {
 }
 
 struct Actor {
+    leases: Leases,
+    outlets: Outlets,
     hands: Hands,
     activity: Activity,
     pods: Pods,
@@ -141,6 +176,8 @@ struct Actor {
 struct Finished {
     target: ObjectRef,
     result: kube::Result<Answer>,
+    /// What has come true if that succeeded.
+    report: Option<Report>,
     look_again: Option<Duration>,
     busy: Busy,
 }
@@ -199,6 +236,7 @@ impl Actor {
                     }
                 }
                 Object::Node(node) => {
+                    self.note_node(node);
                     for target in self.pods.apply_node(node) {
                         self.queue.add(target, 0, busy.clone());
                     }
@@ -208,17 +246,49 @@ impl Actor {
             Change::Gone { target, uid } if target.kind == "Pod" => {
                 self.pods.remove_pod(&target, Some(&uid));
             }
-            Change::Gone { target, uid: _ } => self.pods.remove_node(&target.name),
+            Change::Gone { target, uid: _ } => {
+                self.pods.remove_node(&target.name);
+                self.leases.note(Known::Gone { node: target.name });
+            }
             Change::Listed { kind, revision: _ } => {
                 self.unsynced.retain(|waiting| *waiting != kind)
             }
         }
+        self.tell_departed();
     }
 
-    fn finish(&mut self, Finished { target, result, look_again, busy }: Finished) {
+    /// Tells what a node's new state means beyond its pods.
+    fn note_node(&self, node: &Node) {
+        let name = node.metadata.name.as_deref().unwrap_or_default();
+        let uid = node.metadata.uid.clone().unwrap_or_default();
+        self.leases.note(Known::Here { node: name.to_owned(), uid });
+        let unschedulable = node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
+        if self.pods.is_unschedulable(name).is_some_and(|before| before != unschedulable) {
+            self.outlets.recorder.record(news::cordoned(node, unschedulable));
+        }
+    }
+
+    fn tell(&mut self, target: &ObjectRef, report: Option<Report>) {
+        if let Some(report) = report {
+            self.outlets.tell(target, &report);
+            self.pods.told(target, &report);
+        }
+    }
+
+    fn tell_departed(&mut self) {
+        for (target, report) in self.pods.take_departed() {
+            self.outlets.tell(&target, &report);
+            self.outlets.logs.end(&report.uid);
+        }
+    }
+
+    fn finish(&mut self, Finished { target, result, report, look_again, busy }: Finished) {
         let now = Instant::now();
         match result {
             Ok(answer) => {
+                if matches!(answer, Answer::Wrote(_)) {
+                    self.tell(&target, report);
+                }
                 let news = match answer {
                     Answer::Wrote(pod) => {
                         self.pods.apply_pod(std::sync::Arc::new(Object::Pod(*pod)))
@@ -244,6 +314,7 @@ impl Actor {
                 self.queue.end(target, 0, Ended::Failed, now, busy);
             }
         }
+        self.tell_departed();
     }
 
     /// Decides what pods are in line for until all hands are full.
@@ -251,20 +322,22 @@ impl Actor {
         while self.in_flight.len() < IN_FLIGHT {
             let Some((target, busy)) = self.queue.take() else { return };
             let hands = self.hands.clone();
-            match self.pods.decide(&target, Timestamp::now()) {
+            let (step, report) = self.pods.decide(&target, Timestamp::now());
+            match step {
                 Step::Rest(look_again) => {
+                    self.tell(&target, report);
                     self.queue.end(target, 0, Ended::Done(look_again), Instant::now(), busy);
                 }
                 Step::Delete { uid } => {
                     self.in_flight.spawn(async move {
                         let result = hands.delete(&target, uid).await;
-                        Finished { target, result, look_again: None, busy }
+                        Finished { target, result, report: None, look_again: None, busy }
                     });
                 }
                 Step::Write { uid, bind, status, look_again } => {
                     self.in_flight.spawn(async move {
                         let result = hands.write(&target, &uid, bind, status.as_deref()).await;
-                        Finished { target, result, look_again, busy }
+                        Finished { target, result, report, look_again, busy }
                     });
                 }
             }

@@ -1,155 +1,172 @@
-//! Events for people: recorded one after the other, the same again only counted.
+//! Events for people: what controllers and nodes tell, counted and combined as client-go does, written when there is
+//! time for it.
+//!
+//! Telling must not slow the work. A notice is taken without waiting, and Events are written when nothing else is under
+//! way, or a second after the first notice at the latest; what is said again until then is one write. When more waits
+//! than [`WAITING`], the rest is dropped.
 
-use std::collections::{HashMap, VecDeque};
+mod correlate;
+mod event;
+mod recent;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client};
-use manifest::ObjectRef;
+use kube::core::Request;
+use kube::{Client, Error};
+use manifest::{Kind, KindId, ObjectRef};
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 use tracing::debug;
 
-/// So many notices wait at most; what comes beyond is dropped, for telling people must not slow the work.
-const WAITING: usize = 1024;
+use crate::activity::Activity;
+use correlate::{Correlator, Observed};
 
-/// So many Events are remembered to be counted up.
-const REMEMBERED: usize = 4096;
+/// So many notices wait at most, and as many Events to be written.
+const WAITING: usize = 8192;
+
+/// So long other work goes first.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many Events are written at once.
+const CONCURRENT: usize = 16;
 
 /// Something that people should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Notice {
-    pub(super) regarding: ObjectRef,
-    pub(super) uid: String,
-    pub(super) warning: bool,
-    pub(super) reason: &'static str,
-    pub(super) message: String,
-    pub(super) component: &'static str,
+pub struct Notice {
+    /// The object that it is about.
+    pub regarding: ObjectRef,
+    /// The object's UID.
+    pub uid: String,
+    /// The part of the object that it is about: `spec.containers{db}`.
+    pub field: Option<String>,
+    /// Whether it is a Warning.
+    pub warning: bool,
+    /// Why, in one word: `Scheduled`.
+    pub reason: &'static str,
+    /// The sentence people read.
+    pub message: String,
+    /// Who says it: `kubelet`.
+    pub component: &'static str,
+    /// The node on which that is.
+    pub host: Option<Arc<str>>,
 }
 
-/// Takes notices without ever waiting.
+/// Takes notices without ever waiting; clones record into one place.
 #[derive(Clone, Debug)]
-pub(super) struct Recorder(mpsc::Sender<Notice>);
+pub struct Recorder(mpsc::Sender<(Timestamp, Notice)>);
 
 impl Recorder {
-    /// Starts a task that records through this client until the last recorder is dropped.
-    pub(super) fn start(client: Client) -> Self {
+    /// Starts a task that records through this client until the last recorder is dropped. It lets go first what this
+    /// activity counts.
+    pub fn start(client: Client, activity: Activity) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(run(client, receiver));
+        tokio::spawn(run(client, activity, receiver));
         Self(sender)
     }
 
-    pub(super) fn record(&self, notice: Notice) {
-        if let Err(error) = self.0.try_send(notice) {
+    /// Records a notice, at the present time.
+    pub fn record(&self, notice: Notice) {
+        if let Err(error) = self.0.try_send((Timestamp::now(), notice)) {
             debug!(%error, "dropped an event");
         }
     }
 }
 
-async fn run(client: Client, mut notices: mpsc::Receiver<Notice>) {
-    let mut recorded = Recorded::default();
-    while let Some(notice) = notices.recv().await {
-        // Events about cluster-scoped objects live in the namespace `default`.
-        let namespace = match notice.regarding.namespace.as_str() {
-            "" => "default",
-            namespace => namespace,
-        };
-        let events = Api::<Event>::namespaced(client.clone(), namespace);
-        let now = Timestamp::now();
-        if let Some((name, count)) = recorded.again(&notice) {
-            let patch = json!({ "count": count, "lastTimestamp": Time(now) });
-            match events.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await {
-                Ok(_) => continue,
-                // Events expire after a while; then it is a new one.
-                Err(kube::Error::Api(status)) if status.is_not_found() => recorded.forget(&notice),
-                Err(error) => {
-                    debug!(%error, "could not count an event");
-                    continue;
+async fn run(client: Client, activity: Activity, mut notices: mpsc::Receiver<(Timestamp, Notice)>) {
+    let mut correlator = Correlator::new();
+    while let Some(first) = notices.recv().await {
+        let mut pending = Pending::default();
+        pending.add(&mut correlator, first);
+        {
+            let mut time = std::pin::pin!(async {
+                tokio::select! {
+                    () = activity.idle() => {}
+                    () = sleep(PATIENCE) => {}
+                }
+            });
+            while pending.0.len() < WAITING {
+                tokio::select! {
+                    biased;
+                    notice = notices.recv() => match notice {
+                        Some(notice) => pending.add(&mut correlator, notice),
+                        None => break,
+                    },
+                    () = &mut time => break,
                 }
             }
         }
-        let event = event(&notice, namespace, now);
-        let name = event.metadata.name.clone().unwrap_or_default();
-        match events.create(&PostParams::default(), &event).await {
-            Ok(_) => recorded.first(notice, name),
-            Err(error) => debug!(%error, "could not record an event"),
-        }
+        pending.write(&client).await;
     }
 }
 
-/// What makes two notices the same.
-type Identity = (String, &'static str, &'static str, String);
-
-/// The Events recorded lately, oldest first.
+/// Events to be written, each once.
 #[derive(Debug, Default)]
-struct Recorded {
-    events: HashMap<Identity, (String, i32)>,
-    order: VecDeque<Identity>,
+struct Pending(HashMap<u64, Write>);
+
+/// One Event to be written.
+#[derive(Debug)]
+struct Write {
+    notice: Notice,
+    observed: Observed,
+    new: bool,
 }
 
-impl Recorded {
-    /// The name of the Event that says the same, and how often it has been said by now.
-    fn again(&mut self, notice: &Notice) -> Option<(String, i32)> {
-        let (name, count) = self.events.get_mut(&identity(notice))?;
-        *count = count.saturating_add(1);
-        Some((name.clone(), *count))
+impl Pending {
+    fn add(&mut self, correlator: &mut Correlator, (now, notice): (Timestamp, Notice)) {
+        let Some(observed) = correlator.observe(&notice, now) else {
+            debug!(?notice, "too many events about this object");
+            return;
+        };
+        let key = observed.key;
+        let new = observed.count == 1 || self.0.get(&key).is_some_and(|write| write.new);
+        self.0.insert(key, Write { notice, observed, new });
     }
 
-    fn first(&mut self, notice: Notice, name: String) {
-        let identity = identity(&notice);
-        self.order.push_back(identity.clone());
-        self.events.insert(identity, (name, 1));
-        while self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.events.remove(&oldest);
+    async fn write(self, client: &Client) {
+        let Self(writes) = self;
+        // In the order in which it was said.
+        let mut writes: Vec<Write> = writes.into_values().collect();
+        writes.sort_by_key(|write| write.observed.last);
+        stream::iter(writes)
+            .for_each_concurrent(CONCURRENT, async |write| {
+                // Its namespace is gone, say. There is no one to tell.
+                if let Err(error) = write.send(client).await {
+                    debug!(%error, "could not record an event");
+                }
+            })
+            .await;
+    }
+}
+
+impl Write {
+    async fn send(&self, client: &Client) -> kube::Result<()> {
+        // Events about cluster-scoped objects live in the namespace `default`.
+        let namespace = match self.notice.regarding.namespace.as_str() {
+            "" => "default",
+            namespace => namespace,
+        };
+        let Observed { name, message, count, last, .. } = &self.observed;
+        let requests = Request::new(crate::apply::path(Kind::of(KindId::Event), Some(namespace)));
+        if !self.new {
+            let patch = json!({ "count": count, "lastTimestamp": Time(*last), "message": message });
+            let patch = requests.patch(name, &PatchParams::default(), &Patch::Merge(&patch));
+            match client.request_text(patch.map_err(Error::BuildRequest)?).await {
+                // Events expire after a while; then it is made again.
+                Err(Error::Api(status)) if status.is_not_found() => {}
+                answer => return answer.map(drop),
+            }
         }
-    }
-
-    fn forget(&mut self, notice: &Notice) {
-        let identity = identity(notice);
-        self.events.remove(&identity);
-        self.order.retain(|other| *other != identity);
-    }
-}
-
-fn identity(notice: &Notice) -> Identity {
-    (notice.uid.clone(), notice.reason, notice.component, notice.message.clone())
-}
-
-fn event(notice: &Notice, namespace: &str, now: Timestamp) -> Event {
-    let Notice { regarding, uid, warning, reason, message, component } = notice;
-    let api_version = match regarding.kind {
-        "StatefulSet" | "Deployment" | "ReplicaSet" => "apps/v1",
-        "EndpointSlice" => "discovery.k8s.io/v1",
-        _ => "v1",
-    };
-    Event {
-        metadata: ObjectMeta {
-            // As client-go names them: the object's name and the time, in hexadecimal nanoseconds.
-            name: Some(format!("{}.{:x}", regarding.name, now.as_nanosecond())),
-            namespace: Some(namespace.to_owned()),
-            ..ObjectMeta::default()
-        },
-        involved_object: ObjectReference {
-            api_version: Some(api_version.to_owned()),
-            kind: Some(regarding.kind.to_owned()),
-            namespace: Some(regarding.namespace.clone()).filter(|namespace| !namespace.is_empty()),
-            name: Some(regarding.name.clone()),
-            uid: Some(uid.clone()),
-            ..ObjectReference::default()
-        },
-        type_: Some(if *warning { "Warning" } else { "Normal" }.to_owned()),
-        reason: Some((*reason).to_owned()),
-        message: Some(message.clone()),
-        source: Some(EventSource { component: Some((*component).to_owned()), host: None }),
-        reporting_component: Some((*component).to_owned()),
-        count: Some(1),
-        first_timestamp: Some(Time(now)),
-        last_timestamp: Some(Time(now)),
-        ..Event::default()
+        let event = event::event(&self.notice, &self.observed, namespace);
+        let body = serde_json::to_vec(&event).map_err(Error::SerdeError)?;
+        let create = requests.create(&PostParams::default(), body);
+        client.request_text(create.map_err(Error::BuildRequest)?).await.map(drop)
     }
 }
 
@@ -157,58 +174,47 @@ fn event(notice: &Notice, namespace: &str, now: Timestamp) -> Event {
 mod tests {
     use super::*;
 
-    fn notice(message: &str) -> Notice {
+    /// A controller's word about a StatefulSet.
+    pub(super) fn notice(name: &str, message: &str) -> Notice {
         Notice {
             regarding: ObjectRef {
                 kind: "StatefulSet",
                 namespace: "prod".into(),
-                name: "web".into(),
+                name: name.into(),
             },
             uid: "u".into(),
+            field: None,
             warning: false,
             reason: "SuccessfulCreate",
             message: message.into(),
             component: "statefulset-controller",
+            host: None,
         }
     }
 
     #[test]
-    fn the_same_again_is_counted() {
-        let mut recorded = Recorded::default();
-        assert_eq!(recorded.again(&notice("a")), None);
-        recorded.first(notice("a"), "web.1".into());
-        assert_eq!(recorded.again(&notice("a")), Some(("web.1".into(), 2)));
-        assert_eq!(recorded.again(&notice("a")), Some(("web.1".into(), 3)));
-        assert_eq!(recorded.again(&notice("b")), None);
-        recorded.forget(&notice("a"));
-        assert_eq!(recorded.again(&notice("a")), None);
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let mut recorded = Recorded::default();
-        for number in 0..REMEMBERED + 10 {
-            recorded.first(notice(&number.to_string()), String::new());
-        }
-        assert_eq!((recorded.events.len(), recorded.order.len()), (REMEMBERED, REMEMBERED));
-        assert_eq!(recorded.again(&notice("9")), None);
-        assert!(recorded.again(&notice("10")).is_some());
-    }
-
-    #[test]
-    fn events_name_what_they_are_about() {
-        let event = event(
-            &notice("create Pod web-0 in StatefulSet web successful"),
-            "prod",
-            Timestamp::UNIX_EPOCH,
-        );
-        let value = serde_json::to_value(event).unwrap();
-        assert_eq!(
-            value["involvedObject"],
-            json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "namespace": "prod", "name": "web", "uid": "u"})
-        );
-        assert_eq!(value["metadata"], json!({"name": "web.0", "namespace": "prod"}));
-        assert_eq!((&value["type"], &value["count"]), (&json!("Normal"), &json!(1)));
-        assert_eq!(value["source"], json!({"component": "statefulset-controller"}));
+    fn what_is_said_again_before_it_is_written_is_one_write() {
+        let mut correlator = Correlator::new();
+        let mut pending = Pending::default();
+        let mut say = |pending: &mut Pending, message: &str, second: i64| {
+            let at = Timestamp::from_second(second).unwrap();
+            pending.add(&mut correlator, (at, notice("web", message)));
+        };
+        say(&mut pending, "a", 1);
+        say(&mut pending, "b", 2);
+        say(&mut pending, "a", 3);
+        let seen = |pending: &Pending| {
+            let mut seen: Vec<_> = pending
+                .0
+                .values()
+                .map(|write| (write.observed.message.clone(), write.observed.count, write.new))
+                .collect();
+            seen.sort();
+            seen
+        };
+        assert_eq!(seen(&pending), [("a".into(), 2, true), ("b".into(), 1, true)]);
+        let mut later = Pending::default();
+        say(&mut later, "a", 4);
+        assert_eq!(seen(&later), [("a".into(), 3, false)]);
     }
 }
