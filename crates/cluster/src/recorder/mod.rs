@@ -3,7 +3,7 @@
 //!
 //! Telling must not slow the work. A notice is taken without waiting, and Events are written when nothing else is under
 //! way, or a second after the first notice at the latest; what is said again until then is one write. When more waits
-//! than [`WAITING`], the rest is dropped.
+//! than [`WAITING`], or comes for long than [`PACE`] lets through, the rest is dropped.
 
 mod correlate;
 mod event;
@@ -36,6 +36,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many Events are written at once.
 const CONCURRENT: usize = 16;
+
+/// The time that an Event takes up: no more than 2,000 are written a second for long, which is what the API can clear
+/// away again.
+const PACE: Duration = Duration::from_micros(500);
 
 /// Something that people should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +106,9 @@ async fn run(client: Client, activity: Activity, mut notices: mpsc::Receiver<(Ti
                 }
             }
         }
+        let count = u32::try_from(pending.0.len()).unwrap_or(u32::MAX);
         pending.write(&client).await;
+        sleep(PACE.saturating_mul(count)).await;
     }
 }
 

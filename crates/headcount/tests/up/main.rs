@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod documents;
+mod events;
 mod kubectl;
 mod lifecycle;
 mod live;
