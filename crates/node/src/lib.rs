@@ -7,10 +7,12 @@
 
 mod addresses;
 mod config;
+mod hands;
 mod leases;
 mod logs;
 mod news;
 mod nodes;
+mod outlets;
 mod pods;
 mod schedule;
 mod simulation;
@@ -18,5 +20,6 @@ mod status;
 
 pub use config::{Config, ConfigError};
 pub use logs::{LogOptions, Logs};
-pub use simulation::{Outlets, Simulation, StartError};
+pub use outlets::Outlets;
+pub use simulation::{Simulation, StartError};
 pub use status::READY_ANNOTATION;

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use cluster::queue::{Ended, Queue};
-use cluster::{Activity, Busy, Change, Delivery, Recorder, Subscription, Watches};
+use cluster::{Activity, Busy, Change, Delivery, Subscription, Watches};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Binding, Node, ObjectReference, Pod, PodStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::Status;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use manifest::{KindId, Object, ObjectRef};
 use serde_json::json;
@@ -19,10 +17,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, error, warn};
 
 use crate::config::{Config, ConfigError};
+use crate::hands::{Answer, Hands};
 use crate::leases::{Known, Leases};
-use crate::logs::Logs;
 use crate::news::{self, Report};
 use crate::nodes::node;
+use crate::outlets::Outlets;
 use crate::pods::{Pods, Step};
 
 const KINDS: &[KindId] = &[KindId::Node, KindId::Pod];
@@ -51,30 +50,6 @@ pub enum StartError {
         #[source]
         error: kube::Error,
     },
-}
-
-/// Where it is told what happens.
-#[derive(Clone, Debug)]
-pub struct Outlets {
-    /// For Events.
-    pub recorder: Recorder,
-    /// For pods' logs.
-    pub logs: Logs,
-}
-
-impl Outlets {
-    /// Tells what happened to a pod.
-    fn tell(&self, target: &ObjectRef, report: &Report) {
-        let Report { uid, node, news } = report;
-        let now = Timestamp::now();
-        for news in news {
-            let (container, line) = news.line();
-            self.logs.add(uid, now, container, &line);
-            if let Some(notice) = news.notice(target, uid, node.as_deref()) {
-                self.recorder.record(notice);
-            }
-        }
-    }
 }
 
 /// The running simulation; dropped, it stops at once.
@@ -180,16 +155,6 @@ struct Finished {
     report: Option<Report>,
     look_again: Option<Duration>,
     busy: Busy,
-}
-
-/// What the API answered.
-enum Answer {
-    Wrote(Box<Pod>),
-    Gone {
-        uid: String,
-    },
-    /// Nothing that is not told by the watch.
-    Nothing,
 }
 
 impl Actor {
@@ -342,107 +307,5 @@ impl Actor {
                 }
             }
         }
-    }
-}
-
-/// Carries out steps.
-#[derive(Clone)]
-struct Hands {
-    client: Client,
-    activity: Activity,
-}
-
-impl Hands {
-    async fn delete(&self, target: &ObjectRef, uid: String) -> kube::Result<Answer> {
-        let pods = self.pods(target);
-        let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
-        let parameters = DeleteParams {
-            grace_period_seconds: Some(0),
-            preconditions: Some(preconditions),
-            ..DeleteParams::default()
-        };
-        self.activity.ending(KindId::Pod, &uid);
-        let answer = pods.delete(&target.name, &parameters).await;
-        let still_there = |pod: &Pod| pod.metadata.finalizers.iter().flatten().next().is_some();
-        match answer.map(|answer| answer.left()) {
-            Ok(Some(left)) if still_there(&left) => {
-                self.activity.not_ending(KindId::Pod, &uid);
-                Ok(self.wrote(left))
-            }
-            Ok(_) => Ok(Answer::Gone { uid }),
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
-                self.activity.not_ending(KindId::Pod, &uid);
-                Ok(Answer::Gone { uid })
-            }
-            Err(error) => {
-                self.activity.not_ending(KindId::Pod, &uid);
-                Err(error)
-            }
-        }
-    }
-
-    async fn write(
-        &self,
-        target: &ObjectRef,
-        uid: &str,
-        bind: Option<String>,
-        status: Option<&PodStatus>,
-    ) -> kube::Result<Answer> {
-        let pods = self.pods(target);
-        if let Some(node) = bind
-            && let Err(error) = self.bind(&pods, target, uid, node).await
-        {
-            return unless_gone(error);
-        }
-        let Some(status) = status else { return Ok(Answer::Nothing) };
-        let patch = Patch::Merge(json!({ "metadata": { "uid": uid }, "status": status }));
-        match pods.patch_status(&target.name, &PatchParams::default(), &patch).await {
-            Ok(pod) => Ok(self.wrote(pod)),
-            Err(error) => unless_gone(error),
-        }
-    }
-
-    async fn bind(
-        &self,
-        pods: &Api<Pod>,
-        target: &ObjectRef,
-        uid: &str,
-        node: String,
-    ) -> kube::Result<()> {
-        let binding = Binding {
-            metadata: ObjectMeta {
-                name: Some(target.name.clone()),
-                namespace: Some(target.namespace.clone()),
-                uid: Some(uid.to_owned()),
-                ..ObjectMeta::default()
-            },
-            target: ObjectReference {
-                api_version: Some("v1".to_owned()),
-                kind: Some("Node".to_owned()),
-                name: Some(node),
-                ..ObjectReference::default()
-            },
-        };
-        let parameters = PostParams::default();
-        pods.create_subresource::<_, Status>("binding", &target.name, &parameters, &binding)
-            .await
-            .map(drop)
-    }
-
-    fn wrote(&self, pod: Pod) -> Answer {
-        self.activity.wrote(KindId::Pod, pod.metadata.resource_version.as_deref());
-        Answer::Wrote(Box::new(pod))
-    }
-
-    fn pods(&self, target: &ObjectRef) -> Api<Pod> {
-        Api::namespaced(self.client.clone(), &target.namespace)
-    }
-}
-
-/// That a pod went away meanwhile is no failure: the watch tells.
-fn unless_gone(error: kube::Error) -> kube::Result<Answer> {
-    match error {
-        kube::Error::Api(status) if status.is_not_found() => Ok(Answer::Nothing),
-        other => Err(other),
     }
 }
