@@ -9,7 +9,7 @@ use std::time::Duration;
 use cluster::Activity;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -31,7 +31,7 @@ const WAITING: usize = 256;
 pub(crate) enum Known {
     /// It is there, with this UID.
     Here { node: String, uid: String },
-    /// It is gone; its lease goes with it, for the node owns it.
+    /// It is gone, and its lease goes with it.
     Gone { node: String },
 }
 
@@ -71,7 +71,13 @@ async fn run(client: Client, activity: Activity, mut nodes: mpsc::Receiver<Known
                         known.insert(node, uid);
                     }
                 }
-                Some(Known::Gone { node }) => _ = known.remove(&node),
+                Some(Known::Gone { node }) => {
+                    known.remove(&node);
+                    // Its owner is gone. On a cluster with a collector for leases, that one may have been faster.
+                    if let Err(error) = leases.delete(&node, &DeleteParams::default()).await {
+                        debug!(%node, %error, "a node's lease stays");
+                    }
+                }
                 None => return,
             },
             _ = ticks.tick() => {

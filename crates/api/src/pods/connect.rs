@@ -2,7 +2,7 @@
 //! in one sentence, once it is known that what is asked for exists.
 
 use http::Method;
-use manifest::kind::KindId;
+use manifest::kind::{Kind, KindId};
 use serde_json::Value;
 
 use super::container;
@@ -88,13 +88,13 @@ impl Connection {
             Self::Exec { .. } => "there is no process to run a command in",
             Self::Attach { .. } => "there is no process to attach to",
             Self::PortForward => "nothing listens on a port of theirs",
-            Self::Proxy(_) => "nothing behind them answers requests",
+            Self::Proxy(_) => "nothing answers requests",
             Self::EphemeralContainers => "there is no process to debug",
             Self::Resize => "they use no resources",
         };
         let instead = match self {
-            Self::Proxy(KindId::Node | KindId::Service) => {
-                "kubectl get pods and describe show them".to_owned()
+            Self::Proxy(kind @ (KindId::Node | KindId::Service)) => {
+                format!("kubectl describe {} {name} shows what is there", Kind::of(*kind).singular)
             }
             _ => format!("kubectl logs {name} tells what the simulated node did"),
         };

@@ -203,11 +203,7 @@ fn kubectl_says_that_pods_are_simulated() {
     check(&["cp", "redis-0:/etc/hosts", "target/hosts"], "there is no process to run a command in");
     for path in ["services/redis-headless:6379/proxy/", "pods/redis-0/proxy/x"] {
         let path = format!("/api/v1/namespaces/default/{path}");
-        refused(
-            &up,
-            &["get", "--raw", &path],
-            &format!("{simulated}nothing behind them answers requests"),
-        );
+        refused(&up, &["get", "--raw", &path], &format!("{simulated}nothing answers requests"));
     }
     refused(&up, &["get", "--raw", "/api/v1/nodes/node-1/proxy/metrics"], simulated);
     refused(&up, &["exec", "absent", "--", "ls"], "pods \"absent\" not found");
@@ -239,6 +235,11 @@ fn kubectl_drains_a_node() {
         "Cannot evict pod as it would violate the pod's disruption budget.",
     );
     assert_eq!(up.kubectl(&["get", "pods", "-l", "app=redis", "-o", "name"]).lines().count(), 3);
+
+    // A node's lease goes with it.
+    until(&up, &["get", "leases", "-n", "kube-node-lease"], &["node-2 node-2"]);
+    up.kubectl(&["delete", "node", "node-2"]);
+    up.kubectl(&["wait", "--for=delete", "-n", "kube-node-lease", "lease/node-2", "--timeout=30s"]);
 }
 
 #[test]
