@@ -6,6 +6,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
+use crate::kubelet::Kubelet;
+
 /// Tells the time; a parameter so that tests can set it.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -18,11 +20,13 @@ pub struct Config {
     pub advertise: SocketAddr,
     /// Tells the time.
     pub clock: Clock,
+    /// Answers for the nodes; without it, what only nodes know cannot be asked.
+    pub kubelet: Option<Arc<dyn Kubelet>>,
 }
 
 impl Config {
-    /// The system's clock.
+    /// The system's clock, and no nodes.
     pub fn new(service_cidrs: Vec<IpNet>, advertise: SocketAddr) -> Self {
-        Self { service_cidrs, advertise, clock: Arc::new(Timestamp::now) }
+        Self { service_cidrs, advertise, clock: Arc::new(Timestamp::now), kubelet: None }
     }
 }

@@ -40,7 +40,10 @@ impl Filter {
             match term.field.as_str() {
                 "metadata.name" => key_fields.requirements.push(term),
                 "metadata.namespace" if kind.namespaced => key_fields.requirements.push(term),
-                field if kind.selectable_fields.contains(&field) => other.requirements.push(term),
+                field if kind.selectable_fields.contains(&field) => {
+                    let field = kind.stored_field(field).into_owned();
+                    other.requirements.push(FieldRequirement { field, ..term });
+                }
                 field => {
                     return Err(StatusError::bad_request(format!(
                         "field label not supported: {field}"

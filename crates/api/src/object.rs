@@ -1,5 +1,6 @@
 //! Objects as JSON values: their metadata read and written.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use manifest::kind::Kind;
 use serde_json::{Map, Value};
@@ -72,6 +73,16 @@ pub(crate) fn stored(json: &[u8]) -> Value {
         tracing::error!(%error, "a stored object is not JSON");
         Value::Object(Map::new())
     })
+}
+
+/// A stored object in the form of the kind as which it is asked for.
+pub(crate) fn served(kind: &Kind, json: &Bytes) -> Bytes {
+    if kind.is_stored_as_served() {
+        return json.clone();
+    }
+    let mut object = stored(json);
+    kind.to_served(&mut object);
+    crate::body::to_bytes(&object)
 }
 
 /// Checks `apiVersion` and `kind`, and fills them in where they are missing.

@@ -1,5 +1,7 @@
 //! Query parameters, and the `DeleteOptions` body, parsed into closed forms.
 
+use std::str::FromStr;
+
 use manifest::field::{FieldError, FieldPath};
 use manifest::kind::Kind;
 use serde_json::Value;
@@ -36,7 +38,8 @@ impl Query {
         (!value.is_empty()).then_some(value.as_str())
     }
 
-    fn flag(&self, name: &str) -> Result<Option<bool>, StatusError> {
+    /// A boolean parameter.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, StatusError> {
         match self.0.iter().find(|(candidate, _)| candidate == name) {
             None => Ok(None),
             // `?watch` alone means true, as for any Go boolean parameter of this API.
@@ -49,8 +52,17 @@ impl Query {
     }
 
     fn number(&self, name: &str) -> Result<Option<u64>, StatusError> {
+        self.parsed(name, "must be a number")
+    }
+
+    /// A parameter of another type; `why` says what that is.
+    pub(crate) fn parsed<T: FromStr>(
+        &self,
+        name: &str,
+        why: &str,
+    ) -> Result<Option<T>, StatusError> {
         self.get(name)
-            .map(|text| text.parse().map_err(|_| invalid_parameter(name, text, "must be a number")))
+            .map(|text| text.parse().map_err(|_| invalid_parameter(name, text, why)))
             .transpose()
     }
 }

@@ -25,7 +25,7 @@ impl Rendering {
     /// One object.
     pub(crate) fn object(self, kind: &Kind, json: Bytes) -> Bytes {
         match self.form {
-            Form::Object => json,
+            Form::Object => object::served(kind, &json),
             Form::Metadata => to_bytes(&partial(&object::stored(&json))),
             Form::Table => {
                 let object = object::stored(&json);
@@ -70,7 +70,7 @@ impl Rendering {
         let Self { form, include, now: _ } = self;
         let mut columns_sent = false;
         Box::new(move |entry: &Entry, out: &mut Vec<u8>| match form {
-            Form::Object => out.extend_from_slice(&entry.json),
+            Form::Object => out.extend_from_slice(&object::served(kind, &entry.json)),
             Form::Metadata => {
                 let partial = partial(&object::stored(&entry.json));
                 out.extend_from_slice(partial.to_string().as_bytes());

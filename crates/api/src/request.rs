@@ -7,6 +7,7 @@
 //! P/PLURAL/NAME[/SUBRESOURCE]                cluster-scoped objects
 //! P/namespaces/NAMESPACE/PLURAL              list, watch, create, deletecollection
 //! P/namespaces/NAMESPACE/PLURAL/NAME[/SUB]   get, update, patch, delete
+//! …/NAME/proxy[/PATH]                        a path of what is behind the object
 //! ```
 
 use http::Method;
@@ -14,8 +15,9 @@ use manifest::kind::{Kind, KindId};
 
 use crate::discovery;
 use crate::options::{DeleteOptions, ListOptions, PatchOptions, Query, WriteOptions};
+use crate::pods::{self, Connection, LogQuery};
 use crate::review::Review;
-use crate::status::{Reason, StatusError};
+use crate::status::StatusError;
 
 /// A part of an object that is read or written by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +82,27 @@ pub(crate) enum Verb {
         /// How.
         options: WriteOptions,
     },
+    /// What a pod's container has logged (`pods/NAME/log`).
+    Log {
+        /// The pod's name.
+        name: String,
+        /// Which part.
+        query: LogQuery,
+    },
+    /// Delete a pod if its disruption budget allows it (`pods/NAME/eviction`).
+    Evict {
+        /// The pod's name.
+        name: String,
+        /// How.
+        options: WriteOptions,
+    },
+    /// Connect to what runs behind an object.
+    Connect {
+        /// The object's name, for a proxy with scheme and port.
+        name: String,
+        /// What to.
+        to: Connection,
+    },
     /// Replace a namespace's `spec.finalizers` (`namespaces/NAME/finalize`).
     Finalize {
         /// The namespace's name.
@@ -111,19 +134,6 @@ pub(crate) enum Route {
     Document,
 }
 
-/// Subresources that Kubernetes has and that are not served yet.
-const NOT_SERVED: [&str; 9] = [
-    "log",
-    "exec",
-    "attach",
-    "portforward",
-    "proxy",
-    "eviction",
-    "ephemeralcontainers",
-    "resize",
-    "token",
-];
-
 impl Route {
     /// Parses method, path and query (without `?`).
     pub(crate) fn parse(method: &Method, path: &str, query: &str) -> Result<Self, StatusError> {
@@ -141,6 +151,10 @@ impl Route {
             ["namespaces", namespace, plural, name, part] => {
                 (Some(namespace), plural, Some(name), Some(part))
             }
+            ["namespaces", namespace, plural, name, "proxy", ..] => {
+                (Some(namespace), plural, Some(name), Some("proxy"))
+            }
+            [plural, name, "proxy", ..] => (None, plural, Some(name), Some("proxy")),
             [plural] => (None, plural, None, None),
             [plural, name] => (None, plural, Some(name), None),
             [plural, name, part] => (None, plural, Some(name), Some(part)),
@@ -234,24 +248,10 @@ fn object_verb(
                 _ => Err(StatusError::method_not_allowed()),
             };
         }
-        Some(part)
-            if NOT_SERVED.contains(&part)
-                && matches!(kind.id, KindId::Pod | KindId::Node | KindId::Service) =>
-        {
-            return Err(StatusError::new(
-                Reason::NotImplemented,
-                format!(
-                    "the subresource {}/{part} is not served by this API server{}",
-                    kind.plural,
-                    match (kind.id, part) {
-                        (KindId::Pod, "log" | "exec" | "attach" | "portforward") =>
-                            ": its pods are simulated and have no process",
-                        _ => "",
-                    }
-                ),
-            ));
+        Some(part) => {
+            return pods::verb(kind, part, method, query, &name)?
+                .ok_or_else(StatusError::unknown_path);
         }
-        Some(_) => return Err(StatusError::unknown_path()),
     };
     match (method, part) {
         (&Method::GET | &Method::HEAD, part) => {

@@ -122,12 +122,24 @@ impl ApiServer {
                 response.headers_mut().insert(CONTENT_TYPE, json);
                 response
             }
+            Verb::Log { name, query } => {
+                let namespace = namespace.as_deref().unwrap_or("");
+                let pod = object::stored(&registry.get(kind, namespace, &name)?.json);
+                let Config { kubelet, clock, .. } = &registry.config;
+                query.answer(&pod, kubelet.as_deref(), clock())?
+            }
+            Verb::Connect { name, to } => {
+                let namespace = namespace.as_deref().unwrap_or("");
+                let behind = registry.get(kind, namespace, to.object_name(&name))?;
+                return Err(to.refusal(&object::stored(&behind.json)));
+            }
             verb @ (Verb::Create(_)
             | Verb::Update { .. }
             | Verb::Patch { .. }
             | Verb::Delete { .. }
             | Verb::DeleteCollection { .. }
             | Verb::Bind { .. }
+            | Verb::Evict { .. }
             | Verb::Finalize { .. }) => {
                 let object = answers_object(&verb);
                 let write = ResourceRequest { kind, namespace, verb };
@@ -217,7 +229,12 @@ fn answers_object(verb: &Verb) -> bool {
         Verb::Create(_) | Verb::Finalize { .. } => true,
         Verb::Update { part, .. } | Verb::Patch { part, .. } => *part != Some(Subresource::Scale),
         Verb::Get { .. } | Verb::List(_) | Verb::Watch(_) => true,
-        Verb::Delete { .. } | Verb::DeleteCollection { .. } | Verb::Bind { .. } => false,
+        Verb::Delete { .. }
+        | Verb::DeleteCollection { .. }
+        | Verb::Bind { .. }
+        | Verb::Evict { .. }
+        | Verb::Log { .. }
+        | Verb::Connect { .. } => false,
     }
 }
 
@@ -233,6 +250,7 @@ async fn write(
         Verb::Create(options)
         | Verb::Update { options, .. }
         | Verb::Bind { options, .. }
+        | Verb::Evict { options, .. }
         | Verb::Finalize { options, .. } => {
             options.name_by(agent);
             options.look_for_duplicates(body);
@@ -244,6 +262,8 @@ async fn write(
         Verb::Get { .. }
         | Verb::List(_)
         | Verb::Watch(_)
+        | Verb::Log { .. }
+        | Verb::Connect { .. }
         | Verb::Delete { .. }
         | Verb::DeleteCollection { .. } => {}
     }
@@ -307,14 +327,22 @@ async fn write(
         Verb::Bind { name, options } => {
             registry.bind(place, &name, &sent_as(BINDING)?, options).await
         }
+        Verb::Evict { name, options } => {
+            registry.evict(place, &name, &sent_as(EVICTION)?, options).await
+        }
         Verb::Finalize { name, options } => registry.finalize(&name, sent()?, options).await,
-        Verb::Get { .. } | Verb::List(_) | Verb::Watch(_) => Err(StatusError::method_not_allowed()),
+        Verb::Get { .. }
+        | Verb::List(_)
+        | Verb::Watch(_)
+        | Verb::Log { .. }
+        | Verb::Connect { .. } => Err(StatusError::method_not_allowed()),
     }
 }
 
 /// What bodies in protobuf are where they are not of the path's kind.
 const SCALE: (&str, &str) = ("autoscaling/v1", "Scale");
 const BINDING: (&str, &str) = ("v1", "Binding");
+const EVICTION: (&str, &str) = ("policy/v1", "Eviction");
 
 fn delete_options(
     options: crate::options::DeleteOptions,

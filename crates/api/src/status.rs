@@ -25,6 +25,7 @@ pub enum Reason {
     RequestEntityTooLarge,
     UnsupportedMediaType,
     Invalid,
+    TooManyRequests,
     InternalError,
     NotImplemented,
     Timeout,
@@ -45,6 +46,7 @@ impl Reason {
             Self::RequestEntityTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::Invalid => 422,
+            Self::TooManyRequests => 429,
             Self::InternalError => 500,
             Self::NotImplemented => 501,
             Self::Timeout => 504,
@@ -66,6 +68,7 @@ impl Reason {
             Self::RequestEntityTooLarge => "RequestEntityTooLarge",
             Self::UnsupportedMediaType => "UnsupportedMediaType",
             Self::Invalid => "Invalid",
+            Self::TooManyRequests => "TooManyRequests",
             Self::InternalError => "InternalError",
             Self::NotImplemented => "NotImplemented",
             Self::Timeout => "Timeout",
@@ -142,7 +145,7 @@ impl StatusError {
     fn about(reason: Reason, kind: &Kind, name: &str, message: String) -> Self {
         let details = Details {
             name: name.to_owned(),
-            group: kind.group,
+            group: kind.stored_as().group,
             kind: kind.plural.to_owned(),
             ..Details::default()
         };
@@ -253,7 +256,7 @@ impl StatusError {
 
     /// 422: fields of the object are at fault.
     pub(crate) fn invalid(kind: &Kind, name: &str, errors: &[FieldError]) -> Self {
-        Self::invalid_fields(kind.group, kind.kind, name, errors)
+        Self::invalid_fields(kind.stored_as().group, kind.kind, name, errors)
     }
 
     /// 422 for what is no stored kind, such as `DeleteOptions` and `Scale`.

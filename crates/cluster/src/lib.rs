@@ -1,5 +1,5 @@
 //! Everything that speaks to Kubernetes through [`kube::Client`]: the watches, the feed of the directory, the
-//! controllers' loops, and applying manifests. It does not know whether the API is the embedded one.
+//! controllers' loops, Events for people, and applying manifests. It does not know whether the API is the embedded one.
 
 mod activity;
 mod apply;
@@ -9,6 +9,7 @@ mod feed;
 mod kind;
 mod merge;
 pub mod queue;
+mod recorder;
 mod watches;
 
 pub use activity::{Activity, Busy};
@@ -16,6 +17,7 @@ pub use apply::{Applied, ApplyError, Outcome, apply};
 pub use bootstrap::bootstrap;
 pub use controllers::Controllers;
 pub use feed::Feed;
+pub use recorder::{Notice, Recorder};
 pub use watches::{Change, Delivery, RunningWatches, Subscription, Watches};
 
 /// A random number from the system.

@@ -72,9 +72,9 @@ pub(crate) fn node(number: u16, config: &Config, now: jiff::Timestamp) -> Node {
             ],
             "nodeInfo": {
                 "architecture": architecture(),
-                "bootID": "",
+                "bootID": name,
                 "containerRuntimeVersion": concat!("headcount://", env!("CARGO_PKG_VERSION")),
-                "kernelVersion": "",
+                "kernelVersion": "simulated",
                 "kubeProxyVersion": "",
                 "kubeletVersion": "v1.36.0",
                 "machineID": name,

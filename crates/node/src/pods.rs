@@ -12,6 +12,7 @@ use manifest::{Object, ObjectRef};
 
 use crate::addresses::Addresses;
 use crate::config::Config;
+use crate::news::{self, News, Report, Told};
 use crate::schedule::{Place, schedule};
 use crate::status::{Readiness, pending, readiness, running};
 
@@ -39,6 +40,8 @@ pub(crate) struct Pods {
     pods: HashMap<ObjectRef, Entry>,
     /// Pods that wait for a node.
     waiting: HashSet<ObjectRef>,
+    /// Pods that are gone, to be told of.
+    departed: Vec<(ObjectRef, Report)>,
 }
 
 #[derive(Debug)]
@@ -50,6 +53,10 @@ struct Entry {
     /// The addresses it has of that node; none for pods in the node's own network.
     addresses: Vec<IpAddr>,
     started: Option<Timestamp>,
+    /// The containers that run, so that their end can be told.
+    containers: Box<[String]>,
+    /// What was told of its readiness last.
+    told: Option<Told>,
     /// The pod, as long as something is to be decided.
     pod: Option<Arc<Object>>,
 }
@@ -61,6 +68,7 @@ impl Pods {
             addresses: Addresses::new(config),
             pods: HashMap::new(),
             waiting: HashSet::new(),
+            departed: Vec::new(),
         }
     }
 
@@ -111,6 +119,8 @@ impl Pods {
             node: None,
             addresses: Vec::new(),
             started: None,
+            containers: Box::default(),
+            told: None,
             pod: None,
         });
         entry.revision = revision;
@@ -136,6 +146,26 @@ impl Pods {
         true
     }
 
+    /// Whether a node takes no pods, if it is known.
+    pub(crate) fn is_unschedulable(&self, node: &str) -> Option<bool> {
+        self.places.get(node).map(|place| place.unschedulable)
+    }
+
+    /// The pods that have gone since this was asked last.
+    pub(crate) fn take_departed(&mut self) -> Vec<(ObjectRef, Report)> {
+        std::mem::take(&mut self.departed)
+    }
+
+    /// Notes that people were told this of a pod.
+    pub(crate) fn told(&mut self, target: &ObjectRef, report: &Report) {
+        if let Some(entry) = self.pods.get_mut(target)
+            && entry.uid == report.uid
+            && let Some(told) = report.readiness()
+        {
+            entry.told = Some(told);
+        }
+    }
+
     /// A pod is gone, if it is the one with this UID.
     pub(crate) fn remove_pod(&mut self, target: &ObjectRef, uid: Option<&str>) {
         if let Some(uid) = uid
@@ -145,11 +175,25 @@ impl Pods {
         }
         let Some(mut entry) = self.pods.remove(target) else { return };
         self.waiting.remove(target);
+        let containers = std::mem::take(&mut entry.containers).into_vec();
+        let news = containers.into_iter().map(|container| News::Stopping { container }).collect();
+        let report = Report { uid: entry.uid.clone(), node: entry.node.clone(), news };
+        self.departed.push((target.clone(), report));
         leave(&mut self.places, &mut self.addresses, &mut entry);
     }
 
-    /// What is to be done for a pod now. A node and addresses are taken for it here, and stay its own from then on.
-    pub(crate) fn decide(&mut self, target: &ObjectRef, now: Timestamp) -> Step {
+    /// What is to be done for a pod now, and what is news once that is done. A node and addresses are taken for it here,
+    /// and stay its own from then on.
+    pub(crate) fn decide(&mut self, target: &ObjectRef, now: Timestamp) -> (Step, Option<Report>) {
+        let mut news = Vec::new();
+        let step = self.step(target, now, &mut news);
+        let entry = self.pods.get(target).filter(|_| !news.is_empty());
+        let report =
+            entry.map(|entry| Report { uid: entry.uid.clone(), node: entry.node.clone(), news });
+        (step, report)
+    }
+
+    fn step(&mut self, target: &ObjectRef, now: Timestamp, news: &mut Vec<News>) -> Step {
         let Some(entry) = self.pods.get_mut(target) else { return Step::Rest(None) };
         let Some(object) = entry.pod.clone() else { return Step::Rest(None) };
         let Object::Pod(pod) = &*object else { return Step::Rest(None) };
@@ -205,12 +249,9 @@ impl Pods {
                     }
                     Err(unschedulable) => {
                         self.waiting.insert(target.clone());
-                        return write(
-                            entry,
-                            None,
-                            pending(pod, false, unschedulable.to_string(), now),
-                            None,
-                        );
+                        let why = unschedulable.to_string();
+                        *news = news::pending(pod, None, false, &why);
+                        return write(entry, None, pending(pod, false, why, now), None);
                     }
                 }
             }
@@ -230,19 +271,23 @@ impl Pods {
                 Err(exhausted) => {
                     self.waiting.insert(target.clone());
                     let retry = Some(Duration::from_secs(5));
-                    return write(
-                        entry,
-                        bind,
-                        pending(pod, true, exhausted.to_string(), now),
-                        retry,
-                    );
+                    let why = exhausted.to_string();
+                    *news = news::pending(pod, bind.as_deref(), true, &why);
+                    return write(entry, bind, pending(pod, true, why, now), retry);
                 }
             }
         }
         let addresses = if host_network(pod) { &host } else { &entry.addresses };
+        let found = entry.started.is_none();
         let first_start = pod.status.as_ref().and_then(|status| status.start_time.as_ref());
         let started = *entry.started.get_or_insert(first_start.map_or(now, |time| time.0));
-        let (ready, look_again) = match readiness(pod, started, now) {
+        if entry.containers.is_empty() {
+            let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+            entry.containers = containers.map(|container| container.name.clone()).collect();
+        }
+        let readiness = readiness(pod, started, now);
+        *news = news::running(pod, bind.as_deref(), addresses, found, entry.told, readiness);
+        let (ready, look_again) = match readiness {
             Readiness::Ready => (true, None),
             Readiness::NotReady => (false, None),
             Readiness::ReadyIn(delay) => (false, Some(delay)),
@@ -291,190 +336,4 @@ fn addresses_of(pod: &Pod) -> Vec<IpAddr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    struct Fixture {
-        pods: Pods,
-        revision: u64,
-    }
-
-    impl Fixture {
-        fn new() -> Self {
-            let config = Config { nodes: 2, pod_ranges: vec!["10.244.0.0/16".parse().unwrap()] };
-            let mut fixture = Self { pods: Pods::new(&config), revision: 0 };
-            for (name, address) in [("node-1", "172.18.0.2"), ("node-2", "172.18.0.3")] {
-                fixture.node(json!({
-                    "metadata": {"name": name, "labels": {"name": name}},
-                    "status": {"addresses": [{"type": "InternalIP", "address": address}]},
-                }));
-            }
-            fixture
-        }
-
-        fn node(&mut self, node: Value) -> Vec<String> {
-            let waiting = self.pods.apply_node(&serde_json::from_value(node).unwrap());
-            waiting.into_iter().map(|target| target.name).collect()
-        }
-
-        /// Applies a pod and says what is to be done, in few words.
-        fn pod(&mut self, name: &str, uid: &str, mut pod: Value) -> String {
-            self.revision += 1;
-            pod["metadata"]["name"] = name.into();
-            pod["metadata"]["namespace"] = "default".into();
-            pod["metadata"]["uid"] = uid.into();
-            pod["metadata"]["resourceVersion"] = self.revision.to_string().into();
-            if pod["spec"]["containers"].is_null() {
-                pod["spec"]["containers"] = json!([]);
-            }
-            let pod: Pod = serde_json::from_value(pod).unwrap();
-            if !self.pods.apply_pod(Arc::new(pod.into())) {
-                return "echo".to_owned();
-            }
-            self.decide(name)
-        }
-
-        fn decide(&mut self, name: &str) -> String {
-            match self.pods.decide(&target(name), Timestamp::UNIX_EPOCH) {
-                Step::Rest(None) => "rest".to_owned(),
-                Step::Rest(Some(delay)) => format!("rest {delay:?}"),
-                Step::Delete { uid } => format!("delete {uid}"),
-                Step::Write { uid: _, bind, status, look_again } => {
-                    let mut words = Vec::new();
-                    words.extend(bind.map(|node| format!("bind {node}")));
-                    if let Some(status) = status {
-                        words.extend(status.phase);
-                        words.extend(status.pod_ip);
-                        let conditions = status.conditions.into_iter().flatten();
-                        let untrue = conditions.filter(|condition| condition.status != "True");
-                        words.extend(untrue.map(|condition| format!("not {}", condition.type_)));
-                    }
-                    words.extend(look_again.map(|delay| format!("again {delay:?}")));
-                    words.join(", ")
-                }
-            }
-        }
-
-        fn gone(&mut self, name: &str, uid: &str) {
-            self.pods.remove_pod(&target(name), Some(uid));
-        }
-    }
-
-    fn target(name: &str) -> ObjectRef {
-        ObjectRef { kind: "Pod", namespace: "default".into(), name: name.into() }
-    }
-
-    fn on(node: &str, address: &str) -> Value {
-        json!({"spec": {"nodeName": node}, "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}})
-    }
-
-    #[test]
-    fn pods_spread_over_nodes_with_addresses_of_their_own() {
-        let mut f = Fixture::new();
-        assert_eq!(f.pod("a", "1", json!({})), "bind node-1, Running, 10.244.1.2");
-        assert_eq!(f.pod("b", "2", json!({})), "bind node-2, Running, 10.244.2.2");
-        assert_eq!(f.pod("c", "3", json!({})), "bind node-1, Running, 10.244.1.3");
-        // Deciding again, after a failure, gives the same.
-        assert_eq!(f.decide("a"), "bind node-1, Running, 10.244.1.2");
-        // Bound, it needs no more than its status.
-        assert_eq!(f.pod("a", "1", json!({"spec": {"nodeName": "node-1"}})), "Running, 10.244.1.2");
-    }
-
-    #[test]
-    fn pods_of_an_earlier_life_keep_what_they_have() {
-        let mut f = Fixture::new();
-        let decided = f.pod("a", "1", on("node-1", "10.244.1.2"));
-        assert_eq!(decided, "Running, 10.244.1.2");
-        assert_eq!(f.pod("b", "2", json!({"spec": {"nodeName": "node-1"}})), "Running, 10.244.1.3");
-        assert_eq!(f.pod("c", "3", json!({})), "bind node-2, Running, 10.244.2.2");
-    }
-
-    #[test]
-    fn what_a_pod_had_is_free_when_it_is_gone() {
-        let mut f = Fixture::new();
-        f.pod("a", "1", json!({}));
-        f.gone("a", "another");
-        assert_eq!(
-            f.decide("a"),
-            "bind node-1, Running, 10.244.1.2",
-            "another of its name is gone"
-        );
-        f.gone("a", "1");
-        assert_eq!(f.decide("a"), "rest");
-        assert_eq!(f.pod("a", "2", json!({})), "bind node-1, Running, 10.244.1.3");
-        // A pod whose end was missed.
-        assert_eq!(f.pod("a", "3", json!({})), "bind node-1, Running, 10.244.1.4");
-        let finished = f.pod(
-            "a",
-            "3",
-            json!({"spec": {"nodeName": "node-1"}, "status": {"phase": "Succeeded"}}),
-        );
-        assert_eq!(finished, "rest");
-        assert_eq!(
-            f.pod("b", "4", json!({})),
-            "bind node-1, Running, 10.244.1.5",
-            "the finished pod does not count"
-        );
-    }
-
-    #[test]
-    fn deleted_pods_go_at_once() {
-        let mut f = Fixture::new();
-        let deleted = |grace: i64, finalizers: &[&str]| {
-            json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": grace,
-                "finalizers": finalizers}})
-        };
-        assert_eq!(f.pod("a", "1", deleted(30, &[])), "delete 1");
-        assert_eq!(f.pod("a", "1", deleted(30, &["x"])), "delete 1");
-        assert_eq!(f.pod("a", "1", deleted(0, &["x"])), "rest");
-    }
-
-    #[test]
-    fn pods_wait_for_a_node() {
-        let mut f = Fixture::new();
-        let picky = json!({"spec": {"nodeSelector": {"name": "node-3"}}});
-        assert_eq!(f.pod("a", "1", picky), "Pending, not PodScheduled");
-        assert_eq!(f.pod("b", "2", json!({"spec": {"nodeName": "node-3"}})), "rest");
-        let mut waiting =
-            f.node(json!({"metadata": {"name": "node-3", "labels": {"name": "node-3"}}}));
-        waiting.sort();
-        assert_eq!(waiting, ["a", "b"]);
-        assert_eq!(f.decide("a"), "bind node-3, Running, 10.244.3.2");
-        assert_eq!(f.decide("b"), "Running, 10.244.3.3");
-        let gated = json!({"spec": {"schedulingGates": [{"name": "wait"}]}});
-        assert_eq!(f.pod("c", "3", gated), "rest");
-    }
-
-    #[test]
-    fn readiness_comes_late_or_not() {
-        let mut f = Fixture::new();
-        let slow = json!({"spec": {"containers": [{"name": "c", "readinessProbe": {"initialDelaySeconds": 20}}]}});
-        assert_eq!(
-            f.pod("a", "1", slow),
-            "bind node-1, Running, 10.244.1.2, not ContainersReady, not Ready, again 20s"
-        );
-        let played = json!({"metadata": {"annotations": {"headcount.dev/ready": "false"}}});
-        assert_eq!(
-            f.pod("b", "2", played),
-            "bind node-2, Running, 10.244.2.2, not ContainersReady, not Ready"
-        );
-    }
-
-    #[test]
-    fn host_network_pods_have_the_address_of_the_node() {
-        let mut f = Fixture::new();
-        let host = json!({"spec": {"hostNetwork": true, "nodeName": "node-2"}});
-        assert_eq!(f.pod("a", "1", host), "Running, 172.18.0.3");
-        assert_eq!(f.pod("b", "2", json!({"spec": {"nodeName": "node-2"}})), "Running, 10.244.2.2");
-    }
-
-    #[test]
-    fn echoes_are_no_news() {
-        let mut f = Fixture::new();
-        f.pod("a", "1", json!({}));
-        f.revision -= 1;
-        assert_eq!(f.pod("a", "1", json!({})), "echo");
-    }
-}
+mod tests;

@@ -33,12 +33,13 @@ impl Place {
     }
 }
 
-/// No node takes the pod. The text is that of Kubernetes' scheduler.
+/// No node takes the pod. The texts are those of Kubernetes' scheduler.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("0/{nodes} nodes are available: {}", .reasons.join(", "))]
-pub(crate) struct Unschedulable {
-    nodes: usize,
-    reasons: Vec<String>,
+pub(crate) enum Unschedulable {
+    #[error("no nodes available to schedule pods")]
+    NoNodes,
+    #[error("0/{nodes} nodes are available: {}.", .reasons.join(", "))]
+    Unfit { nodes: usize, reasons: Vec<String> },
 }
 
 /// The node with the fewest pods among those whose labels have all of `selector`; the first by name of several.
@@ -68,9 +69,10 @@ pub(crate) fn schedule<'a>(
             .map(|(count, reason)| format!("{count} {reason}"))
             .collect();
         if reasons.is_empty() {
-            reasons.push("no nodes available to schedule pods".to_owned());
+            return Unschedulable::NoNodes;
         }
-        Unschedulable { nodes: places.len(), reasons }
+        reasons.sort_unstable();
+        Unschedulable::Unfit { nodes: places.len(), reasons }
     })
 }
 
@@ -114,9 +116,9 @@ mod tests {
             &[("a", "disk=hdd", 0), ("b", "", 0), ("c", "cordoned", 0)],
             "disk=ssd",
             Err(
-                "0/3 nodes are available: 2 node(s) didn't match Pod's node affinity/selector, 1 node(s) were unschedulable",
+                "0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) didn't match Pod's node affinity/selector.",
             ),
         );
-        check(&[], "", Err("0/0 nodes are available: no nodes available to schedule pods"));
+        check(&[], "", Err("no nodes available to schedule pods"));
     }
 }

@@ -5,10 +5,8 @@ use std::time::Duration;
 use cluster::queue::{Ended, Queue};
 use cluster::{Activity, Busy, Change, Delivery, Subscription, Watches};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Binding, Node, ObjectReference, Pod, PodStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::Status;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use manifest::{KindId, Object, ObjectRef};
 use serde_json::json;
@@ -19,7 +17,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, error, warn};
 
 use crate::config::{Config, ConfigError};
+use crate::hands::{Answer, Hands};
+use crate::leases::{Known, Leases};
+use crate::news::{self, Report};
 use crate::nodes::node;
+use crate::outlets::Outlets;
 use crate::pods::{Pods, Step};
 
 const KINDS: &[KindId] = &[KindId::Node, KindId::Pod];
@@ -63,7 +65,11 @@ impl Simulation {
     /// # Errors
     ///
     /// [`StartError`]: the configuration cannot be, or the API refuses a node.
-    pub async fn start(watches: &mut Watches, config: &Config) -> Result<Self, StartError> {
+    pub async fn start(
+        watches: &mut Watches,
+        config: &Config,
+        outlets: Outlets,
+    ) -> Result<Self, StartError> {
         config.validate()?;
         let client = watches.client().clone();
         create_nodes(&client, config).await?;
@@ -71,6 +77,8 @@ impl Simulation {
         let activity = watches.activity().clone();
         let (stop, stopped) = oneshot::channel();
         let actor = Actor {
+            leases: Leases::start(client.clone(), activity.clone()),
+            outlets,
             hands: Hands { client, activity: activity.clone() },
             activity,
             pods: Pods::new(config),
@@ -129,6 +137,8 @@ async fn create_node(client: &Client, node: Node) -> Result<(), StartError> {
 }
 
 struct Actor {
+    leases: Leases,
+    outlets: Outlets,
     hands: Hands,
     activity: Activity,
     pods: Pods,
@@ -141,18 +151,10 @@ struct Actor {
 struct Finished {
     target: ObjectRef,
     result: kube::Result<Answer>,
+    /// What has come true if that succeeded.
+    report: Option<Report>,
     look_again: Option<Duration>,
     busy: Busy,
-}
-
-/// What the API answered.
-enum Answer {
-    Wrote(Box<Pod>),
-    Gone {
-        uid: String,
-    },
-    /// Nothing that is not told by the watch.
-    Nothing,
 }
 
 impl Actor {
@@ -199,6 +201,7 @@ impl Actor {
                     }
                 }
                 Object::Node(node) => {
+                    self.note_node(node);
                     for target in self.pods.apply_node(node) {
                         self.queue.add(target, 0, busy.clone());
                     }
@@ -208,17 +211,49 @@ impl Actor {
             Change::Gone { target, uid } if target.kind == "Pod" => {
                 self.pods.remove_pod(&target, Some(&uid));
             }
-            Change::Gone { target, uid: _ } => self.pods.remove_node(&target.name),
+            Change::Gone { target, uid: _ } => {
+                self.pods.remove_node(&target.name);
+                self.leases.note(Known::Gone { node: target.name });
+            }
             Change::Listed { kind, revision: _ } => {
                 self.unsynced.retain(|waiting| *waiting != kind)
             }
         }
+        self.tell_departed();
     }
 
-    fn finish(&mut self, Finished { target, result, look_again, busy }: Finished) {
+    /// Tells what a node's new state means beyond its pods.
+    fn note_node(&self, node: &Node) {
+        let name = node.metadata.name.as_deref().unwrap_or_default();
+        let uid = node.metadata.uid.clone().unwrap_or_default();
+        self.leases.note(Known::Here { node: name.to_owned(), uid });
+        let unschedulable = node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
+        if self.pods.is_unschedulable(name).is_some_and(|before| before != unschedulable) {
+            self.outlets.recorder.record(news::cordoned(node, unschedulable));
+        }
+    }
+
+    fn tell(&mut self, target: &ObjectRef, report: Option<Report>) {
+        if let Some(report) = report {
+            self.outlets.tell(target, &report);
+            self.pods.told(target, &report);
+        }
+    }
+
+    fn tell_departed(&mut self) {
+        for (target, report) in self.pods.take_departed() {
+            self.outlets.tell(&target, &report);
+            self.outlets.logs.end(&report.uid);
+        }
+    }
+
+    fn finish(&mut self, Finished { target, result, report, look_again, busy }: Finished) {
         let now = Instant::now();
         match result {
             Ok(answer) => {
+                if matches!(answer, Answer::Wrote(_)) {
+                    self.tell(&target, report);
+                }
                 let news = match answer {
                     Answer::Wrote(pod) => {
                         self.pods.apply_pod(std::sync::Arc::new(Object::Pod(*pod)))
@@ -244,6 +279,7 @@ impl Actor {
                 self.queue.end(target, 0, Ended::Failed, now, busy);
             }
         }
+        self.tell_departed();
     }
 
     /// Decides what pods are in line for until all hands are full.
@@ -251,125 +287,25 @@ impl Actor {
         while self.in_flight.len() < IN_FLIGHT {
             let Some((target, busy)) = self.queue.take() else { return };
             let hands = self.hands.clone();
-            match self.pods.decide(&target, Timestamp::now()) {
+            let (step, report) = self.pods.decide(&target, Timestamp::now());
+            match step {
                 Step::Rest(look_again) => {
+                    self.tell(&target, report);
                     self.queue.end(target, 0, Ended::Done(look_again), Instant::now(), busy);
                 }
                 Step::Delete { uid } => {
                     self.in_flight.spawn(async move {
                         let result = hands.delete(&target, uid).await;
-                        Finished { target, result, look_again: None, busy }
+                        Finished { target, result, report: None, look_again: None, busy }
                     });
                 }
                 Step::Write { uid, bind, status, look_again } => {
                     self.in_flight.spawn(async move {
                         let result = hands.write(&target, &uid, bind, status.as_deref()).await;
-                        Finished { target, result, look_again, busy }
+                        Finished { target, result, report, look_again, busy }
                     });
                 }
             }
         }
-    }
-}
-
-/// Carries out steps.
-#[derive(Clone)]
-struct Hands {
-    client: Client,
-    activity: Activity,
-}
-
-impl Hands {
-    async fn delete(&self, target: &ObjectRef, uid: String) -> kube::Result<Answer> {
-        let pods = self.pods(target);
-        let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
-        let parameters = DeleteParams {
-            grace_period_seconds: Some(0),
-            preconditions: Some(preconditions),
-            ..DeleteParams::default()
-        };
-        self.activity.ending(KindId::Pod, &uid);
-        let answer = pods.delete(&target.name, &parameters).await;
-        let still_there = |pod: &Pod| pod.metadata.finalizers.iter().flatten().next().is_some();
-        match answer.map(|answer| answer.left()) {
-            Ok(Some(left)) if still_there(&left) => {
-                self.activity.not_ending(KindId::Pod, &uid);
-                Ok(self.wrote(left))
-            }
-            Ok(_) => Ok(Answer::Gone { uid }),
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
-                self.activity.not_ending(KindId::Pod, &uid);
-                Ok(Answer::Gone { uid })
-            }
-            Err(error) => {
-                self.activity.not_ending(KindId::Pod, &uid);
-                Err(error)
-            }
-        }
-    }
-
-    async fn write(
-        &self,
-        target: &ObjectRef,
-        uid: &str,
-        bind: Option<String>,
-        status: Option<&PodStatus>,
-    ) -> kube::Result<Answer> {
-        let pods = self.pods(target);
-        if let Some(node) = bind
-            && let Err(error) = self.bind(&pods, target, uid, node).await
-        {
-            return unless_gone(error);
-        }
-        let Some(status) = status else { return Ok(Answer::Nothing) };
-        let patch = Patch::Merge(json!({ "metadata": { "uid": uid }, "status": status }));
-        match pods.patch_status(&target.name, &PatchParams::default(), &patch).await {
-            Ok(pod) => Ok(self.wrote(pod)),
-            Err(error) => unless_gone(error),
-        }
-    }
-
-    async fn bind(
-        &self,
-        pods: &Api<Pod>,
-        target: &ObjectRef,
-        uid: &str,
-        node: String,
-    ) -> kube::Result<()> {
-        let binding = Binding {
-            metadata: ObjectMeta {
-                name: Some(target.name.clone()),
-                namespace: Some(target.namespace.clone()),
-                uid: Some(uid.to_owned()),
-                ..ObjectMeta::default()
-            },
-            target: ObjectReference {
-                api_version: Some("v1".to_owned()),
-                kind: Some("Node".to_owned()),
-                name: Some(node),
-                ..ObjectReference::default()
-            },
-        };
-        let parameters = PostParams::default();
-        pods.create_subresource::<_, Status>("binding", &target.name, &parameters, &binding)
-            .await
-            .map(drop)
-    }
-
-    fn wrote(&self, pod: Pod) -> Answer {
-        self.activity.wrote(KindId::Pod, pod.metadata.resource_version.as_deref());
-        Answer::Wrote(Box::new(pod))
-    }
-
-    fn pods(&self, target: &ObjectRef) -> Api<Pod> {
-        Api::namespaced(self.client.clone(), &target.namespace)
-    }
-}
-
-/// That a pod went away meanwhile is no failure: the watch tells.
-fn unless_gone(error: kube::Error) -> kube::Result<Answer> {
-    match error {
-        kube::Error::Api(status) if status.is_not_found() => Ok(Answer::Nothing),
-        other => Err(other),
     }
 }

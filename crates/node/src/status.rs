@@ -30,14 +30,24 @@ pub(crate) fn readiness(pod: &Pod, started: Timestamp, now: Timestamp) -> Readin
     if annotation.is_some_and(|value| value == "false") {
         return Readiness::NotReady;
     }
-    let probes = containers(pod).iter().filter_map(|container| container.readiness_probe.as_ref());
-    let delay = probes.filter_map(|probe| probe.initial_delay_seconds).max().unwrap_or(0);
-    let delay = Duration::from_secs(u64::try_from(delay).unwrap_or(0));
     let passed = Duration::try_from(now.duration_since(started)).unwrap_or(Duration::ZERO);
-    match delay.checked_sub(passed) {
+    match initial_delay(pod).checked_sub(passed) {
         Some(left) if !left.is_zero() => Readiness::ReadyIn(left),
         _ => Readiness::Ready,
     }
+}
+
+/// The longest `initialDelaySeconds` of a pod's readiness probes.
+pub(crate) fn initial_delay(pod: &Pod) -> Duration {
+    let probes = containers(pod).iter().filter_map(|container| container.readiness_probe.as_ref());
+    let delay = probes.filter_map(|probe| probe.initial_delay_seconds).max().unwrap_or(0);
+    Duration::from_secs(u64::try_from(delay).unwrap_or(0))
+}
+
+/// The condition of this type, if the pod has one.
+pub(crate) fn condition<'p>(pod: &'p Pod, kind: &str) -> Option<&'p PodCondition> {
+    let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    conditions.find(|condition| condition.type_ == kind)
 }
 
 /// The status of a pod that runs with these addresses on a node with those. What it says already stays, so that

@@ -35,7 +35,8 @@ pub(crate) fn decide(world: &World, name: &str) -> Decision {
         // The world keeps neither Events nor the kinds that nothing acts on, so they go all at once.
         let unwatched = Kind::all()
             .iter()
-            .filter(|kind| kind.namespaced && matches!(kind.id, KindId::Event | KindId::Stored(_)));
+            .filter(|kind| kind.namespaced && kind.is_stored_as_served())
+            .filter(|kind| matches!(kind.id, KindId::Event | KindId::Stored(_)));
         actions.extend(
             unwatched.map(|kind| Action::DeleteAll { kind: kind.kind, namespace: name.to_owned() }),
         );

@@ -34,13 +34,23 @@ pub(super) fn subresources(kind: &Kind) -> Vec<Subresource> {
     };
     let mut subresources = Vec::new();
     match kind.id {
-        KindId::Pod => subresources.push(Subresource {
-            name: "binding",
-            group: "",
-            version: "v1",
-            kind: "Binding",
-            verbs: &["create"],
-        }),
+        KindId::Pod => subresources.extend([
+            Subresource {
+                name: "binding",
+                group: "",
+                version: "v1",
+                kind: "Binding",
+                verbs: &["create"],
+            },
+            Subresource {
+                name: "eviction",
+                group: "policy",
+                version: "v1",
+                kind: "Eviction",
+                verbs: &["create"],
+            },
+            own("log", &["get"]),
+        ]),
         KindId::Namespace => subresources.push(own("finalize", &["update"])),
         KindId::Node
         | KindId::Service

@@ -141,6 +141,8 @@ fn resources_and_their_subresources() {
             "persistentvolumes/status PersistentVolume",
             "pods Pod po",
             "pods/binding Binding",
+            "pods/eviction Eviction",
+            "pods/log Pod",
             "pods/status Pod",
             "resourcequotas ResourceQuota quota",
             "resourcequotas/status ResourceQuota",
@@ -265,6 +267,16 @@ fn an_aggregated_resource() {
                     "subresource": "binding",
                     "responseKind": {"group": "", "version": "v1", "kind": "Binding"},
                     "verbs": ["create"],
+                },
+                {
+                    "subresource": "eviction",
+                    "responseKind": {"group": "policy", "version": "v1", "kind": "Eviction"},
+                    "verbs": ["create"],
+                },
+                {
+                    "subresource": "log",
+                    "responseKind": {"group": "", "version": "v1", "kind": "Pod"},
+                    "verbs": ["get"],
                 },
                 {
                     "subresource": "status",

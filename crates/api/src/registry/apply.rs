@@ -49,6 +49,10 @@ impl Registry {
         let warnings = twice.map_err(|error| {
             StatusError::bad_request(format!("error strict decoding YAML: {error}"))
         })?;
+        // From here on in the form in which it is stored, in which fields are owned.
+        kind.to_stored(&mut config);
+        let kind = kind.stored_as();
+        let subject = Subject { kind, ..subject };
         if status {
             config.as_object_mut().into_iter().for_each(|config| {
                 config.retain(|field, _| {

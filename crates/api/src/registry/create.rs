@@ -104,8 +104,12 @@ impl Registry {
         };
         if value["metadata"]["managedFields"].is_null() && options.manager.is_some() {
             let time = self.time();
-            let writer =
-                Writer { manager: options.manager.as_deref(), subresource: "", kind, time: &time };
+            let writer = Writer {
+                manager: options.manager.as_deref(),
+                subresource: "",
+                kind: kind.stored_as(),
+                time: &time,
+            };
             let managed = ownership::update(&Value::Null, &Value::Null, &value, writer);
             object::set(&mut value["metadata"], "managedFields", managed);
         }

@@ -8,6 +8,7 @@
 mod apply;
 mod create;
 mod delete;
+mod evict;
 mod read;
 mod subresource;
 mod update;
@@ -161,6 +162,7 @@ fn has_generation(kind: &Kind) -> bool {
             | Stored::ControllerRevision
             | Stored::HorizontalPodAutoscaler
             | Stored::Lease
+            | Stored::Event
             | Stored::Role
             | Stored::RoleBinding
             | Stored::ClusterRole

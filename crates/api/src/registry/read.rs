@@ -14,6 +14,7 @@ use manifest::kind::Kind;
 use serde_json::{Map, Value, json};
 
 use super::Registry;
+use crate::object;
 use crate::options::{At, ListOptions};
 use crate::status::{Reason, StatusError};
 use crate::store::{Entry, Key, Listing, Revision, TooOld};
@@ -180,7 +181,8 @@ fn expired_page(start: Option<&Token>) -> StatusError {
     error
 }
 
-/// A list's JSON: the stored objects behind each other, none of them parsed.
+/// A list's JSON: the stored objects behind each other, none of them parsed unless the kind is another version of what is
+/// stored.
 pub(crate) fn encode_list(kind: &Kind, metadata: Map<String, Value>, entries: &[Entry]) -> Bytes {
     let length: usize = entries.iter().map(|entry| entry.json.len() + 1).sum();
     let mut out = Vec::with_capacity(length + 256);
@@ -195,7 +197,7 @@ pub(crate) fn encode_list(kind: &Kind, metadata: Map<String, Value>, entries: &[
         if index > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(&entry.json);
+        out.extend_from_slice(&object::served(kind, &entry.json));
     }
     out.extend_from_slice(b"]}");
     out.into()

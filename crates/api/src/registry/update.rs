@@ -1,5 +1,7 @@
 //! Replacing and patching objects, whole or their status.
 
+use std::borrow::Cow;
+
 use manifest::field::{FieldError, FieldPath};
 use manifest::kind::{Kind, KindId};
 use manifest::rules;
@@ -91,7 +93,12 @@ impl Registry {
     ) -> Result<Written, StatusError> {
         let scope = if status { Scope::Status } else { Scope::Main };
         self.change(subject, scope, &options.write, |current| {
-            let patched = apply_patch(subject, format, current, patch)?;
+            // A patch speaks of the object as the client sees it.
+            let mut seen = Cow::Borrowed(current);
+            if !subject.kind.is_stored_as_served() {
+                subject.kind.to_served(seen.to_mut());
+            }
+            let patched = apply_patch(subject, format, &seen, patch)?;
             let given = ownership::accepted(&patched["metadata"]["managedFields"]);
             let (mut value, unknown) = Self::normalize(subject.kind, patched)?;
             let warnings = options.write.judge(&unknown).map_err(|error| {
@@ -193,7 +200,7 @@ impl Registry {
                 Scope::Status => "status",
                 Scope::Scale => "scale",
             },
-            kind: subject.kind,
+            kind: subject.kind.stored_as(),
             time: &time,
         };
         let managed = ownership::update(&managed, old, new, writer);

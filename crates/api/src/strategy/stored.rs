@@ -31,6 +31,7 @@ pub(crate) fn prepare_create(kind: Stored, value: &mut Value) {
         | Stored::LimitRange
         | Stored::ControllerRevision
         | Stored::Lease
+        | Stored::Event
         | Stored::NetworkPolicy
         | Stored::IngressClass
         | Stored::Role

@@ -19,7 +19,7 @@ mod workload;
 
 use column::{AGE, Column, NAME};
 use jiff::Timestamp;
-use manifest::kind::{Kind, KindId};
+use manifest::kind::{Kind, KindId, Stored};
 use serde_json::{Map, Value, json};
 use value::{age_of, name_of, text_at};
 
@@ -47,7 +47,7 @@ impl IncludeObject {
     }
 }
 
-/// The Table of `items`, objects of `kind`, at the time `now`.
+/// The Table of `items`, objects of `kind` in their stored form, at the time `now`.
 ///
 /// `list_metadata` is the list's `metadata` (`resourceVersion`, `continue`, `remainingItemCount`), or for a single
 /// object a map with its `resourceVersion`. A watch event's object is the Table of that one object.
@@ -83,7 +83,11 @@ fn row(kind: &Kind, item: &Value, include: IncludeObject, now: Timestamp) -> Val
             "apiVersion": "meta.k8s.io/v1",
             "metadata": item.get("metadata"),
         })),
-        IncludeObject::Object => Some(item.clone()),
+        IncludeObject::Object => {
+            let mut object = item.clone();
+            kind.to_served(&mut object);
+            Some(object)
+        }
     };
     if let Some(object) = object {
         row.insert("object".to_owned(), object);
@@ -98,7 +102,7 @@ fn columns(kind: KindId) -> Vec<Column> {
         KindId::Pod => pod::COLUMNS,
         KindId::Service => service::COLUMNS,
         KindId::Endpoints => endpoints::COLUMNS,
-        KindId::Event => event::COLUMNS,
+        KindId::Event | KindId::Stored(Stored::Event) => event::COLUMNS,
         KindId::EndpointSlice => endpoints::SLICE_COLUMNS,
         KindId::StatefulSet => workload::STATEFUL_SET_COLUMNS,
         KindId::Deployment => workload::DEPLOYMENT_COLUMNS,
@@ -117,7 +121,7 @@ fn cells(kind: KindId, item: &Value, now: Timestamp) -> Vec<Value> {
         KindId::Pod => pod::cells(item, now),
         KindId::Service => service::cells(item, now),
         KindId::Endpoints => endpoints::cells(item, now),
-        KindId::Event => event::cells(item, now),
+        KindId::Event | KindId::Stored(Stored::Event) => event::cells(item, now),
         KindId::EndpointSlice => endpoints::slice_cells(item, now),
         KindId::StatefulSet => workload::stateful_set_cells(item, now),
         KindId::Deployment => workload::deployment_cells(item, now),

@@ -40,6 +40,8 @@ fn filled(kind: Stored) -> &'static [Filled] {
         Stored::Job => JOB,
         Stored::CronJob => CRON_JOB,
         Stored::Lease => LEASE,
+        // Its columns are those of the kind as which it is stored.
+        Stored::Event => CREATED,
         Stored::NetworkPolicy => NETWORK_POLICY,
         Stored::Ingress => INGRESS,
         Stored::IngressClass => INGRESS_CLASS,

@@ -8,7 +8,7 @@
 //! when it sees one. What a watch may never deliver, an object created here and deleted elsewhere while the watch
 //! was broken, is found when the kind is listed anew.
 
-mod recorder;
+mod failure;
 mod requests;
 
 use std::collections::HashMap;
@@ -26,8 +26,8 @@ use tracing::{debug, error, warn};
 use crate::activity::{Activity, Busy};
 use crate::kind;
 use crate::queue::{Ended, Queue};
+use crate::recorder::Recorder;
 use crate::watches::{Change, Delivery, Subscription, Watches};
-use recorder::Recorder;
 use requests::{Answer, Hands, Stopped, prepare};
 
 /// What controllers decide on.
@@ -60,18 +60,15 @@ pub struct Controllers {
 }
 
 impl Controllers {
-    /// Starts the controllers on these watches; they begin when every kind has been listed.
-    pub fn start(watches: &mut Watches) -> Self {
+    /// Starts the controllers on these watches; they begin when every kind has been listed. What people should know is
+    /// recorded.
+    pub fn start(watches: &mut Watches, recorder: Recorder) -> Self {
         let subscription = watches.subscribe(KINDS);
         let client = watches.client().clone();
         let activity = watches.activity().clone();
         let (stop, stopped) = oneshot::channel();
         let actor = Actor {
-            hands: Hands {
-                recorder: Recorder::start(client.clone()),
-                client,
-                activity: activity.clone(),
-            },
+            hands: Hands { recorder, client, activity: activity.clone() },
             activity,
             world: World::new(),
             unsynced: KINDS.to_vec(),

@@ -12,9 +12,10 @@ use reconcile::{Action, Owner, Propagation};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::recorder::{Notice, Recorder};
+use super::failure::failed;
 use crate::activity::Activity;
 use crate::kind;
+use crate::recorder::{Notice, Recorder};
 
 /// How many requests of one decision are under way at once, where their order is of no matter.
 const CONCURRENT: usize = 16;
@@ -114,9 +115,11 @@ impl Hands {
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {
                     Err(Stopped::Conflict(status.message))
                 }
-                answer => self.wrote(answer),
+                answer => self.told(&object, self.wrote(answer)),
             },
-            Action::Update(object) => self.wrote(kind::replace(&self.client, &object).await),
+            Action::Update(object) => {
+                self.told(&object, self.wrote(kind::replace(&self.client, &object).await))
+            }
             Action::UpdateStatus(object) => {
                 self.wrote(kind::replace_part(&self.client, "status", &object).await)
             }
@@ -147,14 +150,30 @@ impl Hands {
                 self.recorder.record(Notice {
                     regarding,
                     uid,
+                    field: None,
                     warning,
                     reason,
                     message,
                     component,
+                    host: None,
                 });
                 Ok(None)
             }
         }
+    }
+
+    /// Tells people when an object could not be written.
+    fn told(
+        &self,
+        object: &Object,
+        result: Result<Option<Answer>, Stopped>,
+    ) -> Result<Option<Answer>, Stopped> {
+        if let Err(Stopped::Failed(error)) = &result
+            && let Some(notice) = failed(object, error)
+        {
+            self.recorder.record(notice);
+        }
+        result
     }
 
     fn wrote(&self, answer: kube::Result<Object>) -> Result<Option<Answer>, Stopped> {

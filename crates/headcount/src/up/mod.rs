@@ -3,6 +3,7 @@
 mod apply;
 mod families;
 mod folder;
+mod kubelet;
 mod manifests;
 mod report;
 mod run;

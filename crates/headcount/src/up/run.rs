@@ -11,18 +11,19 @@ use api::allocate::{dns_address, kubernetes_address};
 use api::serve::{Authenticate, Credentials, DnsAddress, Kubeconfig, Token, write_private};
 use api::store::{Memory, Sqlite, Store};
 use cluster::bootstrap::{DNS_NAMESPACE, DNS_SERVICE};
-use cluster::{Controllers, Feed, RunningWatches, Watches};
+use cluster::{Controllers, Feed, Recorder, RunningWatches, Watches};
 use directory::view::ObjectName;
 use directory::{Cidr, ZoneConfig};
 use ipnet::IpNet;
 use kube::Client;
-use node::Simulation;
+use node::{Logs, Outlets, Simulation};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower::ServiceBuilder;
 
 use super::apply::{Reading, apply, print_line};
 use super::folder::Folder;
+use super::kubelet::SimulatedKubelet;
 use super::{Up, manifests, report};
 use crate::error::{Error, Exit};
 
@@ -125,7 +126,10 @@ impl Running {
                 .hint("stop what listens there, or name another address with --dns-listen")
         })?;
 
-        let server = ApiServer::new(store, api::Config::new(services, api_address))
+        let logs = Logs::default();
+        let mut config = api::Config::new(services, api_address);
+        config.kubelet = Some(Arc::new(SimulatedKubelet(logs.clone())));
+        let server = ApiServer::new(store, config)
             .map_err(|error| Error::new(error.to_string()).hint("change --service-cidr"))?;
         server.bootstrap().await.map_err(|error| Error::new(error.to_string()))?;
         let client = Client::new(server.clone(), "default");
@@ -133,15 +137,18 @@ impl Running {
         let mut watches = Watches::new(client.clone());
         // The feed subscribes first: answers before reactions.
         let feed = Feed::start(&mut watches, writer);
-        let controllers = Controllers::start(&mut watches);
+        let recorder = Recorder::start(client.clone(), watches.activity().clone());
+        let controllers = Controllers::start(&mut watches, recorder.clone());
         let nodes = node::Config { nodes: up.nodes, pod_ranges: up.pod_cidr.ranges().to_vec() };
-        let simulation = Simulation::start(&mut watches, &nodes).await.map_err(|error| {
-            let told = Error::caused("could not simulate the nodes", &error);
-            match error {
-                node::StartError::Config(_) => told.hint("change --nodes or --pod-cidr"),
-                node::StartError::Node { .. } => told,
-            }
-        })?;
+        let outlets = Outlets { recorder, logs };
+        let simulation =
+            Simulation::start(&mut watches, &nodes, outlets).await.map_err(|error| {
+                let told = Error::caused("could not simulate the nodes", &error);
+                match error {
+                    node::StartError::Config(_) => told.hint("change --nodes or --pod-cidr"),
+                    node::StartError::Node { .. } => told,
+                }
+            })?;
         cluster::bootstrap(&client, &dns_addresses).await.map_err(|error| {
             Error::caused("could not create the Service of the cluster's DNS", &error)
         })?;

@@ -2,6 +2,7 @@
 
 mod stored;
 mod typed;
+mod version;
 
 use std::fmt;
 
@@ -287,9 +288,10 @@ impl Kind {
         self.api_version
     }
 
-    /// The plural name and the group: `services`, `endpointslices.discovery.k8s.io`. The store's key.
+    /// The plural name and the group: `services`, `endpointslices.discovery.k8s.io`. The store's key, and so that of the
+    /// kind as which objects are [stored](Self::stored_as).
     pub fn resource(&self) -> &'static str {
-        self.resource
+        self.stored_as().resource
     }
 
     /// The kind that an object's `apiVersion` and `kind` name.
@@ -404,7 +406,7 @@ mod tests {
                 )
             };
             assert_eq!(kind.api_version(), api_version);
-            assert_eq!(kind.resource(), resource);
+            assert_eq!(kind.resource, resource);
             assert_eq!(Kind::by_type(&api_version, kind.kind), Ok(kind));
             assert_eq!(Kind::by_resource(kind.group, kind.version, kind.plural), Some(kind));
             assert_eq!(kind.singular, kind.kind.to_lowercase());

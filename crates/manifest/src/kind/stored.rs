@@ -1,4 +1,5 @@
-//! The kinds that are kept and served, and that nothing here acts on: one line each.
+//! The kinds that are kept and served, and that nothing here acts on: one line each. Among them is a second version of
+//! another kind (`version`), whose type is for the shape of requests alone.
 //!
 //! Shape, discovery, patches, tables, deletion with the namespace and collection by owner follow from the line.
 //! Defaults are in `rules::stored`; columns other than name and age, and merge keys, in the API's tables.
@@ -88,6 +89,7 @@ stored! {
     Job(batch::v1) = "batch" "v1" "jobs"/"job" [] ALL Namespaced status: true fields: ["status.successful"];
     CronJob(batch::v1) = "batch" "v1" "cronjobs"/"cronjob" ["cj"] ALL Namespaced status: true fields: [];
     Lease(coordination::v1) = "coordination.k8s.io" "v1" "leases"/"lease" [] NONE Namespaced status: false fields: [];
+    Event(events::v1) = "events.k8s.io" "v1" "events"/"event" ["ev"] NONE Namespaced status: false fields: ["regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid", "regarding.apiVersion", "regarding.resourceVersion", "regarding.fieldPath", "reason", "reportingController", "type"];
     NetworkPolicy(networking::v1) = "networking.k8s.io" "v1" "networkpolicies"/"networkpolicy" ["netpol"] NONE Namespaced status: false fields: [];
     Ingress(networking::v1) = "networking.k8s.io" "v1" "ingresses"/"ingress" ["ing"] NONE Namespaced status: true fields: [];
     IngressClass(networking::v1) = "networking.k8s.io" "v1" "ingressclasses"/"ingressclass" [] NONE Cluster status: false fields: [];

@@ -33,7 +33,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::field::{FieldError, FieldPath};
-use crate::kind::{Kind, KindId, Typed, WithType};
+use crate::kind::{Kind, KindId, Stored, Typed, WithType};
 
 /// Fills in what the author left out, as the API of Kubernetes 1.36 does when it reads an object.
 ///
@@ -54,8 +54,8 @@ pub fn default(kind: &Kind, value: &mut Value) {
     }
 }
 
-/// Checks an object of the shape that [`normalize`] gives, with its defaults; `old` is the stored object of an
-/// update. An empty list means valid.
+/// Checks an object of the shape that [`normalize`] gives, with its defaults and in its stored form
+/// ([`Kind::to_stored`]); `old` is the stored object of an update. An empty list means valid.
 pub fn validate(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
     match kind.id {
         KindId::Namespace => typed::<Namespace>(kind, new, old, |new, _, errors| {
@@ -70,6 +70,7 @@ pub fn validate(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<FieldError
         KindId::Event => typed::<Event>(kind, new, old, |new, _, errors| {
             event::validate(new, errors);
         }),
+        KindId::Stored(Stored::Event) => typed::<Event>(kind, new, old, event::validate_strictly),
         KindId::EndpointSlice => typed::<EndpointSlice>(kind, new, old, endpoint_slice::validate),
         KindId::StatefulSet => typed::<StatefulSet>(kind, new, old, stateful_set::validate),
         KindId::Deployment => typed::<Deployment>(kind, new, old, deployment::validate),

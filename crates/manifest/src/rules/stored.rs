@@ -50,6 +50,7 @@ pub(crate) fn default(kind: Stored, value: &mut Map<String, Value>) {
         | Stored::LimitRange
         | Stored::ControllerRevision
         | Stored::Lease
+        | Stored::Event
         | Stored::Ingress
         | Stored::IngressClass
         | Stored::PodDisruptionBudget
@@ -176,6 +177,8 @@ pub(crate) fn validate(kind: Stored, new: &Value, old: Option<&Value>) -> Vec<Fi
         | Stored::Job
         | Stored::CronJob
         | Stored::Lease
+        // Checked as the kind as which it is stored.
+        | Stored::Event
         | Stored::NetworkPolicy
         | Stored::Ingress
         | Stored::IngressClass

@@ -665,6 +665,70 @@ fn namespaces_nodes_and_events() {
         json!({"involvedObject": {"namespace": "other"}}),
         &["involvedObject.namespace: Invalid value: \"other\": does not match event.namespace"],
     );
+    check(
+        Event,
+        json!({"eventTime": "2026-01-01T00:00:00.000000Z", "involvedObject": {"namespace": "other"}, "action": "a".repeat(129)}),
+        &[
+            "reportingController: Required value",
+            "reportingController: Invalid value: \"\": name part must be non-empty",
+            "reportingController: Invalid value: \"\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+            "reportingInstance: Required value",
+            "action: Invalid value: \"\": can have at most 128 characters",
+            "reason: Required value",
+        ],
+    );
+}
+
+/// An Event as a client of `events.k8s.io/v1` makes it, with `over` laid upon it, in the stored form.
+fn newer_event(over: Value) -> Value {
+    let kind = Kind::of(KindId::Stored(Stored::Event));
+    let mut event = json!({
+        "eventTime": "2026-01-01T00:00:00.000000Z", "type": "Normal", "reason": "R", "action": "A", "note": "n",
+        "regarding": {"kind": "Pod", "name": "p", "namespace": "default"},
+        "reportingController": "example.com/c", "reportingInstance": "c-1",
+    });
+    merge(&mut event, over);
+    object(kind, event)
+}
+
+#[test]
+fn events_of_the_newer_version() {
+    let kind = Kind::of(KindId::Stored(Stored::Event));
+    let check = |over: Value, expected: &[&str]| {
+        assert_eq!(texts(kind, &newer_event(over.clone()), None), expected, "{over}");
+    };
+    check(json!({}), &[]);
+    check(
+        json!({"eventTime": null, "type": "Odd", "deprecatedCount": 1, "deprecatedSource": {"host": "h"},
+            "deprecatedFirstTimestamp": "2026-01-01T00:00:00Z", "deprecatedLastTimestamp": "2026-01-01T00:00:00Z",
+            "series": {"count": 1, "lastObservedTime": "2026-01-01T00:00:00.000000Z"}}),
+        &[
+            "series.count: Invalid value: \"\": should be at least 2",
+            "eventTime: Required value",
+            "type: Invalid value: \"\": has invalid value: Odd",
+            "firstTimestamp: Invalid value: \"\": needs to be unset",
+            "lastTimestamp: Invalid value: \"\": needs to be unset",
+            "count: Invalid value: \"\": needs to be unset",
+            "source: Invalid value: \"\": needs to be unset",
+        ],
+    );
+    check(
+        json!({"note": "n".repeat(1025)}),
+        &["message: Invalid value: \"\": can have at most 1024 characters"],
+    );
+
+    let update = |over: Value, expected: &[&str]| {
+        let (old, new) = (newer_event(json!({})), newer_event(over.clone()));
+        assert_eq!(texts(kind, &new, Some(&old)), expected, "{over}");
+    };
+    update(json!({"series": {"count": 2, "lastObservedTime": "2026-01-01T00:00:01.000000Z"}}), &[]);
+    update(
+        json!({"note": "other", "type": "Warning"}),
+        &[
+            "message: Invalid value: \"other\": field is immutable",
+            "type: Invalid value: \"Warning\": field is immutable",
+        ],
+    );
 }
 
 #[test]
@@ -685,8 +749,13 @@ fn defaults_are_complete_at_once() {
             | KindId::Event
             | KindId::Stored(_) => Value::Object(Map::new()),
         };
-        let once = object(kind, spec);
-        let mut twice = normalize(kind, once.clone()).unwrap().value;
+        let once = match kind.id {
+            KindId::Stored(Stored::Event) => newer_event(json!({})),
+            _ => object(kind, spec),
+        };
+        let mut served = once.clone();
+        kind.to_served(&mut served);
+        let mut twice = normalize(kind, served).unwrap().value;
         default(kind, &mut twice);
         assert_eq!(twice, once, "{}", kind.kind);
         assert_eq!(texts(kind, &once, Some(&once)), Vec::<String>::new(), "{}", kind.kind);

@@ -6,19 +6,22 @@ use std::time::Duration;
 use api::allocate::dns_address;
 use api::store::{Memory, Store};
 use api::{ApiServer, Config};
-use cluster::{Applied, Controllers, Feed, Outcome, RunningWatches, Watches, apply, bootstrap};
+use cluster::{
+    Applied, Controllers, Feed, Outcome, Recorder, RunningWatches, Watches, apply, bootstrap,
+};
 use directory::{Answer, Name, Rdata, Reader, RecordType, ZoneConfig};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use manifest::Kind;
-use node::Simulation;
+use node::{Logs, Outlets, Simulation};
 use serde_json::{Value, json};
 
 /// A running cluster.
 pub(crate) struct Cluster {
     pub(crate) client: Client,
     pub(crate) reader: Reader,
+    pub(crate) logs: Logs,
     pub(crate) watches: RunningWatches,
     feed: Feed,
     controllers: Controllers,
@@ -54,14 +57,17 @@ impl Cluster {
         });
         let mut watches = Watches::new(client.clone());
         let feed = Feed::start(&mut watches, writer);
-        let controllers = Controllers::start(&mut watches);
+        let recorder = Recorder::start(client.clone(), watches.activity().clone());
+        let controllers = Controllers::start(&mut watches, recorder.clone());
         let pod_ranges = pods.iter().map(|range| range.parse().unwrap()).collect();
         let config = node::Config { nodes: 3, pod_ranges };
-        let simulation = Simulation::start(&mut watches, &config).await.unwrap();
+        let logs = Logs::default();
+        let outlets = Outlets { recorder, logs: logs.clone() };
+        let simulation = Simulation::start(&mut watches, &config, outlets).await.unwrap();
         let dns: Vec<_> = service_cidrs.iter().filter_map(dns_address).collect();
         bootstrap(&client, &dns).await.unwrap();
         let cluster =
-            Self { client, reader, watches: watches.start(), feed, controllers, simulation };
+            Self { client, reader, logs, watches: watches.start(), feed, controllers, simulation };
         cluster.idle().await;
         cluster
     }
@@ -135,7 +141,7 @@ impl Cluster {
     }
 
     pub(crate) async fn shutdown(self) {
-        let Self { client: _, reader: _, watches, feed, controllers, simulation } = self;
+        let Self { client: _, reader: _, logs: _, watches, feed, controllers, simulation } = self;
         controllers.shutdown().await;
         simulation.shutdown().await;
         drop((watches, feed));

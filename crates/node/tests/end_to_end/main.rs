@@ -266,3 +266,82 @@ async fn thirty_services_of_ten_pods() {
     }
     cluster.shutdown().await;
 }
+
+/// Every Event of a namespace, as `Kind/name reason count: message`, once all that is expected is there.
+async fn events_with(cluster: &Cluster, expected: &[&str]) -> Vec<String> {
+    use k8s_openapi::api::core::v1::Event;
+    let api = kube::Api::<Event>::namespaced(cluster.client.clone(), "default");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let events = api.list(&Default::default()).await.unwrap().items;
+        let mut seen: Vec<String> = events
+            .into_iter()
+            .map(|event| {
+                let about = event.involved_object;
+                format!(
+                    "{}/{} {} {}: {}",
+                    about.kind.unwrap_or_default(),
+                    about.name.unwrap_or_default(),
+                    event.reason.unwrap_or_default(),
+                    event.count.unwrap_or_default(),
+                    event.message.unwrap_or_default(),
+                )
+            })
+            .collect();
+        seen.sort();
+        if expected.iter().all(|expected| seen.iter().any(|seen| seen.starts_with(expected))) {
+            return seen;
+        }
+        assert!(std::time::Instant::now() < deadline, "{expected:#?} is not in {seen:#?}");
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_is_told_in_events_and_logs() {
+    use futures::StreamExt as _;
+    let cluster = Cluster::start().await;
+    cluster.apply_all(&stateful("redis", "redis", 2, json!({}))).await;
+    cluster.idle().await;
+    cluster.annotate_ready("redis-0", false).await;
+    cluster.annotate_ready("redis-0", true).await;
+    cluster.annotate_ready("redis-0", false).await;
+    let unready = "Pod/redis-0 Unhealthy 2: Readiness probe failed: annotation headcount.dev/ready is \"false\"";
+    events_with(
+        &cluster,
+        &[
+            "StatefulSet/redis SuccessfulCreate 1: create Pod redis-0 in StatefulSet redis successful",
+            "Pod/redis-0 Scheduled 1: Successfully assigned default/redis-0 to node-",
+            "Pod/redis-0 Started 1: Started container redis (simulated: no image is pulled and no process runs)",
+            unready,
+            "Pod/redis-0 Ready 1: Readiness probe succeeded",
+        ],
+    )
+    .await;
+
+    let pod = cluster.pods("default").get("redis-0").await.unwrap();
+    let uid = pod.metadata.uid.unwrap();
+    let log: String = cluster.logs.read(&uid, "redis", Default::default()).collect().await;
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 7, "{log}");
+    assert!(
+        lines[0].starts_with("scheduled: runs on node-")
+            && lines[1].starts_with("addresses: 10.244."),
+        "{log}"
+    );
+    assert_eq!(
+        lines[3..],
+        [
+            "ready",
+            "not ready: annotation headcount.dev/ready is \"false\"",
+            "ready again",
+            "not ready: annotation headcount.dev/ready is \"false\"",
+        ]
+    );
+    let follow = node::LogOptions { follow: true, tail_lines: Some(0), ..Default::default() };
+    let rest = cluster.logs.read(&uid, "redis", follow);
+    cluster.pods("default").delete("redis-0", &DeleteParams::default()).await.unwrap();
+    assert_eq!(rest.collect::<String>().await, "stopping container redis\n");
+    events_with(&cluster, &["Pod/redis-0 Killing 1: Stopping container redis"]).await;
+    cluster.shutdown().await;
+}

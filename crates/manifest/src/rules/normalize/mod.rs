@@ -31,13 +31,16 @@ pub struct Normalized {
 /// How many values of wrong type are looked at before the rest is left for the next try.
 const ERRORS_MAX: usize = 64;
 
-/// Brings an object of `kind` into the shape that is stored.
+/// Brings an object of `kind` into the shape that is stored, and so into the form of the kind as which it is
+/// [stored](Kind::stored_as).
 ///
 /// # Errors
 ///
 /// Every wrong type, with its path: `spec.replicas: expected an integer, got the string "three"`.
 pub fn normalize(kind: &Kind, value: Value) -> Result<Normalized, Vec<FieldError>> {
-    kind.id.with_type(Through(value))
+    let mut normalized = kind.id.with_type(Through(value))?;
+    kind.to_stored(&mut normalized.value);
+    Ok(normalized)
 }
 
 /// The round trip of a kind.
