@@ -42,9 +42,7 @@ impl Filter {
                 "metadata.namespace" if kind.namespaced => key_fields.requirements.push(term),
                 field if kind.selectable_fields.contains(&field) => other.requirements.push(term),
                 field => {
-                    return Err(StatusError::bad_request(format!(
-                        "field label not supported: {field}"
-                    )));
+                    return Err(StatusError::bad_request(unknown_field(kind, field)));
                 }
             }
         }
@@ -74,6 +72,17 @@ impl Filter {
                 let object = crate::object::stored(json);
                 self.fields.matches(|field| field_text(&object, field))
             })
+    }
+}
+
+/// Kubernetes says it in two ways: for kinds with fields of their own, and for the others.
+fn unknown_field(kind: &Kind, field: &str) -> String {
+    if kind.selectable_fields.is_empty() {
+        format!(
+            "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+        )
+    } else {
+        format!("field label not supported: {field}")
     }
 }
 

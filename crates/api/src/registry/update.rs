@@ -1,6 +1,7 @@
 //! Replacing and patching objects, whole or their status.
 
-use manifest::kind::{Kind, KindId};
+use manifest::field::{FieldError, FieldPath};
+use manifest::kind::{Kind, KindId, Stored};
 use manifest::rules;
 use serde_json::Value;
 
@@ -75,7 +76,11 @@ impl Registry {
         if let Some(given) = given {
             value["metadata"]["managedFields"] = given;
         }
-        self.change(subject, scope, &options, |_| Ok((value.clone(), warnings.clone()))).await
+        self.change(subject, scope, &options, |_| {
+            check_version_is_given(subject, &value)?;
+            Ok((value.clone(), warnings.clone()))
+        })
+        .await
     }
 
     /// Changes an object by a patch. Where another write comes between, the patch is applied again to what that
@@ -93,7 +98,8 @@ impl Registry {
         self.change(subject, scope, &options.write, |current| {
             let patched = apply_patch(subject, format, current, patch)?;
             let given = ownership::accepted(&patched["metadata"]["managedFields"]);
-            let (mut value, warnings) = Self::normalize(subject.kind, patched, validation)?;
+            let (mut value, warnings) = Self::normalize(subject.kind, patched, validation)
+                .map_err(|error| StatusError::invalid_patch(&patch.to_string(), &error.message))?;
             if let Some(given) = given {
                 value["metadata"]["managedFields"] = given;
             }
@@ -114,7 +120,7 @@ impl Registry {
         for _ in 0..ATTEMPTS_MAX {
             let entry = self.find(kind, namespace, name)?;
             let old = object::stored(&entry.json);
-            let (new, warnings) = make(&old)?;
+            let (new, mut warnings) = make(&old)?;
             let mut new = Self::prepare(subject, scope, &old, new)?;
             let mut errors = match (kind.id, scope) {
                 (KindId::Service, Scope::Main) => self.allocations.prepare(&mut new, Some(&old)),
@@ -129,6 +135,9 @@ impl Registry {
             if !errors.is_empty() {
                 let invalid = StatusError::invalid(kind, name, &errors);
                 return Err(invalid.with_warnings(&warnings));
+            }
+            if scope == Scope::Main {
+                warnings.extend(rules::warnings(kind, &new, false));
             }
             let claim = match (kind.id, scope) {
                 (KindId::Service, Scope::Main) => Some(
@@ -276,6 +285,20 @@ pub(super) fn patch_error(error: &patch::PatchError) -> StatusError {
     StatusError::new(reason, error.to_string())
 }
 
+/// Kinds of which Kubernetes replaces no state but the one that the client has seen.
+fn check_version_is_given(subject: Subject<'_>, new: &Value) -> Result<(), StatusError> {
+    let Subject { kind, name, .. } = subject;
+    let conditional =
+        matches!(kind.id, KindId::Stored(Stored::Lease | Stored::PodDisruptionBudget));
+    if !conditional || !matches!(meta(new, "resourceVersion"), "" | "0") {
+        return Ok(());
+    }
+    let metadata = FieldPath::new("metadata");
+    let why = "must be specified for an update";
+    let error = FieldError::invalid(&metadata.child("resourceVersion"), 0, why);
+    Err(StatusError::invalid_fields(kind.group, kind.plural, name, &[error]))
+}
+
 /// The new object must be the old one: same name and namespace, and where they are given same uid and
 /// resourceVersion.
 fn check_identity(
@@ -338,8 +361,8 @@ fn check_finalizers(kind: &Kind, name: &str, old: &Value, new: &Value) -> Result
     let detail = format!(
         "no new finalizers can be added if the object is being deleted, found new finalizers {added:?}"
     );
-    let metadata = manifest::field::FieldPath::new("metadata");
-    let error = manifest::field::FieldError::forbidden(&metadata.child("finalizers"), detail);
+    let metadata = FieldPath::new("metadata");
+    let error = FieldError::forbidden(&metadata.child("finalizers"), detail);
     Err(StatusError::invalid(kind, name, &[error]))
 }
 
