@@ -4,9 +4,13 @@
 default:
     @just --list
 
-# Run the tests (sets up a stock kubectl where there is none)
+# Run the tests (sets up a stock kubectl and the Python client where they are missing)
 test *args:
     .ci/test {{args}}
+
+# Reflectors and a controller of kube-rs under random change, watch expiry and restarts, for so many seconds
+soak seconds="60":
+    HEADCOUNT_SOAK_SECONDS={{seconds}} cargo test --package headcount --test clients soak
 
 # What continuous integration runs: tests, formatting, lints
 ci:

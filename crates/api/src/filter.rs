@@ -45,9 +45,7 @@ impl Filter {
                     other.requirements.push(FieldRequirement { field, ..term });
                 }
                 field => {
-                    return Err(StatusError::bad_request(format!(
-                        "field label not supported: {field}"
-                    )));
+                    return Err(StatusError::bad_request(unknown_field(kind, field)));
                 }
             }
         }
@@ -77,6 +75,17 @@ impl Filter {
                 let object = crate::object::stored(json);
                 self.fields.matches(|field| field_text(&object, field))
             })
+    }
+}
+
+/// Kubernetes says it in two ways: for kinds with fields of their own, and for the others.
+fn unknown_field(kind: &Kind, field: &str) -> String {
+    if kind.selectable_fields.is_empty() {
+        format!(
+            "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+        )
+    } else {
+        format!("field label not supported: {field}")
     }
 }
 

@@ -83,10 +83,16 @@ fn unsupported(accepted: &str, got: &str) -> StatusError {
     StatusError::new(Reason::UnsupportedMediaType, message)
 }
 
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+/// Server-side apply.
+const APPLY: &str = "application/apply-patch+yaml";
+
 /// In which format the body of a write is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyFormat {
     Json,
+    Yaml,
     Protobuf,
 }
 
@@ -94,23 +100,24 @@ impl BodyFormat {
     /// From the content type; a missing one means JSON.
     pub(crate) fn sent(headers: &HeaderMap) -> Result<Self, StatusError> {
         match media_type(headers) {
-            None | Some("" | "application/json") => Ok(Self::Json),
+            None | Some("" | JSON) => Ok(Self::Json),
+            Some(YAML) => Ok(Self::Yaml),
             Some(protobuf::MEDIA_TYPE) => Ok(Self::Protobuf),
-            Some(other) => {
-                Err(unsupported(&format!("application/json, {}", protobuf::MEDIA_TYPE), other))
-            }
+            Some(other) => Err(unsupported(&[JSON, YAML, protobuf::MEDIA_TYPE].join(", "), other)),
         }
     }
 }
 
 /// Whether a patch is a server-side apply.
 pub(crate) fn is_apply(headers: &HeaderMap) -> bool {
-    matches!(media_type(headers), Some("application/apply-patch+yaml"))
+    media_type(headers) == Some(APPLY)
 }
 
 /// The format of a patch that is no server-side apply, from the content type.
 pub(crate) fn patch_format(headers: &HeaderMap) -> Result<Format, StatusError> {
     let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    Format::from_content_type(sent)
-        .ok_or_else(|| unsupported(&Format::MEDIA_TYPES.join(", "), sent))
+    Format::from_content_type(sent).ok_or_else(|| {
+        let formats = Format::MEDIA_TYPES.into_iter().chain([APPLY]);
+        unsupported(&formats.collect::<Vec<_>>().join(", "), sent)
+    })
 }

@@ -40,6 +40,7 @@ pub(crate) fn parse_sent(
 ) -> Result<Value, StatusError> {
     match BodyFormat::sent(headers)? {
         BodyFormat::Json => parse(body),
+        BodyFormat::Yaml => parse_yaml(body),
         BodyFormat::Protobuf => protobuf::decode(body, expected).map_err(|error| {
             StatusError::bad_request(format!(
                 "the object provided is unrecognized (must be Kubernetes' protobuf): {error}"
@@ -55,14 +56,20 @@ pub(crate) fn parse_applied(body: &[u8]) -> Result<Value, StatusError> {
     {
         return Ok(value);
     }
-    let (mut documents, problems) = manifest::read::read_bytes("the patch", body);
+    parse_yaml(body)
+}
+
+/// Parses one object written in YAML.
+fn parse_yaml(body: &[u8]) -> Result<Value, StatusError> {
+    let (mut documents, problems) = manifest::read::read_bytes("the body", body);
     if let Some(problem) = problems.iter().find(|problem| problem.is_error()) {
         return Err(StatusError::bad_request(format!("error decoding YAML: {problem}")));
     }
     match (documents.pop(), documents.is_empty()) {
-        (Some(document), true) => Ok(document.value),
-        (Some(_), false) => Err(StatusError::bad_request("the patch holds more than one object")),
-        (None, _) => Err(StatusError::bad_request("the patch holds no object")),
+        (Some(document), true) if document.value.is_object() => Ok(document.value),
+        (Some(_), true) => Err(StatusError::bad_request("the body is not an object")),
+        (Some(_), false) => Err(StatusError::bad_request("the body holds more than one object")),
+        (None, _) => Err(StatusError::bad_request("the body holds no object")),
     }
 }
 

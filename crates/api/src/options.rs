@@ -38,6 +38,12 @@ impl Query {
         (!value.is_empty()).then_some(value.as_str())
     }
 
+    /// Every parameter of that name that is not empty.
+    fn all(&self, name: &str) -> Vec<&str> {
+        let named = self.0.iter().filter(|(candidate, _)| candidate == name);
+        named.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).collect()
+    }
+
     /// A boolean parameter.
     pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, StatusError> {
         match self.0.iter().find(|(candidate, _)| candidate == name) {
@@ -268,47 +274,67 @@ impl WriteOptions {
         }
     }
 
-    /// Parses `dryRun`, `fieldValidation` and `fieldManager`.
+    /// Parses the parameters of an update.
     pub(crate) fn parse(query: &Query) -> Result<Self, StatusError> {
+        Self::parse_as("UpdateOptions", query)
+    }
+
+    /// Parses the parameters of a creation.
+    pub(crate) fn of_create(query: &Query) -> Result<Self, StatusError> {
+        Self::parse_as("CreateOptions", query)
+    }
+
+    /// Parses `dryRun`, `fieldValidation` and `fieldManager`; `options` is what Kubernetes calls them in errors.
+    fn parse_as(options: &str, query: &Query) -> Result<Self, StatusError> {
+        let mut errors = Vec::new();
+        let manager = query.get("fieldManager");
+        errors.extend(manager.map(manager_errors).unwrap_or_default());
+        let dry_run = dry_run(&query.all("dryRun")).unwrap_or_else(|error| {
+            errors.push(error);
+            false
+        });
         let field_validation = match query.get("fieldValidation") {
             None | Some("Warn") => FieldValidation::Warn,
             Some("Ignore") => FieldValidation::Ignore,
             Some("Strict") => FieldValidation::Strict,
             Some(other) => {
-                let why = "must be Ignore, Warn or Strict";
-                return Err(invalid_parameter("fieldValidation", other, why));
+                let path = FieldPath::new("fieldValidation");
+                let supported = ["", "Ignore", "Strict", "Warn"];
+                errors.push(FieldError::not_supported(&path, other, &supported));
+                FieldValidation::Warn
             }
         };
-        let manager = query.get("fieldManager").filter(|manager| !manager.is_empty());
-        if let Some(manager) = manager {
-            if manager.len() > MANAGER_BYTES_MAX {
-                let why = format!("may not be more than {MANAGER_BYTES_MAX} bytes");
-                return Err(invalid_parameter("fieldManager", manager, &why));
-            }
-            if manager.chars().any(char::is_control) {
-                let why = "should only contain printable characters";
-                return Err(invalid_parameter("fieldManager", manager, why));
-            }
+        if !errors.is_empty() {
+            return Err(StatusError::invalid_fields("meta.k8s.io", options, "", &errors));
         }
-        Ok(Self {
-            dry_run: dry_run(query.get("dryRun"))?,
-            field_validation,
-            duplicates: Vec::new(),
-            manager: manager.map(str::to_owned),
-            applies: false,
-        })
+        let manager = manager.map(str::to_owned);
+        let duplicates = Vec::new();
+        Ok(Self { dry_run, field_validation, duplicates, manager, applies: false })
     }
 }
 
-fn dry_run(value: Option<&str>) -> Result<bool, StatusError> {
-    match value {
-        None => Ok(false),
-        Some("All") => Ok(true),
-        Some(other) => {
-            let error = FieldError::not_supported(&FieldPath::new("dryRun"), other, &["All"]);
-            Err(StatusError::invalid_fields("meta.k8s.io", "UpdateOptions", "", &[error]))
-        }
+fn manager_errors(manager: &str) -> Vec<FieldError> {
+    let path = FieldPath::new("fieldManager");
+    let mut errors = Vec::new();
+    if manager.len() > MANAGER_BYTES_MAX {
+        errors.push(FieldError::too_long(&path, MANAGER_BYTES_MAX));
     }
+    let control = manager.char_indices().find(|(_, character)| character.is_control());
+    errors.extend(control.map(|(place, character)| {
+        let code = u32::from(character);
+        let why = format!("invalid character U+{code:04X} (at position {place})");
+        FieldError::invalid(&path, manager, why)
+    }));
+    errors
+}
+
+/// Whether all that is asked for is to do everything but keep it.
+fn dry_run(values: &[&str]) -> Result<bool, FieldError> {
+    if values.iter().all(|value| *value == "All") {
+        return Ok(!values.is_empty());
+    }
+    let path = FieldPath::new("dryRun");
+    Err(FieldError::not_supported(&path, values.to_vec(), &["All"]))
 }
 
 /// Parameters of patch.
@@ -326,7 +352,7 @@ impl PatchOptions {
     /// Parses the parameters.
     pub(crate) fn parse(query: &Query) -> Result<Self, StatusError> {
         Ok(Self {
-            write: WriteOptions::parse(query)?,
+            write: WriteOptions::parse_as("PatchOptions", query)?,
             field_manager: query.get("fieldManager").map(str::to_owned),
             force: query.flag("force")?.unwrap_or(false),
         })
@@ -363,8 +389,11 @@ impl DeleteOptions {
     /// Parses the query's parameters.
     pub(crate) fn parse(query: &Query) -> Result<Self, StatusError> {
         Ok(Self {
-            dry_run: dry_run(query.get("dryRun"))?,
-            propagation: query.get("propagationPolicy").map(propagation).transpose()?,
+            dry_run: dry_run(&query.all("dryRun")).map_err(invalid_deletion)?,
+            propagation: propagation(
+                query.get("propagationPolicy"),
+                query.flag("orphanDependents")?,
+            )?,
             uid: None,
             resource_version: None,
             grace_period_seconds: query
@@ -397,24 +426,24 @@ impl DeleteOptions {
         match &body["dryRun"] {
             Value::Null => {}
             Value::Array(values) => {
-                for value in values {
-                    self.dry_run |= dry_run(Some(value.as_str().unwrap_or("")))?;
-                }
+                let values: Vec<&str> =
+                    values.iter().map(|value| value.as_str().unwrap_or("")).collect();
+                self.dry_run |= dry_run(&values).map_err(invalid_deletion)?;
             }
             _ => return Err(malformed("dryRun")),
         }
-        if let Some(policy) = text(&body["propagationPolicy"], "propagationPolicy")? {
-            self.propagation = Some(propagation(&policy)?);
-        } else if let Some(orphan) = body["orphanDependents"].as_bool() {
-            self.propagation =
-                Some(if orphan { Propagation::Orphan } else { Propagation::Background });
-        }
+        let policy = text(&body["propagationPolicy"], "propagationPolicy")?;
+        let orphan = match &body["orphanDependents"] {
+            Value::Null => None,
+            value => Some(value.as_bool().ok_or_else(|| malformed("orphanDependents"))?),
+        };
+        self.propagation = propagation(policy.as_deref(), orphan)?.or(self.propagation);
         match &body["gracePeriodSeconds"] {
             Value::Null => {}
             value => {
-                let seconds = value.as_i64().filter(|seconds| *seconds >= 0);
-                self.grace_period_seconds =
-                    Some(seconds.ok_or_else(|| malformed("gracePeriodSeconds"))?);
+                let seconds = value.as_i64().ok_or_else(|| malformed("gracePeriodSeconds"))?;
+                // Below zero is the shortest period, as in Kubernetes.
+                self.grace_period_seconds = Some(if seconds < 0 { 1 } else { seconds });
             }
         }
         match &body["preconditions"] {
@@ -430,18 +459,30 @@ impl DeleteOptions {
     }
 }
 
-fn propagation(policy: &str) -> Result<Propagation, StatusError> {
-    match policy {
-        "Orphan" => Ok(Propagation::Orphan),
-        "Background" => Ok(Propagation::Background),
-        "Foreground" => Ok(Propagation::Foreground),
-        other => {
-            let error = FieldError::not_supported(
-                &FieldPath::new("propagationPolicy"),
-                other,
-                &["Background", "Foreground", "Orphan"],
-            );
-            Err(StatusError::invalid_fields("meta.k8s.io", "DeleteOptions", "", &[error]))
+/// The policy, or what the deprecated `orphanDependents` says of it.
+fn propagation(
+    policy: Option<&str>,
+    orphan: Option<bool>,
+) -> Result<Option<Propagation>, StatusError> {
+    let path = FieldPath::new("propagationPolicy");
+    match (policy, orphan) {
+        (None, None) => Ok(None),
+        (None, Some(true)) => Ok(Some(Propagation::Orphan)),
+        (None, Some(false)) => Ok(Some(Propagation::Background)),
+        (Some(policy), Some(_)) => {
+            let why = "orphanDependents and deletionPropagation cannot be both set";
+            Err(invalid_deletion(FieldError::invalid(&path, policy, why)))
+        }
+        (Some("Orphan"), None) => Ok(Some(Propagation::Orphan)),
+        (Some("Background"), None) => Ok(Some(Propagation::Background)),
+        (Some("Foreground"), None) => Ok(Some(Propagation::Foreground)),
+        (Some(other), None) => {
+            let supported = ["Foreground", "Background", "Orphan", "nil"];
+            Err(invalid_deletion(FieldError::not_supported(&path, other, &supported)))
         }
     }
+}
+
+fn invalid_deletion(error: FieldError) -> StatusError {
+    StatusError::invalid_fields("meta.k8s.io", "DeleteOptions", "", &[error])
 }

@@ -214,7 +214,7 @@ fn collection_verb(
             let options = ListOptions::parse(kind, query)?;
             Ok(if options.watch { Verb::Watch(options) } else { Verb::List(options) })
         }
-        Method::POST if one_place => Ok(Verb::Create(WriteOptions::parse(query)?)),
+        Method::POST if one_place => Ok(Verb::Create(WriteOptions::of_create(query)?)),
         Method::DELETE if one_place && discovery::deletes_collections(kind) => {
             Ok(Verb::DeleteCollection {
                 list: ListOptions::parse(kind, query)?,
@@ -238,7 +238,7 @@ fn object_verb(
         Some("scale") if kind.scale => Some(Subresource::Scale),
         Some("binding") if kind.id == KindId::Pod => {
             return match *method {
-                Method::POST => Ok(Verb::Bind { name, options: WriteOptions::parse(query)? }),
+                Method::POST => Ok(Verb::Bind { name, options: WriteOptions::of_create(query)? }),
                 _ => Err(StatusError::method_not_allowed()),
             };
         }

@@ -288,10 +288,9 @@ async fn write(
         }
         Verb::Patch { name, part, options } => {
             let subject = Subject { kind, namespace: place, name: &name };
-            if negotiate::is_apply(headers) && part != Some(Subresource::Scale) {
+            if negotiate::is_apply(headers) {
                 let config = object::parse_applied(body)?;
-                let status = part == Some(Subresource::Status);
-                return registry.apply(subject, status, config, &options).await;
+                return registry.apply(subject, part, config, &options).await;
             }
             let format = negotiate::patch_format(headers)?;
             if options.force {
@@ -354,7 +353,7 @@ fn delete_options(
     }
     match BodyFormat::sent(headers)? {
         BodyFormat::Json => options.merge_body(body),
-        BodyFormat::Protobuf => {
+        BodyFormat::Yaml | BodyFormat::Protobuf => {
             let body = object::parse_sent(headers, body, ("v1", "DeleteOptions"))?;
             options.merge_body(&body::to_bytes(&body))
         }

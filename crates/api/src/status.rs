@@ -3,7 +3,7 @@
 //! The texts are those of the Kubernetes API server (`k8s.io/apimachinery/pkg/api/errors`), since people and
 //! scripts search for them.
 
-use manifest::field::FieldError;
+use manifest::field::{FieldError, FieldPath};
 use manifest::kind::Kind;
 use serde_json::{Map, Value, json};
 
@@ -234,6 +234,15 @@ impl StatusError {
         Self::about(Reason::Conflict, kind, name, message)
     }
 
+    /// 409: a precondition of a deletion does not hold. Kubernetes names the kind here, not the resource.
+    pub(crate) fn precondition(kind: &Kind, name: &str, why: impl std::fmt::Display) -> Self {
+        let qualified = qualified(kind.group, kind.kind);
+        let message = format!("Operation cannot be fulfilled on {qualified} \"{name}\": {why}");
+        let mut error = Self::about(Reason::Conflict, kind, name, message);
+        error.details.get_or_insert_default().kind = kind.kind.to_owned();
+        error
+    }
+
     /// 409: the object is no longer at the given resourceVersion.
     pub(crate) fn modified(kind: &Kind, name: &str) -> Self {
         Self::conflict(
@@ -271,8 +280,7 @@ impl StatusError {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
-        let message = format!("{qualified} \"{name}\" is invalid: {list}");
+        let message = format!("{} \"{name}\" is invalid: {list}", qualified(group, kind));
         let causes = errors
             .iter()
             .map(|error| Cause {
@@ -289,6 +297,12 @@ impl StatusError {
             retry_after_seconds: None,
         };
         Self { details: Some(Box::new(details)), ..Self::new(Reason::Invalid, message) }
+    }
+
+    /// 422: a patch that makes an object of the wrong shape. Kubernetes says that the patch is what is invalid.
+    pub(crate) fn invalid_patch(patch: &str, why: &str) -> Self {
+        let error = FieldError::invalid(&FieldPath::new("patch"), patch, why);
+        Self::invalid_fields("", "", "", &[error])
     }
 
     /// 504: the asked resourceVersion lies in the future.
@@ -339,6 +353,11 @@ impl StatusError {
         }
         status
     }
+}
+
+/// `KIND.GROUP`; the kind alone in the core group.
+fn qualified(group: &str, kind: &str) -> String {
+    if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") }
 }
 
 impl Details {

@@ -154,6 +154,32 @@ async fn conflicts() {
 }
 
 #[tokio::test]
+async fn applying_a_scale() {
+    let server = &server().await;
+    check(server, &format!("POST {SETS}?fieldManager=kubectl"), set("db"), 201, json!({})).await;
+    let (path, scale) = (format!("{SETS}/db"), format!("{SETS}/db/scale"));
+    let replicas = |count: Value| json!({ "apiVersion": "autoscaling/v1", "kind": "Scale", "spec": { "replicas": count } });
+    let text =
+        "Apply failed with 1 conflict: conflict with \"kubectl\" using apps/v1: .spec.replicas";
+    let three = replicas(json!(3));
+    apply_to(server, &scale, "fieldManager=hpa", three.clone(), 409, message(text)).await;
+    let forced = "fieldManager=hpa&force=true";
+    apply_to(server, &scale, forced, three.clone(), 200, three).await;
+    let scaled = json!({ "metadata": { "generation": 2 }, "spec": { "replicas": 3 } });
+    let scaled = check(server, &format!("GET {path}"), Value::Null, 200, scaled).await;
+    assert_eq!(owned(&scaled)["hpa Apply scale"], json!({ "f:spec": { "f:replicas": {} } }));
+    // What a scale no longer applies falls back to its default.
+    let nothing = replicas(Value::Null);
+    apply_to(server, &scale, forced, nothing, 200, json!({ "spec": { "replicas": 1 } })).await;
+    apply_to(server, &scale, forced, replicas(json!("x")), 400, json!({})).await;
+    apply_to(server, &scale, forced, replicas(json!(-1)), 422, json!({})).await;
+    let other = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet" });
+    apply_to(server, &scale, forced, other, 400, json!({})).await;
+    let missing = format!("{SETS}/none/scale");
+    apply_to(server, &missing, forced, replicas(json!(1)), 404, json!({})).await;
+}
+
+#[tokio::test]
 async fn ordinary_writes_are_recorded() {
     let server = &server().await;
     let service = json!({ "metadata": { "name": "web" }, "spec": { "ports": [{ "port": 80 }] } });

@@ -145,6 +145,9 @@ async fn outside_the_history() {
         assert_eq!(event["object"]["reason"], "Expired");
         assert_eq!(watch.next().await, None);
     }
+    let text = "The resourceVersion for the provided list is too old.";
+    let head = format!("GET {PODS}?resourceVersion={version}&resourceVersionMatch=Exact");
+    check(server, &head, Value::Null, 410, json!({ "reason": "Expired", "message": text })).await;
     // A page whose list is forgotten: 410, with a token that goes on from the present.
     let page = check(server, &format!("GET {PODS}?limit=2"), Value::Null, 200, json!({})).await;
     for index in 0..20 {

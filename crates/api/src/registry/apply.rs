@@ -2,25 +2,33 @@
 
 use manifest::field::{FieldError, FieldPath};
 use manifest::kind::Kind;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::subresource::{SCALE_API_VERSION, as_scale};
 use super::update::{Scope, Subject};
 use super::{Registry, Written, key};
 use crate::object;
 use crate::options::{PatchOptions, WriteOptions};
 use crate::ownership::{self, ApplyError, Conflict, Writer};
+use crate::request::Subresource;
 use crate::status::StatusError;
 
 impl Registry {
-    /// Applies an object (server-side apply): creates it where it is missing, else merges it into what is there.
+    /// Applies an object or a part of it (server-side apply): creates it where it is missing, else merges it into
+    /// what is there.
     pub(crate) async fn apply(
         &self,
         subject: Subject<'_>,
-        status: bool,
+        part: Option<Subresource>,
         config: Value,
         options: &PatchOptions,
     ) -> Result<Written, StatusError> {
         let Subject { kind, namespace, name } = subject;
+        let (scope, subresource) = match part {
+            None => (Scope::Main, ""),
+            Some(Subresource::Status) => (Scope::Status, "status"),
+            Some(Subresource::Scale) => (Scope::Scale, "scale"),
+        };
         let Some(manager) = options.field_manager.as_deref().filter(|name| !name.is_empty()) else {
             let error = FieldError::required(
                 &FieldPath::new("fieldManager"),
@@ -32,6 +40,9 @@ impl Registry {
             return Err(StatusError::bad_request("metadata.managedFields must be nil"));
         }
         let mut config = ownership::without_nulls(config);
+        if scope == Scope::Scale {
+            config = scale_of_workload(&config)?;
+        }
         object::adopt_type(kind, &mut config)?;
         let about = described(kind, &config);
         let refused = |error: &ApplyError| refused(&about, error);
@@ -53,7 +64,7 @@ impl Registry {
         kind.to_stored(&mut config);
         let kind = kind.stored_as();
         let subject = Subject { kind, ..subject };
-        if status {
+        if scope == Scope::Status {
             config.as_object_mut().into_iter().for_each(|config| {
                 config.retain(|field, _| {
                     matches!(field.as_str(), "apiVersion" | "kind" | "metadata" | "status")
@@ -65,12 +76,12 @@ impl Registry {
         let time = self.time();
         let writer = Writer {
             manager: Some(manager),
-            subresource: if status { "status" } else { "" },
+            subresource,
             kind,
             time: &time,
         };
         let force = options.force;
-        if !status && self.store.get(&key(kind, namespace, name)).is_none() {
+        if scope == Scope::Main && self.store.get(&key(kind, namespace, name)).is_none() {
             let mut new = ownership::apply(&Value::Null, &config, manager, writer, force)
                 .map_err(|error| refused(&error))?;
             match object::meta(&new.object, "name") {
@@ -88,17 +99,27 @@ impl Registry {
                 .create_owned(kind, namespace, new.object, options, Some(new.managed))
                 .await;
         }
-        let scope = if status { Scope::Status } else { Scope::Main };
         let write = WriteOptions { applies: true, ..options.write.clone() };
-        self.change(subject, scope, &write, |current| {
-            let applied = ownership::apply(current, &config, manager, writer, force)
-                .map_err(|error| refused(&error))?;
-            let (mut value, _) = Self::normalize(kind, applied.object)?;
-            object::set(&mut value["metadata"], "managedFields", applied.managed);
-            Ok((value, warnings.clone()))
-        })
-        .await
+        let written = self
+            .change(subject, scope, &write, |current| {
+                let applied = ownership::apply(current, &config, manager, writer, force)
+                    .map_err(|error| refused(&error))?;
+                let (mut value, _) = Self::normalize(kind, applied.object)?;
+                object::set(&mut value["metadata"], "managedFields", applied.managed);
+                Ok((value, warnings.clone()))
+            })
+            .await?;
+        Ok(if scope == Scope::Scale { as_scale(written) } else { written })
     }
+}
+
+/// What applying a `Scale` applies to its workload.
+fn scale_of_workload(scale: &Value) -> Result<Value, StatusError> {
+    object::check_type(scale, SCALE_API_VERSION, "Scale")?;
+    Ok(match &scale["spec"]["replicas"] {
+        Value::Null => json!({}),
+        replicas => json!({ "spec": { "replicas": replicas } }),
+    })
 }
 
 /// What is applied, as Kubernetes names it: `default/web; /v1, Kind=Service`.

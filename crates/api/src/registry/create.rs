@@ -76,7 +76,7 @@ impl Registry {
         namespace: &str,
         mut value: Value,
         options: WriteOptions,
-        warnings: Vec<String>,
+        mut warnings: Vec<String>,
     ) -> Result<Written, StatusError> {
         let name = meta(&value, "name").to_owned();
         self.require_live_namespace(kind, namespace, &name)?;
@@ -94,6 +94,7 @@ impl Registry {
         if !errors.is_empty() {
             return Err(StatusError::invalid(kind, &name, &errors).with_warnings(&warnings));
         }
+        warnings.extend(rules::warnings(kind, &value, true));
         let claim = match kind.id {
             KindId::Service => Some(
                 self.allocations

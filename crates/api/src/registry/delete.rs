@@ -152,18 +152,20 @@ fn check_preconditions(
     options: &DeleteOptions,
 ) -> Result<(), StatusError> {
     let actual = meta(old, "uid");
-    if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != actual) {
+    if let Some(given) = options.uid.as_deref().filter(|given| *given != actual) {
         let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {actual}"
+            "the UID in the precondition ({given}) does not match the UID in record ({actual}). \
+             The object might have been deleted and then recreated"
         );
-        return Err(StatusError::conflict(kind, name, why));
+        return Err(StatusError::precondition(kind, name, why));
     }
     let actual = meta(old, "resourceVersion");
     if let Some(given) = options.resource_version.as_deref().filter(|given| *given != actual) {
         let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {given}, ResourceVersion in object meta: {actual}"
+            "the ResourceVersion in the precondition ({given}) does not match the ResourceVersion in record \
+             ({actual}). The object might have been modified"
         );
-        return Err(StatusError::conflict(kind, name, why));
+        return Err(StatusError::precondition(kind, name, why));
     }
     Ok(())
 }

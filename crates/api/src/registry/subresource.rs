@@ -13,7 +13,7 @@ use crate::options::{PatchOptions, WriteOptions};
 use crate::patch;
 use crate::status::StatusError;
 
-const SCALE_API_VERSION: &str = "autoscaling/v1";
+pub(super) const SCALE_API_VERSION: &str = "autoscaling/v1";
 
 impl Registry {
     /// The `Scale` of a workload.
@@ -174,7 +174,7 @@ fn scale_of(workload: &Value) -> Value {
     })
 }
 
-fn as_scale(written: Written) -> Written {
+pub(super) fn as_scale(written: Written) -> Written {
     let Written { json, created, warnings } = written;
     Written { json: to_bytes(&scale_of(&object::stored(&json))), created, warnings }
 }

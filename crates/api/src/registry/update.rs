@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use manifest::field::{FieldError, FieldPath};
-use manifest::kind::{Kind, KindId};
+use manifest::kind::{Kind, KindId, Stored};
 use manifest::rules;
 use serde_json::Value;
 
@@ -78,7 +78,11 @@ impl Registry {
         if let Some(given) = given {
             value["metadata"]["managedFields"] = given;
         }
-        self.change(subject, scope, &options, |_| Ok((value.clone(), warnings.clone()))).await
+        self.change(subject, scope, &options, |_| {
+            check_version_is_given(subject, &value)?;
+            Ok((value.clone(), warnings.clone()))
+        })
+        .await
     }
 
     /// Changes an object by a patch. Where another write comes between, the patch is applied again to what that
@@ -100,11 +104,10 @@ impl Registry {
             }
             let patched = apply_patch(subject, format, &seen, patch)?;
             let given = ownership::accepted(&patched["metadata"]["managedFields"]);
-            let (mut value, unknown) = Self::normalize(subject.kind, patched)?;
-            let warnings = options.write.judge(&unknown).map_err(|error| {
-                let error = FieldError::invalid(&FieldPath::new("patch"), patch.to_string(), error);
-                StatusError::invalid_fields("", "", "", &[error])
-            })?;
+            let invalid = |error: &str| StatusError::invalid_patch(&patch.to_string(), error);
+            let (mut value, unknown) =
+                Self::normalize(subject.kind, patched).map_err(|error| invalid(&error.message))?;
+            let warnings = options.write.judge(&unknown).map_err(|error| invalid(&error))?;
             if let Some(given) = given {
                 value["metadata"]["managedFields"] = given;
             }
@@ -125,7 +128,7 @@ impl Registry {
         for _ in 0..ATTEMPTS_MAX {
             let entry = self.find(kind, namespace, name)?;
             let old = object::stored(&entry.json);
-            let (new, warnings) = make(&old)?;
+            let (new, mut warnings) = make(&old)?;
             let mut new = Self::prepare(subject, scope, &old, new)?;
             let mut errors = match (kind.id, scope) {
                 (KindId::Service, Scope::Main) => self.allocations.prepare(&mut new, Some(&old)),
@@ -140,6 +143,9 @@ impl Registry {
             if !errors.is_empty() {
                 let invalid = StatusError::invalid(kind, name, &errors);
                 return Err(invalid.with_warnings(&warnings));
+            }
+            if scope == Scope::Main {
+                warnings.extend(rules::warnings(kind, &new, false));
             }
             let claim = match (kind.id, scope) {
                 (KindId::Service, Scope::Main) => Some(
@@ -285,6 +291,20 @@ pub(super) fn patch_error(error: &patch::PatchError) -> StatusError {
         patch::PatchError::TooLarge(_) => Reason::RequestEntityTooLarge,
     };
     StatusError::new(reason, error.to_string())
+}
+
+/// Kinds of which Kubernetes replaces no state but the one that the client has seen.
+fn check_version_is_given(subject: Subject<'_>, new: &Value) -> Result<(), StatusError> {
+    let Subject { kind, name, .. } = subject;
+    let conditional =
+        matches!(kind.id, KindId::Stored(Stored::Lease | Stored::PodDisruptionBudget));
+    if !conditional || !matches!(meta(new, "resourceVersion"), "" | "0") {
+        return Ok(());
+    }
+    let metadata = FieldPath::new("metadata");
+    let why = "must be specified for an update";
+    let error = FieldError::invalid(&metadata.child("resourceVersion"), 0, why);
+    Err(StatusError::invalid_fields(kind.group, kind.plural, name, &[error]))
 }
 
 /// The new object must be the old one: same name and namespace, and where they are given same uid and

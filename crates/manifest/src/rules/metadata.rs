@@ -310,10 +310,7 @@ mod tests {
             KindId::Pod,
             json!({"name": "x", "namespace": "a.b"}),
             None,
-            &[
-                "metadata.namespace: Invalid value: \"a.b\": a lowercase RFC 1123 label must consist of lower case \
-               alphanumeric characters or '-', and must start and end with an alphanumeric character",
-            ],
+            &["metadata.namespace: Invalid value: \"a.b\": must not contain dots"],
         );
     }
 

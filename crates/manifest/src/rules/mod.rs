@@ -20,9 +20,11 @@ mod stateful_set;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod warnings;
 mod workload;
 
 pub use normalize::{Normalized, normalize};
+pub use warnings::warnings;
 
 use k8s_openapi::Metadata;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};

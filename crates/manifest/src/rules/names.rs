@@ -59,7 +59,9 @@ pub(crate) fn dns_1123_label(text: &str) -> Vec<String> {
     if text.len() > LABEL_BYTES_MAX {
         problems.push(too_long(LABEL_BYTES_MAX));
     }
-    if !is_label(text) {
+    if !is_label(text) && text.split('.').all(is_label) {
+        problems.push("must not contain dots".to_owned());
+    } else if !is_label(text) {
         problems.push(with_regex(
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start \
              and end with an alphanumeric character",

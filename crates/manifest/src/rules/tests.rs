@@ -185,7 +185,7 @@ fn what_pods_are_called_and_where_they_ask() {
         ),
         &[
             "spec.restartPolicy: Unsupported value: \"Maybe\": supported values: \"Always\", \"Never\", \"OnFailure\"",
-            &format!("spec.hostname: Invalid value: \"db.0\": {LABEL}"),
+            "spec.hostname: Invalid value: \"db.0\": must not contain dots",
             &format!("spec.subdomain: Invalid value: \"DB\": {LABEL}"),
             "spec.nodeName: Invalid value: \"N\": a lowercase RFC 1123 subdomain must consist of lower case \
              alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",

@@ -119,11 +119,12 @@ impl<'a> Operation<'a> {
                 add(document, path, value)
             }
             Action::Test { value } => {
-                let found = path.find(&document).ok_or_else(|| missing(path))?;
-                if equal(found, value) {
-                    Ok(document)
-                } else {
-                    Err("the test failed: the value differs".to_owned())
+                match path.find(&document) {
+                    Some(found) if equal(found, value) => Ok(document),
+                    Some(_) => Err("the test failed: the value differs".to_owned()),
+                    // Kubernetes takes a missing member for null: so clients say "if nobody has set this".
+                    None if value.is_null() && path.is_missing_member(&document) => Ok(document),
+                    None => Err(missing(path)),
                 }
             }
         }

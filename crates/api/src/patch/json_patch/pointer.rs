@@ -38,13 +38,16 @@ impl<'a> Pointer<'a> {
         self.depth() > other.depth() && self.tokens.starts_with(&other.tokens)
     }
 
+    /// Whether the place is a member of an object that is there and does not have it.
+    pub(super) fn is_missing_member(&self, document: &Value) -> bool {
+        let Some((last, above)) = self.tokens.split_last() else { return false };
+        let holder = above.iter().try_fold(document, step);
+        holder.and_then(Value::as_object).is_some_and(|members| !members.contains_key(last))
+    }
+
     /// What is at the place.
     pub(super) fn find<'v>(&self, document: &'v Value) -> Option<&'v Value> {
-        self.tokens.iter().try_fold(document, |value, token| match value {
-            Value::Object(members) => members.get(token),
-            Value::Array(items) => items.get(array_index(token)?),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-        })
+        self.tokens.iter().try_fold(document, step)
     }
 
     /// What is at the place, to change.
@@ -61,6 +64,14 @@ impl<'a> Pointer<'a> {
     ) -> Option<(Option<&'v mut Value>, &str)> {
         let (last, above) = self.tokens.split_last()?;
         Some((above.iter().try_fold(document, step_mut), last))
+    }
+}
+
+fn step<'v>(value: &'v Value, token: &String) -> Option<&'v Value> {
+    match value {
+        Value::Object(members) => members.get(token),
+        Value::Array(items) => items.get(array_index(token)?),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
 }
 

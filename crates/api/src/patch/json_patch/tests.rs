@@ -100,6 +100,15 @@ fn what_kubernetes_people_write() {
         json!({"n": 1}),
     );
     check(json!({}), json!([{"op": "add", "path": "/a", "value": null}]), json!({"a": null}));
+    // "If nobody has set this", as kube-rs asks before it adds the first finalizer.
+    check(
+        json!({"metadata": {}}),
+        json!([
+            {"op": "test", "path": "/metadata/finalizers", "value": null},
+            {"op": "add", "path": "/metadata/finalizers", "value": ["a/b"]},
+        ]),
+        json!({"metadata": {"finalizers": ["a/b"]}}),
+    );
 }
 
 #[test]
@@ -117,6 +126,10 @@ fn a_patch_that_does_not_fit() {
         json!({"op": "test", "path": "/baz", "value": 1}),
         "test \"/baz\": nothing is at \"/baz\"",
     );
+    for path in ["/baz/x", "/foo/bar/2"] {
+        let text = format!("test {path:?}: nothing is at {path:?}");
+        check(json!({"op": "test", "path": path, "value": null}), &text);
+    }
     check(json!({"op": "remove", "path": "/baz"}), "remove \"/baz\": nothing is at \"/baz\"");
     check(
         json!({"op": "remove", "path": "/foo/bar/2"}),

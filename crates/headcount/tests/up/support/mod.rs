@@ -59,17 +59,15 @@ impl Up {
 
     /// Starts `up` with these arguments and free ports, and waits for its `ready` line.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", arguments)
+    }
+
+    /// As [`Self::start`], with the API at this address.
+    pub fn start_at(api: &str, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         let kubeconfig = home.path().join("test-kubeconfig");
         let mut child = headcount(home.path())
-            .args([
-                "up",
-                "--api-listen",
-                "127.0.0.1:0",
-                "--dns-listen",
-                "127.0.0.1:0",
-                "--write-kubeconfig",
-            ])
+            .args(["up", "--api-listen", api, "--dns-listen", "127.0.0.1:0", "--write-kubeconfig"])
             .arg(&kubeconfig)
             .args(arguments)
             .stdin(Stdio::null())
@@ -141,6 +139,13 @@ impl Up {
             );
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// The address of its API, as the kubeconfig says it.
+    pub fn api(&self) -> String {
+        let text = std::fs::read_to_string(&self.kubeconfig).expect("its kubeconfig");
+        let server = text.split("https://").nth(1).expect("a server");
+        server.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect()
     }
 
     /// A client for its API.
