@@ -9,6 +9,7 @@ mod bootstrap;
 mod config;
 mod discovery;
 mod filter;
+mod list_body;
 mod maintain;
 mod negotiate;
 mod object;

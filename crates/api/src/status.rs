@@ -28,6 +28,7 @@ pub enum Reason {
     InternalError,
     NotImplemented,
     Timeout,
+    TooManyRequests,
 }
 
 impl Reason {
@@ -45,6 +46,7 @@ impl Reason {
             Self::RequestEntityTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::Invalid => 422,
+            Self::TooManyRequests => 429,
             Self::InternalError => 500,
             Self::NotImplemented => 501,
             Self::Timeout => 504,
@@ -69,6 +71,7 @@ impl Reason {
             Self::InternalError => "InternalError",
             Self::NotImplemented => "NotImplemented",
             Self::Timeout => "Timeout",
+            Self::TooManyRequests => "TooManyRequests",
         }
     }
 }
@@ -234,6 +237,14 @@ impl StatusError {
     pub(crate) fn too_large(limit_bytes: usize) -> Self {
         let message = format!("Request entity too large: limit is {limit_bytes}");
         Self::new(Reason::RequestEntityTooLarge, message)
+    }
+
+    /// 429: the server has no room; `what` completes the sentence.
+    pub(crate) fn too_many_requests(what: impl std::fmt::Display) -> Self {
+        let message = format!("Too many requests, please try again later: {what}");
+        let mut error = Self::new(Reason::TooManyRequests, message);
+        error.details.get_or_insert_default().retry_after_seconds = Some(1);
+        error
     }
 
     /// 422: fields of the object are at fault.

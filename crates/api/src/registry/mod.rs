@@ -23,12 +23,12 @@ use serde_json::Value;
 
 pub(crate) use read::{ListAnswer, encode_list};
 pub(crate) use update::Subject;
-pub(crate) use watch::Encoding;
 
 use crate::allocate::CidrError;
 use crate::config::Config;
 use crate::object;
 use crate::options::FieldValidation;
+use crate::render::Rendered;
 use crate::status::StatusError;
 use crate::store::{Change, Entry, Expect, Key, Revision, Store, WriteError};
 use crate::strategy::service::Allocations;
@@ -41,6 +41,7 @@ pub(crate) struct Registry {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) config: Config,
     pub(crate) allocations: Allocations,
+    pub(crate) rendered: Arc<Rendered>,
 }
 
 /// What a write came to.
@@ -63,7 +64,7 @@ impl Written {
 impl Registry {
     pub(crate) fn new(store: Arc<dyn Store>, config: Config) -> Result<Self, CidrError> {
         let allocations = Allocations::restore(&config.service_cidrs, store.as_ref())?;
-        Ok(Self { store, config, allocations })
+        Ok(Self { store, config, allocations, rendered: Arc::default() })
     }
 
     fn now(&self) -> Timestamp {

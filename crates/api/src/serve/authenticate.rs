@@ -6,13 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
 use http_body_util::Either;
 use tower::{Layer, Service};
 
 use super::Token;
-use crate::body::{Body, error_response};
+use crate::body::{self, Body, error_response};
 use crate::status::StatusError;
 
 /// A layer that lets requests with the token pass, and answers others with 401 as Kubernetes does. The
@@ -67,6 +68,7 @@ where
     S::Future: Send + 'static,
     S::Error: 'static,
     B: 'static,
+    Q: http_body::Body<Data = Bytes> + Send + 'static,
 {
     type Response = Response<Either<B, Body>>;
     type Error = S::Error;
@@ -79,6 +81,7 @@ where
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         if !self.layer.allows(request.uri().path(), request.headers()) {
+            body::discard(Box::pin(request.into_body()));
             return Box::pin(async {
                 Ok(error_response(&StatusError::unauthorized()).map(Either::Right))
             });
