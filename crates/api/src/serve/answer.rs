@@ -149,8 +149,8 @@ mod tests {
         assert!(!endless(None));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn activity_is_counted() {
+    #[test]
+    fn activity_is_counted() {
         let activity = Activity::new();
         assert_eq!(activity.state(), State::Silent);
         let one = activity.begin();
@@ -159,7 +159,7 @@ mod tests {
         drop(one);
         assert_eq!(activity.state(), State::Busy(1));
         drop(other);
-        assert_eq!(activity.state(), State::Idle(Instant::now()));
+        assert!(matches!(activity.state(), State::Idle(_)));
         let _again = activity.begin();
         assert_eq!(activity.state(), State::Busy(1));
     }
