@@ -135,6 +135,23 @@ pub(crate) fn to_bytes(value: &Value) -> Bytes {
     serde_json::to_vec(value).expect("a JSON value serialises").into()
 }
 
+/// How many bytes a JSON value has as text.
+pub(crate) fn length(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).expect("a JSON value serialises");
+    count.0
+}
+
 /// A failure as an answer.
 pub(crate) fn error_response(error: &StatusError) -> Response<Body> {
     let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

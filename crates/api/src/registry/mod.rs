@@ -36,6 +36,10 @@ use crate::strategy::service::Allocations;
 /// How often a write is tried again when another one came between, before the client is told.
 const ATTEMPTS_MAX: usize = 64;
 
+/// The largest object that is kept, in bytes: what one body may bring, and as much again as its managedFields may take.
+/// Many small patches could grow it without end otherwise. (The limit of etcd, 1.5 MiB, is what a real cluster has.)
+const OBJECT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// The registry of all kinds.
 pub(crate) struct Registry {
     pub(crate) store: Arc<dyn Store>,
@@ -122,6 +126,19 @@ impl Registry {
     async fn remove(&self, key: Key, at: Revision, value: Value) -> Result<Entry, WriteError> {
         self.store.write(key, Expect::At(at), Change::Delete(render(value))).await
     }
+}
+
+/// Refuses an object that is too large to be kept.
+fn check_size(kind: &Kind, value: &Value) -> Result<(), StatusError> {
+    let bytes = crate::body::length(value);
+    if bytes > OBJECT_BYTES_MAX {
+        let message = format!(
+            "Request entity too large: the {} would have {bytes} bytes, limit is {OBJECT_BYTES_MAX}",
+            kind.kind
+        );
+        return Err(StatusError::new(crate::status::Reason::RequestEntityTooLarge, message));
+    }
+    Ok(())
 }
 
 /// Makes the stored JSON once the revision is known.

@@ -20,6 +20,8 @@
 mod list;
 mod schema;
 
+use std::collections::HashSet;
+
 use super::{PatchError, type_name};
 use list::{Order, merge_list};
 use manifest::field::FieldPath;
@@ -189,6 +191,7 @@ fn delete_from_set(
         return Err(malformed(&at, format_args!("must hold primitives, not {}", type_name(value))));
     }
     if let Some(Value::Array(items)) = current.get_mut(name) {
+        let values: HashSet<&Value> = values.iter().collect();
         items.retain(|item| !values.contains(item));
     }
     Ok(())
