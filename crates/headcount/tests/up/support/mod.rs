@@ -61,16 +61,12 @@ impl Up {
     pub fn start(arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         let kubeconfig = home.path().join("test-kubeconfig");
-        let mut child = headcount(home.path())
-            .args([
-                "up",
-                "--api-listen",
-                "127.0.0.1:0",
-                "--dns-listen",
-                "127.0.0.1:0",
-                "--write-kubeconfig",
-            ])
-            .arg(&kubeconfig)
+        let mut command = headcount(home.path());
+        command.args(["up", "--dns-listen", "127.0.0.1:0", "--write-kubeconfig"]).arg(&kubeconfig);
+        if !arguments.contains(&"--api-listen") {
+            command.args(["--api-listen", "127.0.0.1:0"]);
+        }
+        let mut child = command
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
