@@ -177,3 +177,39 @@ fn version_of(object: &Value) -> Map<String, Value> {
     let version = object["metadata"]["resourceVersion"].clone();
     [("resourceVersion".to_owned(), version)].into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_rendered_once_for_all_who_watch_it() {
+        let rendered = Rendered::default();
+        let count = Cell::new(0);
+        let get = |revision, form, second| {
+            let key = RenderedKey {
+                revision: Revision(revision),
+                form,
+                include: IncludeObject::default(),
+                second,
+            };
+            rendered.get(key, || {
+                count.set(count.get() + 1);
+                Bytes::from(format!("{revision} {form:?} {second}"))
+            })
+        };
+        for _ in 0..1000 {
+            assert_eq!(get(1, Form::Table, 0), "1 Table 0");
+            assert_eq!(get(2, Form::Table, 0), "2 Table 0");
+            assert_eq!(get(2, Form::Metadata, 0), "2 Metadata 0");
+            assert_eq!(get(2, Form::Table, 1), "2 Table 1");
+        }
+        assert_eq!(count.get(), 4);
+        for revision in 3..1000 {
+            get(revision, Form::Table, 1);
+        }
+        assert_eq!(rendered.0.lock().unwrap().len(), Rendered::EVENTS);
+    }
+}

@@ -19,6 +19,46 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const MIB: usize = 1024 * 1024;
 
 #[tokio::test]
+async fn without_the_token_there_is_nothing_to_see() {
+    let served = serve(Limits::default()).await;
+    let closed = [
+        "/",
+        "/api",
+        "/apis",
+        "/api/v1",
+        "/api/v1/pods",
+        "/api/v1/pods?watch=true",
+        "/apis/apps/v1",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openapi/v3/api/v1",
+        "/metrics",
+        "/healthz/ping",
+        "/none",
+        "/version/../api",
+        "//version",
+    ];
+    let open = ["/healthz", "/livez", "/readyz", "/version"];
+    for protocol in PROTOCOLS {
+        let mut none = served.connect(protocol).await.with_token(None);
+        let mut wrong = served.connect(protocol).await.with_token(Some("wrong"));
+        for (paths, code_without) in [(&closed[..], 401), (&open, 200)] {
+            for path in paths {
+                let (code, status) = none.get(path).await;
+                assert_eq!(code, code_without, "{protocol:?} {path}");
+                assert!(code == 200 || status["reason"] == "Unauthorized", "{status}");
+                assert_eq!(wrong.get(path).await.0, 401, "{protocol:?} {path}");
+            }
+        }
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "X"] {
+            let head = format!("{method} {CONFIG_MAPS}");
+            let answer = none.send(&head, &[], sized("{}")).await.unwrap();
+            assert_eq!(whole(answer).await.0, 401, "{protocol:?} {head}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_is_answered() {
     let served = serve(Limits::default()).await;
     let frames = |mib| vec![Bytes::from(vec![b' '; 64 * 1024]); mib * 16];
@@ -43,7 +83,7 @@ async fn a_body_that_is_too_large_is_answered() {
         let mut client = served.connect(protocol).await;
         let response = client.send("POST /none", &[], large()).await.unwrap();
         assert_eq!(whole(response).await.0, 405, "{protocol:?}");
-        let mut stranger = served.connect(protocol).await.with_token("wrong");
+        let mut stranger = served.connect(protocol).await.with_token(Some("wrong"));
         let response = stranger.send(&create, &[], large()).await.unwrap();
         assert_eq!(whole(response).await.0, 401, "{protocol:?}");
     }

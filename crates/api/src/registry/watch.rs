@@ -24,6 +24,10 @@ use crate::store::{Entry, Event, EventKind, Listing, Revision, Store, TooOld, Wa
 /// How often a watcher that asked for bookmarks gets one.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
 
+/// A watch that names no end of its own ends at some time between this and twice this, as in Kubernetes (its
+/// `--min-request-timeout`): clients go on with another one, and what a lost client held is free again.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
 /// The annotation of the bookmark that ends the initial events.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
@@ -44,7 +48,7 @@ struct Watcher {
     /// Lines to send before anything is awaited, about a frame of them.
     ready: Vec<u8>,
     bookmark: Option<Pin<Box<Sleep>>>,
-    deadline: Option<Pin<Box<Sleep>>>,
+    deadline: Pin<Box<Sleep>>,
     ended: bool,
 }
 
@@ -110,8 +114,10 @@ impl Registry {
             initial_end,
             ready: Vec::new(),
             bookmark: bookmarks.then(|| timer(BOOKMARK_INTERVAL)),
-            deadline: timeout_seconds
-                .map(|seconds| timer(Duration::from_secs(seconds.min(86_400)))),
+            deadline: timer(match timeout_seconds {
+                Some(seconds) => Duration::from_secs(seconds.min(86_400)),
+                None => lifetime(),
+            }),
             ended: false,
         };
         Box::pin(stream::unfold(watcher, |mut watcher| async move {
@@ -160,7 +166,7 @@ impl Watcher {
         let Self { cursor, bookmark, deadline, .. } = self;
         tokio::select! {
             biased;
-            () = elapsed(deadline) => Step::Deadline,
+            () = deadline.as_mut() => Step::Deadline,
             events = cursor.next() => Step::Events(events),
             () = elapsed(bookmark) => Step::Bookmark,
         }
@@ -223,6 +229,13 @@ impl Watcher {
         let encoder = &mut self.encoder;
         line(&mut self.ready, name, |out| encoder.write(&entry.json, entry.revision, out));
     }
+}
+
+/// Watches that began together do not end together.
+fn lifetime() -> Duration {
+    // Without chance, they do.
+    let part = getrandom::u32().map_or(0.5, |part| f64::from(part) / f64::from(u32::MAX));
+    LIFETIME.mul_f64(1.0 + part)
 }
 
 async fn elapsed(sleep: &mut Option<Pin<Box<Sleep>>>) {

@@ -16,8 +16,8 @@ use super::Token;
 use crate::body::{self, Body, error_response};
 use crate::status::StatusError;
 
-/// A layer that lets requests with the token pass, and answers others with 401 as Kubernetes does. The
-/// paths of health checks and the version are open to all.
+/// A layer that lets requests with the token pass, and answers others with 401 as Kubernetes does. Who shows no token may
+/// see what Kubernetes' role `system:public-info-viewer` lets strangers see; who shows a wrong one, nothing.
 #[derive(Clone, Debug)]
 pub struct Authenticate {
     token: Arc<Token>,
@@ -30,15 +30,20 @@ impl Authenticate {
     }
 
     fn allows(&self, path: &str, headers: &HeaderMap) -> bool {
-        if matches!(path, "/healthz" | "/livez" | "/readyz" | "/version") {
-            return true;
+        match headers.get(AUTHORIZATION).and_then(|header| bearer(header.as_bytes())) {
+            Some(shown) => equal(shown, self.token.as_str().as_bytes()),
+            None => matches!(path, "/healthz" | "/livez" | "/readyz" | "/version" | "/version/"),
         }
-        let Some(header) = headers.get(AUTHORIZATION) else { return false };
-        let header = header.as_bytes();
-        let Some((scheme, shown)) = header.split_at_checked(b"Bearer ".len()) else { return false };
-        scheme.eq_ignore_ascii_case(b"Bearer ")
-            && equal(shown.trim_ascii(), self.token.as_str().as_bytes())
     }
+}
+
+/// The token that a header shows; none where it is of another scheme, which nothing here knows.
+fn bearer(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, shown) = header.split_at_checked(b"Bearer".len())?;
+    let shown = shown.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"Bearer")
+        && header.get(scheme.len()).is_none_or(u8::is_ascii_whitespace))
+    .then_some(shown)
 }
 
 /// Compares in a time that depends on the lengths only.
@@ -119,8 +124,12 @@ mod tests {
         check("/api", Some("Bearer s3crets"), false);
         check("/api", Some("Basic s3cret"), false);
         check("/api", Some("s3cret"), false);
-        for open in ["/healthz", "/livez", "/readyz", "/version"] {
+        for open in ["/healthz", "/livez", "/readyz", "/version", "/version/"] {
             check(open, None, true);
+            check(open, Some("Basic s3cret"), true);
+            check(open, Some("Bearer s3cret"), true);
+            check(open, Some("Bearer s3cres"), false);
+            check(open, Some("Bearer"), false);
         }
         check("/healthz/../api", None, false);
         check("/versions", None, false);

@@ -71,7 +71,7 @@ enum Sender {
 /// One connection.
 pub(crate) struct Client {
     sender: Sender,
-    token: String,
+    token: Option<String>,
     /// Ends with the connection.
     pub(crate) connection: JoinHandle<()>,
 }
@@ -103,7 +103,7 @@ impl Served {
 
     pub(crate) async fn connect(&self, protocol: Protocol) -> Client {
         let stream = TokioIo::new(self.tls(protocol).await);
-        let token = self.credentials.token().as_str().to_owned();
+        let token = Some(self.token().to_owned());
         match protocol {
             Protocol::Http1 => {
                 let (sender, connection) = http1::handshake(stream).await.unwrap();
@@ -144,7 +144,9 @@ impl Client {
             Sender::Http1(_) => request.uri(path).header(HOST, "localhost"),
             Sender::Http2(_) => request.uri(format!("https://localhost{path}")),
         };
-        request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -168,9 +170,9 @@ impl Client {
         Self { sender, token, connection: tokio::spawn(async {}) }
     }
 
-    /// With another token, or a wrong one.
-    pub(crate) fn with_token(self, token: &str) -> Self {
-        Self { token: token.to_owned(), ..self }
+    /// With another token, or none.
+    pub(crate) fn with_token(self, token: Option<&str>) -> Self {
+        Self { token: token.map(str::to_owned), ..self }
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> (u16, Value) {
