@@ -32,6 +32,10 @@ up:
 bench:
     cargo bench --package headcount --bench up
 
+# What ten thousand watches cost
+bench-watches:
+    cargo bench --package headcount --bench watches
+
 # Throw random queries at the DNS responder for a minute (needs cargo-fuzz and a nightly toolchain)
 fuzz seconds="60":
     cargo +nightly fuzz run query fuzz/corpus/query fuzz/seeds/query -- -max_total_time={{seconds}}
