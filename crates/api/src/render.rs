@@ -54,7 +54,7 @@ impl Rendering {
         let Self { form, include, now } = self;
         match form {
             Form::Object => {
-                let head = list_head(&format!("{}List", kind.kind), &kind.api_version(), metadata);
+                let head = list_head(&format!("{}List", kind.kind), kind.api_version(), metadata);
                 ListBody::new(&head, "items", items, None)
             }
             Form::Metadata => {

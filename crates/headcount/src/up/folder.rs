@@ -87,8 +87,8 @@ fn remove_stale(parent: &Path) {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if !is_folder || !process.is_some_and(|process| process.parse::<u32>().is_ok()) {
+        let is_ours = process.is_some_and(|process| process.parse::<u32>().is_ok());
+        if !(is_ours && entry.file_type().is_ok_and(|kind| kind.is_dir())) {
             continue;
         }
         let path = entry.path();
