@@ -36,6 +36,14 @@ up:
 bench:
     cargo bench --package headcount --bench up
 
+# What ten thousand watches cost
+bench-watches:
+    cargo bench --package headcount --bench watches
+
 # Throw random queries at the DNS responder for a minute (needs cargo-fuzz and a nightly toolchain)
 fuzz seconds="60":
     cargo +nightly fuzz run query fuzz/corpus/query fuzz/seeds/query -- -max_total_time={{seconds}}
+
+# Kill it while eight clients write, and start it again, a hundred times
+crash rounds="100":
+    HEADCOUNT_CRASH_ROUNDS={{rounds}} cargo test --package headcount --test crash -- --nocapture

@@ -1,10 +1,11 @@
 //! Bodies: requests read within a bound, answers of one boxed type.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -12,28 +13,46 @@ use serde_json::Value;
 
 use crate::status::{Reason, StatusError};
 
-/// The body of every answer: whole for most, a stream without end for watches.
+/// The body of every answer: whole for most, written while it is read for lists, a stream without end for watches.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// The largest request body that is read, in bytes; the limit of Kubernetes.
 pub(crate) const MAX_REQUEST_BYTES: usize = 3 * 1024 * 1024;
 
+/// Answers that are written while they are read come in frames of about this many bytes.
+pub(crate) const FRAME_BYTES: usize = 64 * 1024;
+
 /// How long a client may take to send a body; the request timeout of Kubernetes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What is read and forgotten of a body that is not wanted, in bytes, and for how long.
+const DISCARD_MAX: usize = 64 * 1024 * 1024;
+const DISCARD_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Reads a request's body, up to [`MAX_REQUEST_BYTES`]. One that does not come to its end must not hold a connection
 /// for good: after a minute the answer is 504.
-pub(crate) async fn read<B>(body: B) -> Result<Bytes, StatusError>
+///
+/// # Errors
+///
+/// Also 415 for a body that is compressed: as Kubernetes, this server does not unpack.
+pub(crate) async fn read<B>(headers: &HeaderMap, body: B) -> Result<Bytes, StatusError>
 where
-    B: http_body::Body<Data = Bytes>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: std::fmt::Display,
 {
-    read_within(body, PATIENCE).await
+    let coding = headers.get(CONTENT_ENCODING).filter(|coding| *coding != "identity");
+    if let Some(coding) = coding {
+        discard(Box::pin(body));
+        let message =
+            format!("the body's Content-Encoding {coding:?} is not supported; send it as it is");
+        return Err(StatusError::new(Reason::UnsupportedMediaType, message));
+    }
+    read_within(Box::pin(body), PATIENCE).await
 }
 
-async fn read_within<B>(body: B, patience: Duration) -> Result<Bytes, StatusError>
+async fn read_within<B>(body: Pin<Box<B>>, patience: Duration) -> Result<Bytes, StatusError>
 where
-    B: http_body::Body<Data = Bytes>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: std::fmt::Display,
 {
     tokio::time::timeout(patience, read_whole(body)).await.unwrap_or_else(|_| {
@@ -42,15 +61,15 @@ where
     })
 }
 
-async fn read_whole<B>(body: B) -> Result<Bytes, StatusError>
+async fn read_whole<B>(mut body: Pin<Box<B>>) -> Result<Bytes, StatusError>
 where
-    B: http_body::Body<Data = Bytes>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: std::fmt::Display,
 {
     if body.size_hint().lower() > MAX_REQUEST_BYTES as u64 {
+        discard(body);
         return Err(StatusError::too_large(MAX_REQUEST_BYTES));
     }
-    let mut body = std::pin::pin!(body);
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -59,6 +78,7 @@ where
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + all.len() + data.len() > MAX_REQUEST_BYTES {
+            discard(body);
             return Err(StatusError::too_large(MAX_REQUEST_BYTES));
         }
         // A body of one frame, which is nearly every body, is not copied.
@@ -72,6 +92,26 @@ where
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
+/// Reads on behind an answer that does not wait for the body, and forgets what comes. Many clients look for the answer
+/// only when they have sent everything, and a connection that closes on what it has not read takes the answer with it.
+pub(crate) fn discard<B>(mut body: Pin<Box<B>>)
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+{
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    if body.is_end_stream() {
+        return;
+    }
+    runtime.spawn(tokio::time::timeout(DISCARD_PATIENCE, async move {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await
+            && read < DISCARD_MAX
+        {
+            read += frame.data_ref().map_or(0, Bytes::len);
+        }
+    }));
+}
+
 /// A whole body.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).boxed_unsync()
@@ -79,7 +119,12 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
 
 /// An answer of JSON text.
 pub(crate) fn json_response(code: StatusCode, json: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(full(json));
+    json_body(code, full(json))
+}
+
+/// An answer of JSON text that is written while it is read.
+pub(crate) fn json_body(code: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = code;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
@@ -88,6 +133,23 @@ pub(crate) fn json_response(code: StatusCode, json: impl Into<Bytes>) -> Respons
 /// A JSON value as text.
 pub(crate) fn to_bytes(value: &Value) -> Bytes {
     serde_json::to_vec(value).expect("a JSON value serialises").into()
+}
+
+/// How many bytes a JSON value has as text.
+pub(crate) fn length(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).expect("a JSON value serialises");
+    count.0
 }
 
 /// A failure as an answer.
@@ -128,7 +190,8 @@ mod tests {
     async fn a_body_that_never_ends_is_given_up() {
         let begun = Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"{")));
         let body = StreamBody::new(stream::iter([begun]).chain(stream::pending()));
-        let error = read_within(body, Duration::from_millis(1)).await.expect_err("endless");
+        let error =
+            read_within(Box::pin(body), Duration::from_millis(1)).await.expect_err("endless");
         assert_eq!(error.code(), 504);
     }
 }

@@ -11,6 +11,7 @@ mod discovery;
 mod duplicates;
 mod filter;
 mod kubelet;
+mod list_body;
 mod maintain;
 mod negotiate;
 mod object;

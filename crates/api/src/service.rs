@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use manifest::kind::KindId;
 
 use crate::allocate::CidrError;
-use crate::body::{self, Body, error_response, full, json_response};
+use crate::body::{self, Body, error_response, full, json_body, json_response};
 use crate::config::Config;
 use crate::discovery::{self, Document};
 use crate::negotiate::{self, BodyFormat, Form};
@@ -59,23 +59,29 @@ impl ApiServer {
 
     async fn handle<B>(self, request: Request<B>) -> Response<Body>
     where
-        B: http_body::Body<Data = Bytes>,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::fmt::Display,
     {
         let (parts, body) = request.into_parts();
         let head = parts.method == Method::HEAD;
         let query = parts.uri.query().unwrap_or("");
         let answer = match Route::parse(&parts.method, parts.uri.path(), query) {
-            Ok(Route::Resource(resource)) => match body::read(body).await {
+            Ok(Route::Resource(resource)) => match body::read(&parts.headers, body).await {
                 Ok(body) => self.answer(*resource, query, &parts.headers, body).await,
                 Err(error) => Err(error),
             },
-            Ok(Route::Review(review)) => match body::read(body).await {
+            Ok(Route::Review(review)) => match body::read(&parts.headers, body).await {
                 Ok(body) => answer_review(review, &parts.headers, &body),
                 Err(error) => Err(error),
             },
-            Ok(Route::Document) => document(&parts.method, parts.uri.path(), query, &parts.headers),
-            Err(error) => Err(error),
+            Ok(Route::Document) => {
+                body::discard(Box::pin(body));
+                document(&parts.method, parts.uri.path(), query, &parts.headers)
+            }
+            Err(error) => {
+                body::discard(Box::pin(body));
+                Err(error)
+            }
         };
         let mut response = answer.unwrap_or_else(|error| error_response(&error));
         if head {
@@ -112,11 +118,11 @@ impl ApiServer {
             }
             Verb::List(options) => {
                 let list = registry.list(kind, namespace.as_deref(), &options)?;
-                json_response(StatusCode::OK, rendering.list(kind, &list))
+                json_body(StatusCode::OK, rendering.list(kind, list).boxed_unsync())
             }
             Verb::Watch(options) => {
-                let encoding = rendering.watch(kind, registry.config.clock.clone());
-                let stream = registry.watch(kind, namespace, options, encoding);
+                let encoder = rendering.watch(kind, registry);
+                let stream = registry.watch(kind, namespace, options, encoder);
                 let mut response = Response::new(StreamBody::new(stream).boxed_unsync());
                 let json = HeaderValue::from_static("application/json");
                 response.headers_mut().insert(CONTENT_TYPE, json);

@@ -263,6 +263,14 @@ impl StatusError {
         Self::new(Reason::RequestEntityTooLarge, message)
     }
 
+    /// 429: the server has no room; `what` completes the sentence.
+    pub(crate) fn too_many_requests(what: impl std::fmt::Display) -> Self {
+        let message = format!("Too many requests, please try again later: {what}");
+        let mut error = Self::new(Reason::TooManyRequests, message);
+        error.details.get_or_insert_default().retry_after_seconds = Some(1);
+        error
+    }
+
     /// 422: fields of the object are at fault.
     pub(crate) fn invalid(kind: &Kind, name: &str, errors: &[FieldError]) -> Self {
         Self::invalid_fields(kind.stored_as().group, kind.kind, name, errors)

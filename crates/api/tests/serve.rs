@@ -124,8 +124,12 @@ async fn others_are_refused() {
         (status.code, &*status.reason, &*status.message),
         (401, "Unauthorized", "Unauthorized")
     );
-    // What is open to all.
-    assert!(client_with_wrong.apiserver_version().await.is_ok());
+    // Not even what is open to strangers, as in Kubernetes.
+    let error = client_with_wrong.apiserver_version().await.unwrap_err();
+    assert!(matches!(&error, kube::Error::Api(status) if status.code == 401), "{error:?}");
+    let mut none = kubeconfig(&running);
+    none.auth_infos[0].auth_info.as_mut().unwrap().token = None;
+    assert!(client(none).await.apiserver_version().await.is_ok());
 
     // Another authority: the client does not trust the server.
     let other = run("127.0.0.1:0").await;

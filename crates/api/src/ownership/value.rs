@@ -1,5 +1,7 @@
 //! Objects seen as sets of fields: what a value sets, what a change changes, how two are merged.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+
 use serde_json::{Map, Value};
 
 use super::set::FieldSet;
@@ -106,16 +108,15 @@ fn compare(
             }
         }
         (Apply::Keyed(keys), Value::Array(before), Value::Array(after)) => {
-            let mut elements: Vec<String> =
-                after.iter().chain(before).filter_map(|item| key_of(keys, item)).collect();
-            elements.sort_unstable();
-            elements.dedup();
-            let find = |items: &'_ [Value], element: &str| {
-                items.iter().position(|item| key_of(keys, item).as_deref() == Some(element))
-            };
-            for element in elements {
-                let before = find(before, &element).map(|index| &before[index]);
-                let after = find(after, &element).map(|index| &after[index]);
+            let mut pairs: BTreeMap<String, [Option<&Value>; 2]> = BTreeMap::new();
+            for (side, items) in [before, after].into_iter().enumerate() {
+                for item in items {
+                    if let Some(element) = key_of(keys, item) {
+                        pairs.entry(element).or_default()[side].get_or_insert(item);
+                    }
+                }
+            }
+            for (element, [before, after]) in pairs {
                 let (set, removed) = (set.child(element.clone()), removed.child(element));
                 set.own |= before.is_none();
                 removed.own |= after.is_none();
@@ -123,10 +124,12 @@ fn compare(
             }
         }
         (Apply::Set, Value::Array(before), Value::Array(after)) => {
-            for item in after.iter().filter(|item| !before.contains(item)) {
+            let (old, new): (HashSet<_>, HashSet<_>) =
+                (before.iter().collect(), after.iter().collect());
+            for item in new.difference(&old) {
                 set.child(format!("v:{item}")).own = true;
             }
-            for item in before.iter().filter(|item| !after.contains(item)) {
+            for item in old.difference(&new) {
                 removed.child(format!("v:{item}")).own = true;
             }
         }
@@ -148,20 +151,22 @@ pub(super) fn merge(place: Place, live: &mut Value, applied: &Value) {
             }
         }
         (Apply::Keyed(keys), Value::Array(live), Value::Array(applied)) => {
+            let mut known = HashMap::new();
+            for (index, item) in live.iter().enumerate() {
+                if let Some(key) = key_of(keys, item) {
+                    known.entry(key).or_insert(index);
+                }
+            }
             for item in applied {
-                let key = key_of(keys, item);
-                match live.iter_mut().find(|live| key.is_some() && key_of(keys, live) == key) {
-                    Some(live) => merge(place.item(), live, item),
+                match key_of(keys, item).and_then(|key| known.get(&key)) {
+                    Some(index) => merge(place.item(), &mut live[*index], item),
                     None => live.push(item.clone()),
                 }
             }
         }
         (Apply::Set, Value::Array(live), Value::Array(applied)) => {
-            for item in applied {
-                if !live.contains(item) {
-                    live.push(item.clone());
-                }
-            }
+            let mut known: HashSet<Value> = live.iter().cloned().collect();
+            live.extend(applied.iter().filter(|item| known.insert((*item).clone())).cloned());
         }
         (_, live, applied) => *live = applied.clone(),
     }
@@ -218,7 +223,7 @@ pub(super) fn check(place: Place, value: &Value, path: &str) -> Result<(), Strin
             check(place.field(name), value, &format!("{path}.{name}"))
         }),
         (Apply::Keyed(keys), Value::Array(items)) => {
-            let mut seen = std::collections::HashSet::new();
+            let mut seen = HashSet::new();
             for (index, item) in items.iter().enumerate() {
                 let Some(key) = key_of(keys, item) else {
                     let missing = keys

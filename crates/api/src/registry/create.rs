@@ -5,7 +5,7 @@ use manifest::{generate, rules};
 use serde_json::Value;
 
 use super::update::keep_system_metadata;
-use super::{Registry, Written, has_generation, key};
+use super::{Registry, Written, check_size, has_generation, key};
 use crate::body::to_bytes;
 use crate::object::{self, is_deleting, meta};
 use crate::options::WriteOptions;
@@ -114,6 +114,7 @@ impl Registry {
             let managed = ownership::update(&Value::Null, &Value::Null, &value, writer);
             object::set(&mut value["metadata"], "managedFields", managed);
         }
+        check_size(kind, &value)?;
         if options.dry_run {
             return Ok(Written { created: true, ..Written::new(to_bytes(&value), warnings) });
         }

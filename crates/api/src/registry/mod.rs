@@ -24,12 +24,12 @@ use serde_json::Value;
 
 pub(crate) use read::{ListAnswer, encode_list};
 pub(crate) use update::Subject;
-pub(crate) use watch::Encoding;
 
 use crate::allocate::CidrError;
 use crate::config::Config;
 use crate::object;
 use crate::options::WriteOptions;
+use crate::render::Rendered;
 use crate::status::StatusError;
 use crate::store::{Change, Entry, Expect, Key, Revision, Store, WriteError};
 use crate::strategy::service::Allocations;
@@ -37,11 +37,16 @@ use crate::strategy::service::Allocations;
 /// How often a write is tried again when another one came between, before the client is told.
 const ATTEMPTS_MAX: usize = 64;
 
+/// The largest object that is kept, in bytes: what one body may bring, and as much again as its managedFields may take.
+/// Many small patches could grow it without end otherwise. (The limit of etcd, 1.5 MiB, is what a real cluster has.)
+const OBJECT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// The registry of all kinds.
 pub(crate) struct Registry {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) config: Config,
     pub(crate) allocations: Allocations,
+    pub(crate) rendered: Arc<Rendered>,
 }
 
 /// What a write came to.
@@ -64,7 +69,7 @@ impl Written {
 impl Registry {
     pub(crate) fn new(store: Arc<dyn Store>, config: Config) -> Result<Self, CidrError> {
         let allocations = Allocations::restore(&config.service_cidrs, store.as_ref())?;
-        Ok(Self { store, config, allocations })
+        Ok(Self { store, config, allocations, rendered: Arc::default() })
     }
 
     fn now(&self) -> Timestamp {
@@ -118,6 +123,19 @@ impl Registry {
     async fn remove(&self, key: Key, at: Revision, value: Value) -> Result<Entry, WriteError> {
         self.store.write(key, Expect::At(at), Change::Delete(render(value))).await
     }
+}
+
+/// Refuses an object that is too large to be kept.
+fn check_size(kind: &Kind, value: &Value) -> Result<(), StatusError> {
+    let bytes = crate::body::length(value);
+    if bytes > OBJECT_BYTES_MAX {
+        let message = format!(
+            "Request entity too large: the {} would have {bytes} bytes, limit is {OBJECT_BYTES_MAX}",
+            kind.kind
+        );
+        return Err(StatusError::new(crate::status::Reason::RequestEntityTooLarge, message));
+    }
+    Ok(())
 }
 
 /// Makes the stored JSON once the revision is known.

@@ -8,7 +8,7 @@ use manifest::rules;
 use serde_json::Value;
 
 use super::create::adopt_namespace;
-use super::{ATTEMPTS_MAX, Registry, Written, has_generation, key};
+use super::{ATTEMPTS_MAX, Registry, Written, check_size, has_generation, key};
 use crate::body::to_bytes;
 use crate::object::{self, finalizers, is_deleting, meta, strings};
 use crate::options::{PatchOptions, WriteOptions};
@@ -156,6 +156,7 @@ impl Registry {
                 _ => None,
             };
             self.own(subject, scope, options, &old, &mut new);
+            check_size(kind, &new)?;
             if options.dry_run {
                 return Ok(Written::new(to_bytes(&new), warnings));
             }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,19 +14,22 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::Registry;
+use crate::body::FRAME_BYTES;
 use crate::filter::Filter;
 use crate::options::{At, ListOptions};
+use crate::render::Encoder;
 use crate::status::StatusError;
-use crate::store::{Entry, Event, EventKind, Listing, Revision, TooOld, Watch};
+use crate::store::{Entry, Event, EventKind, Listing, Revision, Store, TooOld, Watch};
 
 /// How often a watcher that asked for bookmarks gets one.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
 
+/// A watch that names no end of its own ends at some time between this and twice this, as in Kubernetes (its
+/// `--min-request-timeout`): clients go on with another one, and what a lost client held is free again.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
 /// The annotation of the bookmark that ends the initial events.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
-
-/// Writes an object into a watch's line: as stored, as metadata, as a Table.
-pub(crate) type Encoding = Box<dyn FnMut(&Entry, &mut Vec<u8>) + Send>;
 
 /// The lines of a watch.
 pub(crate) type WatchStream = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>> + Send>>;
@@ -34,12 +38,17 @@ struct Watcher {
     kind: &'static Kind,
     namespace: Option<String>,
     filter: Filter,
+    store: Arc<dyn Store>,
     cursor: Box<dyn Watch>,
-    encode: Encoding,
-    /// Lines to send before anything is awaited.
+    encoder: Encoder,
+    /// What was there when the watch began, and is still to be told.
+    initial: std::vec::IntoIter<(Revision, Bytes)>,
+    /// The bookmark that ends the initial events.
+    initial_end: Option<Revision>,
+    /// Lines to send before anything is awaited, about a frame of them.
     ready: Vec<u8>,
     bookmark: Option<Pin<Box<Sleep>>>,
-    deadline: Option<Pin<Box<Sleep>>>,
+    deadline: Pin<Box<Sleep>>,
     ended: bool,
 }
 
@@ -57,26 +66,24 @@ impl Registry {
         kind: &'static Kind,
         namespace: Option<String>,
         options: ListOptions,
-        mut encode: Encoding,
+        encoder: Encoder,
     ) -> WatchStream {
         let ListOptions { filter, at, bookmarks, send_initial_events, timeout_seconds, .. } =
             options;
-        let mut ready = Vec::new();
+        let mut initial = Vec::new();
+        let mut initial_end = None;
         let from = match at {
             At::NotOlderThan(from) | At::Exact(from) if !send_initial_events => from,
             At::NotOlderThan(asked) | At::Exact(asked) if asked > self.store.revision() => asked,
             At::Newest | At::Any | At::NotOlderThan(_) | At::Exact(_) => {
                 let Listing { revision, entries } =
                     self.store.list(kind.resource(), namespace.as_deref());
-                for entry in entries {
-                    if filter.matches(&entry.key, &entry.json) {
-                        line(&mut ready, "ADDED", |out| encode(&entry, out));
+                for Entry { key, revision, json } in entries {
+                    if filter.matches(&key, &json) {
+                        initial.push((revision, json));
                     }
                 }
-                if send_initial_events && bookmarks {
-                    let annotations = json!({ INITIAL_EVENTS_END: "true" });
-                    push_bookmark(&mut ready, kind, revision, Some(annotations));
-                }
+                initial_end = (send_initial_events && bookmarks).then_some(revision);
                 revision
             }
         };
@@ -89,6 +96,7 @@ impl Registry {
         let cursor = match cursor {
             Ok(cursor) => cursor,
             Err(message) => {
+                let mut ready = Vec::new();
                 push_error(&mut ready, &StatusError::expired(message));
                 let frame = Ok(Frame::data(Bytes::from(ready)));
                 return Box::pin(stream::iter([frame]));
@@ -99,12 +107,17 @@ impl Registry {
             kind,
             namespace,
             filter,
+            store: self.store.clone(),
             cursor,
-            encode,
-            ready,
+            encoder,
+            initial: initial.into_iter(),
+            initial_end,
+            ready: Vec::new(),
             bookmark: bookmarks.then(|| timer(BOOKMARK_INTERVAL)),
-            deadline: timeout_seconds
-                .map(|seconds| timer(Duration::from_secs(seconds.min(86_400)))),
+            deadline: timer(match timeout_seconds {
+                Some(seconds) => Duration::from_secs(seconds.min(86_400)),
+                None => lifetime(),
+            }),
             ended: false,
         };
         Box::pin(stream::unfold(watcher, |mut watcher| async move {
@@ -118,6 +131,7 @@ impl Watcher {
     /// The next lines; none when the watch has ended.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            self.push_initial();
             if !self.ready.is_empty() {
                 return Some(std::mem::take(&mut self.ready).into());
             }
@@ -125,14 +139,11 @@ impl Watcher {
                 return None;
             }
             match self.step().await {
-                Step::Events(Ok(events)) => {
-                    for event in events {
-                        self.push(event);
+                Step::Events(events) => {
+                    if let Err(too_old) = events.and_then(|events| self.push_all(events)) {
+                        push_error(&mut self.ready, &StatusError::expired(too_old.to_string()));
+                        self.ended = true;
                     }
-                }
-                Step::Events(Err(too_old)) => {
-                    push_error(&mut self.ready, &StatusError::expired(too_old.to_string()));
-                    self.ended = true;
                 }
                 Step::Bookmark => {
                     push_bookmark(&mut self.ready, self.kind, self.cursor.revision(), None);
@@ -155,10 +166,41 @@ impl Watcher {
         let Self { cursor, bookmark, deadline, .. } = self;
         tokio::select! {
             biased;
-            () = elapsed(deadline) => Step::Deadline,
+            () = deadline.as_mut() => Step::Deadline,
             events = cursor.next() => Step::Events(events),
             () = elapsed(bookmark) => Step::Bookmark,
         }
+    }
+
+    /// Adds of the initial events what fits a frame.
+    fn push_initial(&mut self) {
+        while self.ready.len() < FRAME_BYTES
+            && let Some((revision, json)) = self.initial.next()
+        {
+            let encoder = &mut self.encoder;
+            line(&mut self.ready, "ADDED", |out| encoder.write(&json, revision, out));
+        }
+        if self.initial.len() == 0
+            && let Some(revision) = self.initial_end.take()
+        {
+            let annotations = json!({ INITIAL_EVENTS_END: "true" });
+            push_bookmark(&mut self.ready, self.kind, revision, Some(annotations));
+        }
+    }
+
+    /// Adds of these events what fits a frame. The others are not kept for a client that may never take them: the
+    /// cursor goes back, and reads them again.
+    fn push_all(&mut self, events: Vec<Event>) -> Result<(), TooOld> {
+        let last = events.last().map_or(Revision(0), |event| event.entry.revision);
+        for event in events {
+            let revision = event.entry.revision;
+            self.push(event);
+            if self.ready.len() >= FRAME_BYTES && revision < last {
+                self.cursor = self.store.watch(self.kind.resource(), revision)?;
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Adds an event as this watcher sees it: what its selectors begin to match is ADDED, what they cease to
@@ -184,9 +226,16 @@ impl Watcher {
                 (true, false) => "DELETED",
             }
         };
-        let encode = &mut self.encode;
-        line(&mut self.ready, name, |out| encode(&entry, out));
+        let encoder = &mut self.encoder;
+        line(&mut self.ready, name, |out| encoder.write(&entry.json, entry.revision, out));
     }
+}
+
+/// Watches that began together do not end together.
+fn lifetime() -> Duration {
+    // Without chance, they do.
+    let part = getrandom::u32().map_or(0.5, |part| f64::from(part) / f64::from(u32::MAX));
+    LIFETIME.mul_f64(1.0 + part)
 }
 
 async fn elapsed(sleep: &mut Option<Pin<Box<Sleep>>>) {

@@ -6,17 +6,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
 use http_body_util::Either;
 use tower::{Layer, Service};
 
 use super::Token;
-use crate::body::{Body, error_response};
+use crate::body::{self, Body, error_response};
 use crate::status::StatusError;
 
-/// A layer that lets requests with the token pass, and answers others with 401 as Kubernetes does. The
-/// paths of health checks and the version are open to all.
+/// A layer that lets requests with the token pass, and answers others with 401 as Kubernetes does. Who shows no token may
+/// see what Kubernetes' role `system:public-info-viewer` lets strangers see; who shows a wrong one, nothing.
 #[derive(Clone, Debug)]
 pub struct Authenticate {
     token: Arc<Token>,
@@ -29,15 +30,20 @@ impl Authenticate {
     }
 
     fn allows(&self, path: &str, headers: &HeaderMap) -> bool {
-        if matches!(path, "/healthz" | "/livez" | "/readyz" | "/version") {
-            return true;
+        match headers.get(AUTHORIZATION).and_then(|header| bearer(header.as_bytes())) {
+            Some(shown) => equal(shown, self.token.as_str().as_bytes()),
+            None => matches!(path, "/healthz" | "/livez" | "/readyz" | "/version" | "/version/"),
         }
-        let Some(header) = headers.get(AUTHORIZATION) else { return false };
-        let header = header.as_bytes();
-        let Some((scheme, shown)) = header.split_at_checked(b"Bearer ".len()) else { return false };
-        scheme.eq_ignore_ascii_case(b"Bearer ")
-            && equal(shown.trim_ascii(), self.token.as_str().as_bytes())
     }
+}
+
+/// The token that a header shows; none where it is of another scheme, which nothing here knows.
+fn bearer(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, shown) = header.split_at_checked(b"Bearer".len())?;
+    let shown = shown.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"Bearer")
+        && header.get(scheme.len()).is_none_or(u8::is_ascii_whitespace))
+    .then_some(shown)
 }
 
 /// Compares in a time that depends on the lengths only.
@@ -67,6 +73,7 @@ where
     S::Future: Send + 'static,
     S::Error: 'static,
     B: 'static,
+    Q: http_body::Body<Data = Bytes> + Send + 'static,
 {
     type Response = Response<Either<B, Body>>;
     type Error = S::Error;
@@ -79,6 +86,7 @@ where
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         if !self.layer.allows(request.uri().path(), request.headers()) {
+            body::discard(Box::pin(request.into_body()));
             return Box::pin(async {
                 Ok(error_response(&StatusError::unauthorized()).map(Either::Right))
             });
@@ -116,8 +124,12 @@ mod tests {
         check("/api", Some("Bearer s3crets"), false);
         check("/api", Some("Basic s3cret"), false);
         check("/api", Some("s3cret"), false);
-        for open in ["/healthz", "/livez", "/readyz", "/version"] {
+        for open in ["/healthz", "/livez", "/readyz", "/version", "/version/"] {
             check(open, None, true);
+            check(open, Some("Basic s3cret"), true);
+            check(open, Some("Bearer s3cret"), true);
+            check(open, Some("Bearer s3cres"), false);
+            check(open, Some("Bearer"), false);
         }
         check("/healthz/../api", None, false);
         check("/versions", None, false);

@@ -59,16 +59,23 @@ pub(crate) fn table(
     now: Timestamp,
 ) -> Value {
     let rows: Vec<Value> = items.iter().map(|item| row(kind, item, include, now)).collect();
+    let mut table = head(kind, list_metadata);
+    table["rows"] = rows.into();
+    table
+}
+
+/// A Table without its rows.
+pub(crate) fn head(kind: &Kind, list_metadata: &Map<String, Value>) -> Value {
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": list_metadata,
         "columnDefinitions": columns(kind.id).iter().map(|column| column.to_value()).collect::<Vec<_>>(),
-        "rows": rows,
     })
 }
 
-fn row(kind: &Kind, item: &Value, include: IncludeObject, now: Timestamp) -> Value {
+/// One row of a Table.
+pub(crate) fn row(kind: &Kind, item: &Value, include: IncludeObject, now: Timestamp) -> Value {
     let mut row = Map::new();
     row.insert("cells".to_owned(), cells(kind.id, item, now).into());
     if kind.id == KindId::Pod

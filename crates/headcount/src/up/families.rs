@@ -1,5 +1,6 @@
 //! Address ranges given on the command line: one, or one of each family.
 
+use std::fmt;
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -20,6 +21,13 @@ impl Families {
                 other.0.iter().find(|theirs| ours.contains(*theirs) || theirs.contains(ours))?;
             Some((*ours, *theirs))
         })
+    }
+}
+
+impl fmt::Display for Families {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ranges: Vec<String> = self.0.iter().map(IpNet::to_string).collect();
+        f.write_str(&ranges.join(","))
     }
 }
 

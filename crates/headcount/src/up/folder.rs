@@ -1,5 +1,6 @@
 //! The data folder: where a cluster's data, keys and kubeconfig lie.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,8 @@ use crate::error::Error;
 /// Where a cluster keeps its files. An ephemeral one is removed when this value is dropped.
 pub(super) struct Folder {
     path: PathBuf,
-    ephemeral: bool,
+    /// The lock of an ephemeral folder, held for as long as it is in use.
+    ephemeral: Option<File>,
 }
 
 impl Folder {
@@ -27,17 +29,19 @@ impl Folder {
             };
             told.hint("name another folder with --data-dir, or keep nothing with --ephemeral")
         })?;
-        Ok(Self { path, ephemeral: false })
+        Ok(Self { path, ephemeral: None })
     }
 
-    /// A folder for the kubeconfig of a cluster that leaves nothing behind.
+    /// A folder for the kubeconfig of a cluster that leaves nothing behind. What earlier ones left, because they were
+    /// killed, goes now.
     pub(super) fn ephemeral() -> Result<Self, Error> {
-        let path = std::env::temp_dir().join(format!("headcount-{}", std::process::id()));
-        create_private(&path).map_err(|error| {
-            Error::caused(format_args!("could not make the folder {}", path.display()), &error)
+        let parent = std::env::temp_dir();
+        remove_stale(&parent);
+        let (path, lock) = create_locked(&parent, std::process::id()).map_err(|error| {
+            Error::caused(format_args!("could not make a folder in {}", parent.display()), &error)
                 .hint("point TMPDIR at a folder that you can write to")
         })?;
-        Ok(Self { path, ephemeral: true })
+        Ok(Self { path, ephemeral: Some(lock) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -47,10 +51,50 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if self.ephemeral
+        if self.ephemeral.is_some()
             && let Err(error) = std::fs::remove_dir_all(&self.path)
         {
             tracing::warn!("could not remove {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Ephemeral folders are named by this and the number of their process.
+const PREFIX: &str = "headcount-";
+
+/// The file in an ephemeral folder whose lock says that its process lives.
+const LOCK_NAME: &str = "lock";
+
+/// Makes an ephemeral folder. It gets its name when its lock is held, so that no other process takes it for stale.
+fn create_locked(parent: &Path, process: u32) -> io::Result<(PathBuf, File)> {
+    let path = parent.join(format!("{PREFIX}{process}"));
+    let unnamed = parent.join(format!(".{PREFIX}{process}"));
+    // No process of this number lives but ours.
+    match std::fs::remove_dir_all(&unnamed) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    create_new_private(&unnamed)?;
+    let lock = File::create_new(unnamed.join(LOCK_NAME))?;
+    lock.try_lock()?;
+    std::fs::rename(&unnamed, &path)?;
+    Ok((path, lock))
+}
+
+/// Removes the ephemeral folders whose processes are gone. Those of other users cannot be removed, and stay.
+fn remove_stale(parent: &Path) {
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        let is_ours = process.is_some_and(|process| process.parse::<u32>().is_ok());
+        if !(is_ours && entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            continue;
+        }
+        let path = entry.path();
+        let Ok(lock) = File::options().write(true).open(path.join(LOCK_NAME)) else { continue };
+        if lock.try_lock().is_ok() && std::fs::remove_dir_all(&path).is_ok() {
+            tracing::debug!("removed {}, which a killed process left", path.display());
         }
     }
 }
@@ -78,4 +122,46 @@ fn create_private(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn create_private(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
+}
+
+#[cfg(unix)]
+fn create_new_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn create_new_private(path: &Path) -> io::Result<()> {
+    std::fs::create_dir(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_goes() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let names = || {
+            let entries = std::fs::read_dir(parent.path()).expect("a folder");
+            let mut names: Vec<_> = entries
+                .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+                .collect();
+            names.sort();
+            names
+        };
+        let (_, living) = create_locked(parent.path(), 1).expect("made");
+        let (killed, lock) = create_locked(parent.path(), 2).expect("made");
+        std::fs::write(killed.join("kubeconfig"), "secret").expect("written");
+        drop(lock);
+        // Not ours: by name, by kind, or without our lock.
+        std::fs::create_dir(parent.path().join("headcount-x")).expect("made");
+        std::fs::create_dir(parent.path().join("headcount-3")).expect("made");
+        std::fs::write(parent.path().join("headcount-4"), "").expect("written");
+        remove_stale(parent.path());
+        assert_eq!(names(), ["headcount-1", "headcount-3", "headcount-4", "headcount-x"]);
+        drop(living);
+        remove_stale(parent.path());
+        assert_eq!(names(), ["headcount-3", "headcount-4", "headcount-x"]);
+    }
 }

@@ -1,10 +1,13 @@
 //! `headcount up`: a self-contained cluster in one process.
 
 mod apply;
+mod descriptors;
 mod families;
 mod folder;
 mod kubelet;
 mod manifests;
+mod origin;
+mod reach;
 mod report;
 mod run;
 
@@ -49,6 +52,11 @@ pub(crate) struct Up {
     /// Where DNS listens (UDP and TCP); port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1053", value_parser = listen_address)]
     dns_listen: SocketAddr,
+
+    /// Listen beyond loopback, where --api-listen or --dns-listen say so. Everyone who reaches the API's port
+    /// and has its token may do everything; DNS answers everyone who reaches its port
+    #[arg(long)]
+    allow_remote: bool,
 
     /// The zone that the cluster's names are in
     #[arg(long, value_name = "DOMAIN", default_value = "cluster.local", value_parser = cluster_domain)]
@@ -113,8 +121,14 @@ fn without_pods(services: &Families, pods: &Families) -> Option<IpNet> {
     services.ranges().iter().find(|range| !pods.contains(&family(range))).copied()
 }
 
+/// Whether only programs on this machine reach an address.
+fn is_local(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
 impl Up {
     pub(crate) fn run(self) -> Result<Exit, Error> {
+        self.check_reach()?;
         if let Some((pods, services)) = self.pod_cidr.overlap(&self.service_cidr) {
             return Err(Error::new(format!(
                 "the pods' range {pods} and the Services' range {services} overlap"
@@ -134,11 +148,48 @@ impl Up {
             .map_err(|error| Error::caused("could not start the runtime", &error))?
             .block_on(run::run(self))
     }
+
+    /// What others may reach must have been meant.
+    fn check_reach(&self) -> Result<(), Error> {
+        let listens = [
+            (
+                "--api-listen",
+                self.api_listen,
+                "who reaches the API there and has its token may do everything",
+            ),
+            ("--dns-listen", self.dns_listen, "DNS answers everyone who reaches it there"),
+        ];
+        match listens.into_iter().find(|(_, address, _)| !self.allow_remote && !is_local(*address)) {
+            None => Ok(()),
+            Some((flag, address, means)) => Err(Error::new(format!(
+                "{flag} {address} is for other machines, too: {means}"
+            ))
+            .hint(format!(
+                "add --allow-remote if that is meant; else give {flag} an address of this machine alone, such as 127.0.0.1:{}",
+                address.port()
+            ))),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn loopback_is_local() {
+        let check = |address: &str, local: bool| {
+            assert_eq!(is_local(address.parse().expect("an address")), local, "{address}");
+        };
+        check("127.0.0.1:0", true);
+        check("127.9.9.9:53", true);
+        check("[::1]:0", true);
+        check("[::ffff:127.0.0.1]:0", true);
+        check("0.0.0.0:0", false);
+        check("[::]:0", false);
+        check("192.0.2.1:0", false);
+        check("[fe80::1]:0", false);
+    }
 
     #[test]
     fn every_family_of_the_services_needs_pods() {

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use api::ApiServer;
 use api::allocate::{dns_address, kubernetes_address};
-use api::serve::{Authenticate, Credentials, DnsAddress, Kubeconfig, Token, write_private};
+use api::serve::{Authenticate, Credentials, DnsAddress, Kubeconfig, Limits, Token, write_private};
 use api::store::{Memory, Sqlite, Store};
 use cluster::bootstrap::{DNS_NAMESPACE, DNS_SERVICE};
 use cluster::{Controllers, Feed, Recorder, RunningWatches, Watches};
@@ -24,7 +24,8 @@ use tower::ServiceBuilder;
 use super::apply::{Reading, apply, print_line};
 use super::folder::Folder;
 use super::kubelet::SimulatedKubelet;
-use super::{Up, manifests, report};
+use super::origin::Origin;
+use super::{Up, descriptors, manifests, reach, report};
 use crate::error::{Error, Exit};
 
 /// Starts everything, applies, reports, and serves until a signal.
@@ -119,6 +120,9 @@ impl Running {
             .await
             .map_err(|e| Error::new(e.to_string()))?;
         let api_address = listener.address();
+        let limits = Limits::default();
+        let connections = limits.connections.min(descriptors::connections());
+        let listener = listener.with_limits(Limits { connections, ..limits });
         let (writer, reader) = directory::new(zone(up, dns_addresses.clone()));
         let config = dns::Config { ede: dns::EdeMode::Text, ..dns::Config::default() };
         let dns = dns::Server::bind(&[up.dns_listen], config, reader).map_err(|error| {
@@ -126,8 +130,14 @@ impl Running {
                 .hint("stop what listens there, or name another address with --dns-listen")
         })?;
 
+        let advertise = advertised(api_address);
+        if advertise.ip() != api_address.ip() {
+            tracing::warn!(
+                "the API is there for other machines, too: with the kubeconfig and --server https://{advertise}"
+            );
+        }
         let logs = Logs::default();
-        let mut config = api::Config::new(services, api_address);
+        let mut config = api::Config::new(services, advertise);
         config.kubelet = Some(Arc::new(SimulatedKubelet(logs.clone())));
         let server = ApiServer::new(store, config)
             .map_err(|error| Error::new(error.to_string()).hint("change --service-cidr"))?;
@@ -224,11 +234,23 @@ fn open_store(up: &Up) -> Result<(Folder, Arc<dyn Store>), Error> {
     let folder = Folder::open(up.data_dir.clone())?;
     tracing::info!("data folder: {}", folder.path().display());
     let store = Sqlite::open(folder.path()).map_err(|error| Error::new(error.to_string()))?;
+    // Now that the folder is ours alone.
+    let origin = Origin {
+        service_cidr: up.service_cidr.clone(),
+        pod_cidr: up.pod_cidr.clone(),
+        nodes: up.nodes,
+    };
+    origin.check_and_keep(folder.path())?;
     Ok((folder, Arc::new(store)))
 }
 
 fn credentials(up: &Up, folder: &Path, service_addresses: &[IpAddr]) -> Result<Credentials, Error> {
-    let names = Credentials::names(up.api_listen.ip(), &domain(up), service_addresses);
+    let mut names = Credentials::names(up.api_listen.ip(), &domain(up), service_addresses);
+    for name in reach::names(up.api_listen.ip()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     let token = up.token.clone().map(Token::new).transpose();
     token
         .and_then(|token| {
@@ -239,6 +261,12 @@ fn credentials(up: &Up, folder: &Path, service_addresses: &[IpAddr]) -> Result<C
             }
         })
         .map_err(|error| Error::new(error.to_string()))
+}
+
+/// Where others reach a server that listens there: on every address, that is this machine's own one.
+fn advertised(listen: SocketAddr) -> SocketAddr {
+    let own = listen.ip().is_unspecified().then(|| reach::own_address(listen.ip())).flatten();
+    SocketAddr::new(own.unwrap_or(listen.ip()), listen.port())
 }
 
 fn zone(up: &Up, server_addresses: Vec<IpAddr>) -> ZoneConfig {

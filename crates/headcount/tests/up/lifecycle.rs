@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::support::{Up, run};
 use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::Api;
 
 fn stderr(output: &std::process::Output) -> String {
@@ -54,6 +55,79 @@ fn overlapping_ranges_are_refused() {
         &["--ephemeral", "--pod-cidr", "10.0.0.0/8"],
         &["10.0.0.0/8", "10.96.0.0/12", "--pod-cidr", "--service-cidr"],
     );
+}
+
+#[test]
+fn listening_beyond_loopback_must_be_meant() {
+    let local = "127.0.0.1:0";
+    for beyond in ["0.0.0.0:0", "[::]:0", "192.0.2.1:6443"] {
+        check_cannot_run(
+            &["--ephemeral", "--dns-listen", local, "--api-listen", beyond],
+            &[&format!("--api-listen {beyond}"), "its token may do everything", "--allow-remote"],
+        );
+        check_cannot_run(
+            &["--ephemeral", "--api-listen", local, "--dns-listen", beyond],
+            &[&format!("--dns-listen {beyond}"), "answers everyone", "--allow-remote"],
+        );
+    }
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let help = run(home.path(), &["up", "--help"]);
+    let help = String::from_utf8(help.stdout).expect("text");
+    let words: Vec<&str> = help.split_whitespace().collect();
+    let help = words.join(" ");
+    assert!(help.contains("--allow-remote Listen beyond loopback"), "{help}");
+    assert!(
+        help.contains("Everyone who reaches the API's port and has its token may do everything")
+    );
+}
+
+#[tokio::test]
+async fn a_cluster_for_other_machines_is_reached_by_this_ones_address() {
+    let up = Up::ephemeral(&["--allow-remote", "--api-listen", "0.0.0.0:0"]);
+    let text = std::fs::read_to_string(&up.kubeconfig).expect("a kubeconfig");
+    assert!(text.contains("server: \"https://127.0.0.1:"), "{text}");
+    let slices = Api::<EndpointSlice>::default_namespaced(up.client().await);
+    let own = slices.get("kubernetes").await.expect("where the API is").endpoints.expect("one");
+    let own = &own[0].addresses[0];
+    let reached = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    match reached {
+        Ok(address) => {
+            assert_eq!(*own, address.ip().to_string());
+            // The certificate holds that address.
+            let by_address = text.replace("https://127.0.0.1:", &format!("https://{own}:"));
+            let kubeconfig = kube::config::Kubeconfig::from_yaml(&by_address).expect("YAML");
+            let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default())
+                .await
+                .expect("complete");
+            let client = kube::Client::try_from(config).expect("a client");
+            client.apiserver_version().await.expect("the API at its own address");
+            assert!(up.stderr().contains(&format!("--server https://{own}:")), "{}", up.stderr());
+        }
+        // A machine without a network has no other address to be reached by.
+        Err(_) => assert_eq!(*own, "0.0.0.0"),
+    }
+}
+
+#[test]
+fn other_ranges_than_those_that_the_data_has_are_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = ["--data-dir", text(folder.path())];
+    let (status, _) = Up::start(&[&data[..], &["--service-cidr", "10.100.0.0/16"]].concat()).stop();
+    assert_eq!(status.code(), Some(0));
+    let local = ["--api-listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"];
+    let check = |arguments: &[&str], expected: &[&str]| {
+        let expected = [&[text(folder.path()), "--data-dir"], expected].concat();
+        check_cannot_run(&[&data, arguments, &local].concat(), &expected);
+    };
+    check(&[], &["--service-cidr 10.100.0.0/16", "10.96.0.0/12"]);
+    let same = ["--service-cidr", "10.100.0.0/16"];
+    check(&[&same[..], &["--pod-cidr", "10.0.0.0/16"]].concat(), &["--pod-cidr 10.244.0.0/16"]);
+    check(&[&same[..], &["--nodes", "2"]].concat(), &["--nodes 3"]);
+    let (status, _) = Up::start(&[&data[..], &same, &["--nodes", "4"]].concat()).stop();
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]
@@ -156,6 +230,49 @@ fn the_kubeconfig_is_its_owners_alone_and_never_replaces_another() {
         &[text(&other), "--write-kubeconfig"],
     );
     assert!(std::fs::read_to_string(&other).expect("still there").contains("https://prod"));
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_their_owners_alone_whatever_the_umask() {
+    use std::io::{BufRead as _, BufReader};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::{Command, Stdio};
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let kubeconfig = home.path().join("kubeconfig");
+    let data = home.path().join("data");
+    for _ in 0..2 {
+        let mut child = Command::new("sh")
+            .args(["-c", "umask 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_headcount"), "up"])
+            .args(["--api-listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"])
+            .args(["--data-dir", text(&data), "--write-kubeconfig", text(&kubeconfig)])
+            .env("HOME", home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("headcount starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let ready = lines.any(|line| line.expect("text").starts_with("ready "));
+        let mut paths = vec![kubeconfig.clone(), data.clone()];
+        let mut seen = 0;
+        while let Some(path) = paths.pop() {
+            let metadata = std::fs::metadata(&path).expect("there");
+            let mode = metadata.permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}: {mode:o}", path.display());
+            if metadata.is_dir() {
+                let entries = std::fs::read_dir(&path).expect("a folder");
+                paths.extend(entries.map(|entry| entry.expect("an entry").path()));
+            }
+            seen += 1;
+        }
+        crate::support::signal(child.id(), "TERM");
+        child.wait().expect("a child of ours");
+        assert!(ready && seen > 6, "{seen} files");
+        // Next time, it finds a file that anyone may read.
+        let anyone = std::fs::Permissions::from_mode(0o666);
+        std::fs::set_permissions(&kubeconfig, anyone).expect("ours");
+    }
 }
 
 #[cfg(unix)]

@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 /// The most operations one patch may have, as in Kubernetes.
 const OPERATIONS_MAX: usize = 10_000;
 
-/// The most that a patch's `copy` operations may copy together, counted in JSON values and bytes of text, so that a
-/// short patch cannot grow an object without bound.
-const COPIED_MAX: usize = 3 * 1024 * 1024;
+/// The most that a patch's `copy` and `move` operations may carry together, counted in JSON values and bytes of text, so
+/// that a short patch can neither grow an object without bound nor keep the server busy with carrying it about.
+const CARRIED_MAX: usize = 3 * 1024 * 1024;
 
 /// Applies the operations of `patch` to `document`.
 pub(super) fn apply(mut document: Value, patch: &Value) -> Result<Value, PatchError> {
@@ -30,16 +30,16 @@ pub(super) fn apply(mut document: Value, patch: &Value) -> Result<Value, PatchEr
             operations.len()
         )));
     }
-    let mut copied = 0;
+    let mut carried = 0;
     for (index, value) in operations.iter().enumerate() {
         let operation = Operation::read(value)
             .map_err(|why| PatchError::Malformed(format!("JSON patch operation {index}: {why}")))?;
-        if let Action::Copy { from } = &operation.action {
+        if let Action::Copy { from } | Action::Move { from } = &operation.action {
             // A missing source is reported by the operation itself.
-            copied += from.find(&document).map_or(0, weight);
-            if copied > COPIED_MAX {
+            carried += from.find(&document).map_or(0, weight);
+            if carried > CARRIED_MAX {
                 return Err(PatchError::TooLarge(format!(
-                    "JSON patch operation {index}: the copy operations copy more than {COPIED_MAX} bytes"
+                    "JSON patch operation {index}: the copy and move operations carry more than {CARRIED_MAX} bytes"
                 )));
             }
         }
@@ -231,7 +231,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// How much a value weighs for [`COPIED_MAX`]: a unit for each value, and the bytes of its text.
+/// How much a value weighs for [`CARRIED_MAX`]: a unit for each value, and the bytes of its text.
 fn weight(value: &Value) -> usize {
     1 + match value {
         Value::Array(items) => items.iter().map(weight).sum(),

@@ -22,6 +22,8 @@
 
 mod list;
 
+use std::collections::HashSet;
+
 use super::{PatchError, type_name};
 use crate::types::{Patch, Place};
 use list::{Order, merge_list, without_nulls_and_directives};
@@ -190,6 +192,7 @@ fn delete_from_set(
         return Err(malformed(&at, format_args!("must hold primitives, not {}", type_name(value))));
     }
     if let Some(Value::Array(items)) = current.get_mut(name) {
+        let values: HashSet<&Value> = values.iter().collect();
         items.retain(|item| !values.contains(item));
     }
     Ok(())

@@ -66,9 +66,12 @@ impl Up {
     pub fn start_at(api: &str, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         let kubeconfig = home.path().join("test-kubeconfig");
-        let mut child = headcount(home.path())
-            .args(["up", "--api-listen", api, "--dns-listen", "127.0.0.1:0", "--write-kubeconfig"])
-            .arg(&kubeconfig)
+        let mut command = headcount(home.path());
+        command.args(["up", "--dns-listen", "127.0.0.1:0", "--write-kubeconfig"]).arg(&kubeconfig);
+        if !arguments.contains(&"--api-listen") {
+            command.args(["--api-listen", api]);
+        }
+        let mut child = command
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,0 +1,180 @@
+//! One connection: TLS, then HTTP/2 or HTTP/1.1 as agreed there, until it ends, idles or stalls.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
+use http::{Request, Response, Version};
+use http_body::Body;
+use http_body_util::Either;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tower::{Service, ServiceExt};
+
+use super::answer::{Activity, Answer, Endless, State, endless, stopped};
+use super::stall::Stalling;
+use super::{GRACE, Limits};
+use crate::body;
+use crate::status::StatusError;
+
+/// HTTP/2 peers are asked this often whether they are still there, so that lost ones free their watches.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// What a client may send ahead of being read, on one HTTP/2 connection and on each of its streams.
+const WINDOW: u32 = 256 * 1024;
+
+/// The largest head of a request (a path alone may have 64 KiB, for long selectors), and what is kept of an answer
+/// that its client does not take: of a connection with HTTP/1.1, of a stream with HTTP/2.
+const BUFFER_MAX: usize = 128 * 1024;
+
+/// What all connections of a server share.
+#[derive(Clone)]
+pub(super) struct Shared<S> {
+    pub(super) tls: TlsAcceptor,
+    pub(super) service: S,
+    pub(super) limits: Limits,
+    pub(super) watches: Arc<Semaphore>,
+    pub(super) requests: Arc<Semaphore>,
+    pub(super) stopped: watch::Receiver<bool>,
+}
+
+/// Whether a connection found room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It is served.
+    Served,
+    /// It is told that there is no room for it.
+    Refused,
+}
+
+type AnyError = Box<dyn Error + Send + Sync>;
+
+impl<S> Shared<S> {
+    /// Serves a connection to its end.
+    pub(super) async fn run<B>(
+        self,
+        stream: TcpStream,
+        admission: Admission,
+    ) -> Result<(), AnyError>
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<AnyError>,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<AnyError>,
+    {
+        let limits = self.limits;
+        let (greeting, patience) = match admission {
+            Admission::Served => (limits.greeting, limits.idle),
+            Admission::Refused => (GRACE, Duration::ZERO),
+        };
+        let greeting = Instant::now() + greeting;
+        let stop = self.stopped.clone();
+        // Watch events are small and must not wait for more.
+        stream.set_nodelay(true)?;
+        let stream = tokio::select! {
+            stream = timeout_at(greeting, self.tls.accept(stream)) => stream??,
+            () = stopped(stop.clone()) => return Ok(()),
+        };
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let stream = TokioIo::new(Stalling::new(stream, limits.stall));
+        let activity = Activity::new();
+        let asked = activity.clone();
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let (shared, activity) = (self.clone(), asked.clone());
+            async move { shared.answer(request, admission, &activity).await }
+        });
+
+        let builder = auto::Builder::new(TokioExecutor::new());
+        let mut builder = if http2 { builder.http2_only() } else { builder.http1_only() };
+        // A head that trickles in is no request under way: `idle` bounds it as it does silence.
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER_MAX);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(Limits::STREAMS)
+            .initial_connection_window_size(WINDOW)
+            .initial_stream_window_size(WINDOW)
+            .max_header_list_size(BUFFER_MAX as u32)
+            .max_send_buf_size(BUFFER_MAX)
+            .keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE);
+        let mut connection =
+            std::pin::pin!(builder.serve_connection_with_upgrades(stream, service));
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = stopped(stop) => {}
+            () = idle(&activity, greeting, patience) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        timeout(GRACE, connection).await.unwrap_or(Ok(()))
+    }
+
+    async fn answer<B>(
+        self,
+        request: Request<Incoming>,
+        admission: Admission,
+        activity: &Activity,
+    ) -> Result<Response<Answer<Either<B, body::Body>>>, S::Error>
+    where
+        S: Service<Request<Incoming>, Response = Response<B>>,
+    {
+        let under_way = activity.begin();
+        let version = request.version();
+        let refuse = |what: String, under_way| {
+            let response = refusal(&what, version).map(Either::Right);
+            Ok(response.map(|inner| Answer::new(inner, None, under_way)))
+        };
+        if admission == Admission::Refused {
+            let most = self.limits.connections;
+            return refuse(format!("the server has {most} connections open"), under_way);
+        }
+        let mut permit: Option<OwnedSemaphorePermit> = None;
+        if endless(request.uri().query()) {
+            permit = self.watches.try_acquire_owned().ok();
+            if permit.is_none() {
+                let most = self.limits.watches;
+                return refuse(format!("the server has {most} watches open"), under_way);
+            }
+        }
+        // An error means that the semaphore is closed, which it never is.
+        let worked_on = self.requests.acquire_owned().await;
+        let response = self.service.oneshot(request).await?;
+        drop(worked_on);
+        let endless = permit.map(|permit| Endless::new(self.stopped, permit));
+        Ok(response.map(|inner| Answer::new(Either::Left(inner), endless, under_way)))
+    }
+}
+
+/// Completes when no request was under way for too long.
+async fn idle(activity: &Activity, greeting: Instant, patience: Duration) {
+    let mut deadline = greeting;
+    loop {
+        sleep_until(deadline).await;
+        deadline = match activity.state() {
+            State::Silent => return,
+            State::Busy(_) => Instant::now() + patience,
+            State::Idle(since) => since + patience,
+        };
+        if deadline <= Instant::now() {
+            return;
+        }
+    }
+}
+
+/// 429: what there is too much of, and when to come again.
+fn refusal(what: &str, version: Version) -> Response<body::Body> {
+    let mut response = body::error_response(&StatusError::too_many_requests(what));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    if version < Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

@@ -1,0 +1,128 @@
+//! A stream that fails when its peer has stopped reading.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A stream whose writes fail once nothing could be written for some time: what waits for a client that never reads
+/// is given up, not kept for good.
+pub(super) struct Stalling<S> {
+    inner: S,
+    patience: Duration,
+    /// Made at the first write that had to wait.
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+impl<S> Stalling<S> {
+    pub(super) fn new(inner: S, patience: Duration) -> Self {
+        Self { inner, patience, timer: None, waiting: false }
+    }
+
+    /// A write's result; one that waits is an error when it has waited for too long.
+    fn watch<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.waiting = false;
+            return polled;
+        }
+        let deadline = Instant::now() + self.patience;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if !std::mem::replace(&mut self.waiting, true) {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(context).map(|()| {
+            let message = format!("the client has read nothing for {:?}", self.patience);
+            Err(io::Error::new(io::ErrorKind::TimedOut, message))
+        })
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.watch(context, polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write_vectored(context, bytes);
+        self.watch(context, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.inner).poll_flush(context);
+        self.watch(context, polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.inner).poll_shutdown(context);
+        self.watch(context, polled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_reads_nothing_is_given_up() {
+        let (ours, _theirs) = duplex(8);
+        let mut stream = Stalling::new(ours, Duration::from_millis(20));
+        let error = stream.write_all(b"more than fits").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_reads_slowly_is_served() {
+        let text = [b'x'; 32];
+        let (ours, mut theirs) = duplex(8);
+        let reader = tokio::spawn(async move {
+            let mut seen = Vec::new();
+            let mut buffer = [0; 4];
+            while let Ok(count @ 1..) = theirs.read(&mut buffer).await {
+                seen.extend_from_slice(&buffer[..count]);
+                sleep(Duration::from_millis(100)).await;
+            }
+            seen
+        });
+        let start = Instant::now();
+        let patience = Duration::from_millis(500);
+        let mut stream = Stalling::new(ours, patience);
+        stream.write_all(&text).await.unwrap();
+        assert!(start.elapsed() > patience, "all of it takes longer than a wait may");
+        drop(stream);
+        assert_eq!(reader.await.unwrap(), text);
+    }
+}
