@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use manifest::{KindId, Object, ObjectRef};
+use manifest::{Kind, KindId, Object, ObjectRef};
 use reconcile::{Context, Decision, Work, World, reconcile};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
@@ -30,18 +30,10 @@ use crate::watches::{Change, Delivery, Subscription, Watches};
 use recorder::Recorder;
 use requests::{Answer, Hands, Stopped, prepare};
 
-/// What controllers decide on.
-const KINDS: &[KindId] = &[
-    KindId::Namespace,
-    KindId::Node,
-    KindId::Service,
-    KindId::StatefulSet,
-    KindId::Deployment,
-    KindId::ReplicaSet,
-    KindId::Pod,
-    KindId::Endpoints,
-    KindId::EndpointSlice,
-];
+/// What controllers know: all kinds but Events, for any may own another.
+fn kinds() -> Vec<KindId> {
+    Kind::all().iter().map(|kind| kind.id).filter(|kind| *kind != KindId::Event).collect()
+}
 
 /// How many pieces of work have requests under way at once.
 const IN_FLIGHT: usize = 32;
@@ -62,7 +54,8 @@ pub struct Controllers {
 impl Controllers {
     /// Starts the controllers on these watches; they begin when every kind has been listed.
     pub fn start(watches: &mut Watches) -> Self {
-        let subscription = watches.subscribe(KINDS);
+        let kinds = kinds();
+        let subscription = watches.subscribe(&kinds);
         let client = watches.client().clone();
         let activity = watches.activity().clone();
         let (stop, stopped) = oneshot::channel();
@@ -74,7 +67,7 @@ impl Controllers {
             },
             activity,
             world: World::new(),
-            unsynced: KINDS.to_vec(),
+            unsynced: kinds,
             unseen: HashMap::new(),
             queue: Queue::default(),
             in_flight: JoinSet::new(),

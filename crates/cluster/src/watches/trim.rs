@@ -4,8 +4,8 @@ use manifest::Object;
 use manifest::labels::LAST_APPLIED;
 
 /// Drops what nobody in this process reads: `managedFields` everywhere, and the parts of pods that neither
-/// names, controllers nor simulated nodes depend on. A pod is therefore never written back whole (see
-/// [`crate::controllers`]); everything else can be.
+/// names, controllers nor simulated nodes depend on, and the annotations of revisions. These are therefore never
+/// written back whole (see [`crate::controllers`]); everything else can be.
 pub(super) fn trim(object: &mut Object) {
     object.metadata_mut().managed_fields = None;
     match object {
@@ -41,7 +41,10 @@ pub(super) fn trim(object: &mut Object) {
                 status.images = None;
             }
         }
-        Object::Namespace(_)
+        Object::ControllerRevision(revision) => revision.metadata.annotations = None,
+        // Only the metadata arrives, see `kind`.
+        Object::Stored(_)
+        | Object::Namespace(_)
         | Object::Service(_)
         | Object::Endpoints(_)
         | Object::EndpointSlice(_)

@@ -34,30 +34,28 @@ fn status(look: &Look<'_>, held: &StatefulSetStatus) -> StatefulSetStatus {
             available += i32::from(wait == Some(Duration::ZERO));
         }
         if !pod::terminating(pod) {
-            current += i32::from(revision(pod) == Some(&look.current));
-            updated += i32::from(revision(pod) == Some(&look.update));
+            current += i32::from(revision(pod) == Some(&look.revisions.current));
+            updated += i32::from(revision(pod) == Some(&look.revisions.update));
         }
     }
-    let mut current_revision = look.current.clone();
+    let mut current_revision = look.revisions.current.clone();
     let wanted = look.spec.replicas.unwrap_or(1);
-    let strategy =
-        look.spec.update_strategy.as_ref().and_then(|strategy| strategy.type_.as_deref());
     // The update is complete: its revision is the current one from now on.
-    if strategy != Some("OnDelete") && updated == wanted && ready == wanted && replicas == wanted {
+    if !look.on_delete() && updated == wanted && ready == wanted && replicas == wanted {
         current = updated;
-        current_revision.clone_from(&look.update);
+        current_revision.clone_from(&look.revisions.update);
     }
     let some = |count: i32| (count != 0).then_some(count);
     StatefulSetStatus {
         available_replicas: Some(available),
-        collision_count: Some(held.collision_count.unwrap_or(0)),
+        collision_count: Some(look.revisions.collisions),
         conditions: held.conditions.clone(),
         current_replicas: some(current),
         current_revision: Some(current_revision),
         observed_generation: look.set.metadata.generation,
         ready_replicas: some(ready),
         replicas,
-        update_revision: Some(look.update.clone()),
+        update_revision: Some(look.revisions.update.clone()),
         updated_replicas: some(updated),
     }
 }

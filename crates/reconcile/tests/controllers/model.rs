@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodCondition, PodIP, PodStatus, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use manifest::{Object, ObjectRef};
-use reconcile::world::KINDS;
+use manifest::{Kind, KindId, Object, ObjectRef, StoredObject};
+use reconcile::world::kinds;
 use reconcile::{Action, Context, Decision, Owner, Propagation, Work, World, reconcile};
 use serde_json::{Value, json};
 
@@ -29,8 +29,27 @@ pub(crate) fn object(value: Value) -> Object {
         "StatefulSet" => read::<apps::StatefulSet>(value),
         "Deployment" => read::<apps::Deployment>(value),
         "ReplicaSet" => read::<apps::ReplicaSet>(value),
-        other => panic!("{other}"),
+        "ControllerRevision" => read::<apps::ControllerRevision>(value),
+        other => {
+            let KindId::Stored(kind) = Kind::by_name(other).unwrap().id else { panic!("{other}") };
+            let metadata = serde_json::from_value(value["metadata"].clone()).unwrap();
+            let Value::Object(mut content) = value else { panic!("no object") };
+            content
+                .retain(|field, _| !matches!(field.as_str(), "apiVersion" | "kind" | "metadata"));
+            StoredObject { kind, metadata, content }.into()
+        }
     }
+}
+
+/// What controllers are told of an object.
+pub(crate) fn told_of(object: &Object) -> Object {
+    let mut object = object.clone();
+    if let Object::Stored(StoredObject { metadata, content, .. }) = &mut object {
+        content.clear();
+        metadata.labels = None;
+        metadata.annotations = None;
+    }
+    object
 }
 
 /// A reference in the namespace `default`.
@@ -77,7 +96,7 @@ impl Model {
             serial: 0,
             chance: 0x9e37_79b9_7f4a_7c15,
         };
-        for kind in KINDS {
+        for kind in kinds() {
             model.world.set_synced(kind);
         }
         model.apply(json!({"kind": "Namespace", "metadata": {"name": "default"}, "spec": {"finalizers": ["kubernetes"]}}));
@@ -109,7 +128,7 @@ impl Model {
     pub(crate) fn apply(&mut self, value: Value) {
         let mut object = object(value);
         let kind = object.kind();
-        if !matches!(kind, "Namespace" | "Node") {
+        if Kind::by_name(kind).unwrap().namespaced {
             object.metadata_mut().namespace.get_or_insert("default".to_owned());
         }
         if let Some(old) = self.objects.get(&object.reference()).cloned() {
@@ -209,7 +228,7 @@ impl Model {
         let work = if gone {
             self.world.remove(&object.reference(), object.metadata().uid.as_deref())
         } else {
-            self.world.apply(object)
+            self.world.apply(told_of(&object))
         };
         self.queue.extend(work);
     }
@@ -251,7 +270,8 @@ impl Model {
                     self.end(&target, &uid, propagation);
                 }
             }
-            Action::DeleteAll { .. } | Action::Record { .. } => {}
+            Action::DeleteAll { kind, .. } => assert_eq!(kind, "Event", "all else is known"),
+            Action::Record { .. } => {}
             Action::Finalize { namespace, uid } => {
                 let target =
                     ObjectRef { kind: "Namespace", namespace: String::new(), name: namespace };
@@ -287,6 +307,14 @@ impl Model {
         let Some(old) = self.objects.get(&object.reference()).cloned() else { return false };
         if old.metadata().resource_version != object.metadata().resource_version {
             return false;
+        }
+        if let (Object::Stored(mut merged), Object::Stored(new)) = (old.clone(), &object) {
+            // A patch: what controllers do not know stays.
+            merged.metadata.owner_references = new.metadata.owner_references.clone();
+            merged.metadata.finalizers = new.metadata.finalizers.clone();
+            let written = self.commit(merged.into());
+            self.wrote(written);
+            return true;
         }
         let mut merged = object.to_value();
         let held = old.to_value();
@@ -347,7 +375,7 @@ impl Model {
         let at = if self.shuffled { self.random() as usize % waiting.len() } else { 0 };
         let event = self.events.get_mut(waiting[at]).unwrap().pop_front().unwrap();
         let work = match event {
-            Event::Applied(object) => self.world.apply(*object),
+            Event::Applied(object) => self.world.apply(told_of(&object)),
             Event::Gone(target, uid) => self.world.remove(&target, Some(&uid)),
         };
         self.queue.extend(work);

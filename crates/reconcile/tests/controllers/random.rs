@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use reconcile::{Action, Propagation};
 use serde_json::{Value, json};
 
-use crate::model::{Model, reference};
+use crate::model::{Model, reference, told_of};
 use crate::slices::told;
 use crate::stateful_sets::{headless, redis};
 
@@ -172,7 +172,7 @@ fn run(seed: u64, deeds: &[Deed]) {
 
     // The world has caught up with the API.
     for (target, object) in &model.objects {
-        assert_eq!(model.world.object(target).as_ref(), Some(object));
+        assert_eq!(model.world.object(target), Some(told_of(object)));
     }
     // Everybody well again: the set is complete and up to date.
     let names: Vec<String> = model.names("Pod").into_iter().map(str::to_owned).collect();
