@@ -210,7 +210,21 @@ impl Actor {
             self.call_for(work, &busy);
         }
         let ended = match result {
-            Ok(()) => Ended::Done(look_again),
+            Ok(()) => {
+                self.world.note_refusal(&work, None);
+                Ended::Done(look_again)
+            }
+            Err(Stopped::Refused(refusal)) => {
+                warn!(
+                    ?work,
+                    kind = refusal.target.kind,
+                    name = refusal.target.name,
+                    why = refusal.message,
+                    "refused"
+                );
+                self.world.note_refusal(&work, Some(refusal));
+                Ended::Failed
+            }
             Err(stopped @ Stopped::Moot(_)) => {
                 debug!(?work, %stopped, "dropped");
                 Ended::Done(look_again)
@@ -256,6 +270,7 @@ impl Actor {
             let mut context = Context { now: Timestamp::now(), random: &mut random };
             let Decision { actions, retry_after } = reconcile(&self.world, &work, &mut context);
             if actions.is_empty() {
+                self.world.note_refusal(&work, None);
                 let rank = rank(&work);
                 self.queue.end(work, rank, Ended::Done(retry_after), Instant::now(), busy);
                 continue;

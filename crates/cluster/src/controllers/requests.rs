@@ -6,6 +6,7 @@ use kube::Client;
 use kube::api::{DeleteParams, Preconditions, PropagationPolicy};
 use kube::core::Status;
 use manifest::{Kind, KindId, Object, ObjectRef};
+use reconcile::world::Refusal;
 use reconcile::{Action, Owner, Propagation};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -47,6 +48,9 @@ pub(super) enum Stopped {
     /// Its place is gone or going: nothing is left to do.
     #[error("no longer wanted: {0}")]
     Moot(String),
+    /// The API does not take a new object.
+    #[error("refused to create {} {}: {}", .0.target.kind, .0.target.name, .0.message)]
+    Refused(Refusal),
     /// Anything else.
     #[error(transparent)]
     Failed(#[from] kube::Error),
@@ -112,6 +116,10 @@ impl Hands {
                 // The world does not know it yet, or another has the name. The next look decides.
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {
                     Err(Stopped::Conflict(status.message))
+                }
+                Err(kube::Error::Api(status)) if (400..500).contains(&status.code) => {
+                    let (target, message) = (object.reference(), status.message);
+                    Err(Stopped::Refused(Refusal { target, message }))
                 }
                 answer => self.wrote(answer),
             },

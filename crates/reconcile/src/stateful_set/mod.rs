@@ -18,11 +18,11 @@ use k8s_openapi::api::apps::v1::{
     ControllerRevision, RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec,
 };
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
-use manifest::Object;
 use manifest::labels::REVISION_HASH;
+use manifest::{Object, StoredObject};
 
-use crate::world::names;
-use crate::{Action, Context, Decision, Key, World, claim, number, pod};
+use crate::world::{Refusal, names};
+use crate::{Action, Context, Decision, Key, Work, World, claim, number, pod};
 use identity::{identify, new_pod, ordinal};
 use revisions::Revisions;
 
@@ -44,7 +44,10 @@ pub(crate) fn decide(world: &World, key: &Key, context: &Context<'_>) -> Decisio
     if !actions.is_empty() {
         return actions.into();
     }
-    let revisions = Revisions::new(world, set, spec, history.owned);
+    let revisions = match Revisions::new(world, set, spec, history.owned) {
+        Ok(revisions) => revisions,
+        Err(first) => return vec![first].into(),
+    };
     let mut look = Look::new(world, set, spec, revisions, claim.owned, context);
     if set.metadata.deletion_timestamp.is_none() {
         look.first.extend(look.revisions.action.take());
@@ -254,6 +257,7 @@ impl<'a> Look<'a> {
         let Some(missing) = claims::missing(self.world, set, spec, ordinal) else { return };
         let pod = new_pod(set, spec, self.template(place), ordinal);
         let name = pod.metadata.name.clone().unwrap_or_default();
+        self.tell_refused(&name, &missing);
         for claim in missing {
             self.record("SuccessfulCreate", claims::told(&claim, &name, set_name));
             self.first.push(Action::Create(claim.into()));
@@ -278,6 +282,26 @@ impl<'a> Look<'a> {
     fn on_delete(&self) -> bool {
         let strategy = self.spec.update_strategy.as_ref();
         strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("OnDelete")
+    }
+
+    /// Tells what the API refused of a pod and its claims when they were last tried.
+    fn tell_refused(&mut self, pod: &str, claims: &[StoredObject]) {
+        let (namespace, set) = names(self.set);
+        let work = Work::StatefulSet(Key::new(namespace, set));
+        let Some(Refusal { target, message }) = self.world.refusal(&work) else { return };
+        let mut tell = |text| {
+            self.first.push(Action::warning(self.set, COMPONENT, "FailedCreate", text));
+        };
+        let claim = &target.name;
+        let failed = format!("create Pod {pod} in StatefulSet {set} failed error");
+        if target.kind == "Pod" && target.name == pod {
+            tell(format!("{failed}: {message}"));
+        } else if claims.iter().any(|held| held.metadata.name.as_ref() == Some(claim)) {
+            tell(format!(
+                "create Claim {claim} for Pod {pod} in StatefulSet {set} failed error: {message}"
+            ));
+            tell(format!("{failed}: failed to create PVC {claim}: {message}"));
+        }
     }
 
     fn delete(&mut self, pod: &Pod) {

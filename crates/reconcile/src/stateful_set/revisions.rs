@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use manifest::labels::CONTROLLER_HASH;
 use serde_json::{Value, json};
 
-use super::revision;
+use super::{revision, status};
 use crate::owner::controlled_by;
 use crate::world::names;
 use crate::{Action, World, hash};
@@ -30,23 +30,22 @@ pub(super) struct Revisions {
     pub(super) current_template: Option<PodTemplateSpec>,
     /// What makes the update revision be there, and be the newest.
     pub(super) action: Option<Action>,
-    /// How often a hash met one that another template has.
-    pub(super) collisions: i32,
 }
 
 impl Revisions {
+    /// An error is what must be written first: the name of the new revision is taken, and the next one is another.
     pub(super) fn new(
         world: &World,
         set: &StatefulSet,
         spec: &StatefulSetSpec,
         mut held: Vec<Arc<ControllerRevision>>,
-    ) -> Self {
+    ) -> Result<Self, Action> {
         held.sort_by_cached_key(|revision| {
             let created = revision.metadata.creation_timestamp.as_ref().map(|time| time.0);
             (revision.revision, created, revision.metadata.name.clone())
         });
-        let status = set.status.as_ref();
-        let mut collisions = status.and_then(|status| status.collision_count).unwrap_or(0);
+        let held_status = set.status.as_ref();
+        let collisions = held_status.and_then(|status| status.collision_count).unwrap_or(0);
         let data = data(&spec.template);
         let next = held.last().map_or(1, |last| last.revision.saturating_add(1));
         let same = held.iter().rposition(|revision| {
@@ -62,26 +61,22 @@ impl Revisions {
                 (name(&held[at]), Some(Action::Update(revision.into())))
             }
             None => {
-                let revision = loop {
-                    let revision = new(set, spec, &data, next, collisions);
-                    let (namespace, name) = names(&revision);
-                    // The API refuses the name of one that is not known here yet; so the loop is a short one.
-                    if world.get::<ControllerRevision>(namespace, name).is_none() {
-                        break revision;
-                    }
-                    collisions = collisions.saturating_add(1);
-                };
+                let revision = new(set, spec, &data, next, collisions);
+                let (namespace, taken) = names(&revision);
+                if world.get::<ControllerRevision>(namespace, taken).is_some() {
+                    return Err(status::collided(set, collisions));
+                }
                 (name(&revision), Some(Action::Create(revision.into())))
             }
         };
-        let noted = status.and_then(|status| status.current_revision.as_deref());
+        let noted = held_status.and_then(|status| status.current_revision.as_deref());
         let current = held.iter().find(|revision| revision.metadata.name.as_deref() == noted);
         let current = current.filter(|current| name(current) != update);
         let current_template = current.and_then(|current| template(current));
         // A revision that cannot be read makes no pods.
         let current = current.filter(|_| current_template.is_some());
         let current = current.map_or_else(|| update.clone(), |current| name(current));
-        Self { held, current, update, current_template, action, collisions }
+        Ok(Self { held, current, update, current_template, action })
     }
 
     /// The deletion of revisions beyond the limit, oldest first, that neither the set nor a pod of it names.

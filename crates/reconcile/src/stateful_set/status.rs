@@ -20,6 +20,13 @@ pub(super) fn update(look: &Look<'_>) -> Option<Action> {
     Some(Action::UpdateStatus(Object::StatefulSet(set)))
 }
 
+/// The update of the status that makes the next revision take another name.
+pub(super) fn collided(set: &StatefulSet, collisions: i32) -> Action {
+    let mut set = set.clone();
+    set.status.get_or_insert_default().collision_count = Some(collisions.saturating_add(1));
+    Action::UpdateStatus(Object::StatefulSet(set))
+}
+
 fn status(look: &Look<'_>, held: &StatefulSetStatus) -> StatefulSetStatus {
     let mut replicas = 0;
     let mut ready = 0;
@@ -48,7 +55,7 @@ fn status(look: &Look<'_>, held: &StatefulSetStatus) -> StatefulSetStatus {
     let some = |count: i32| (count != 0).then_some(count);
     StatefulSetStatus {
         available_replicas: Some(available),
-        collision_count: Some(look.revisions.collisions),
+        collision_count: Some(held.collision_count.unwrap_or(0)),
         conditions: held.conditions.clone(),
         current_replicas: some(current),
         current_revision: Some(current_revision),

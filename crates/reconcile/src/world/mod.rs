@@ -12,6 +12,7 @@
 mod affected;
 mod index;
 mod kept;
+mod refusals;
 mod store;
 mod tombstones;
 
@@ -31,6 +32,8 @@ use index::{Groups, PairIndex, SelectorIndex};
 use kept::{Indexed, reference_of};
 pub use kept::{Kept, kinds};
 pub(crate) use kept::{known, names, reference};
+pub use refusals::Refusal;
+use refusals::Refusals;
 pub use store::Store;
 use tombstones::Tombstones;
 
@@ -64,6 +67,7 @@ pub struct World {
 
     synced: HashSet<&'static str>,
     tombstones: Tombstones,
+    refusals: Refusals,
 }
 
 impl World {
@@ -137,6 +141,17 @@ impl World {
     /// Whether all objects of every kind are known.
     pub fn all_synced(&self) -> bool {
         kinds().all(|kind| self.synced(kind))
+    }
+
+    /// Notes what the last try of a piece of work came to: which creation was refused, or none. The next decision of
+    /// the same work tells people about it.
+    pub fn note_refusal(&mut self, work: &Work, refusal: Option<Refusal>) {
+        self.refusals.note(work, refusal);
+    }
+
+    /// What the API refused when this work was last tried.
+    pub(crate) fn refusal(&self, work: &Work) -> Option<&Refusal> {
+        self.refusals.of(work)
     }
 
     /// The object of kind `T` with this name; `namespace` is empty for cluster-scoped kinds.
