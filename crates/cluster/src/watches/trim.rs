@@ -21,6 +21,8 @@ pub(super) fn trim(object: &mut Object) {
             spec.topology_spread_constraints = None;
             spec.security_context = None;
             spec.dns_config = None;
+            spec.service_account = None;
+            spec.service_account_name = None;
             for container in
                 spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten())
             {

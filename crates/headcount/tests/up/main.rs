@@ -7,6 +7,7 @@ mod documents;
 mod kubectl;
 mod lifecycle;
 mod live;
+mod rollout;
 mod seeds;
 mod support;
 mod workspace;

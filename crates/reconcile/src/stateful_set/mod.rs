@@ -52,6 +52,10 @@ pub(crate) fn decide(world: &World, key: &Key, context: &Context<'_>) -> Decisio
     if set.metadata.deletion_timestamp.is_none() {
         look.first.extend(look.revisions.action.take());
         look.act();
+        if look.refusal().is_some() {
+            // All is not done for long, perhaps; people wait for the status.
+            look.first.extend(status::update(&look));
+        }
     }
     let mut actions = std::mem::take(&mut look.first);
     actions.append(&mut look.actions);
@@ -286,9 +290,8 @@ impl<'a> Look<'a> {
 
     /// Tells what the API refused of a pod and its claims when they were last tried.
     fn tell_refused(&mut self, pod: &str, claims: &[StoredObject]) {
-        let (namespace, set) = names(self.set);
-        let work = Work::StatefulSet(Key::new(namespace, set));
-        let Some(Refusal { target, message }) = self.world.refusal(&work) else { return };
+        let (_, set) = names(self.set);
+        let Some(Refusal { target, message }) = self.refusal() else { return };
         let mut tell = |text| {
             self.first.push(Action::warning(self.set, COMPONENT, "FailedCreate", text));
         };
@@ -302,6 +305,12 @@ impl<'a> Look<'a> {
             ));
             tell(format!("{failed}: failed to create PVC {claim}: {message}"));
         }
+    }
+
+    /// What the API refused when this set was last looked at.
+    fn refusal(&self) -> Option<&'a Refusal> {
+        let (namespace, name) = names(self.set);
+        self.world.refusal(&Work::StatefulSet(Key::new(namespace, name)))
     }
 
     fn delete(&mut self, pod: &Pod) {
