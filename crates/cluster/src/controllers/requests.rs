@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::recorder::{Notice, Recorder};
 use crate::activity::Activity;
 use crate::kind;
+use crate::watches::trim;
 
 /// How many requests of one decision are under way at once, where their order is of no matter.
 const CONCURRENT: usize = 16;
@@ -166,7 +167,9 @@ impl Hands {
 
     fn wrote(&self, answer: kube::Result<Object>) -> Result<Option<Answer>, Stopped> {
         match answer {
-            Ok(object) => {
+            Ok(mut object) => {
+                // The world holds no more of it than the watch will tell.
+                trim(&mut object);
                 let version = object.metadata().resource_version.as_deref();
                 self.activity.wrote(kind::of(&object), version);
                 Ok(Some(Answer::Wrote(Box::new(object))))

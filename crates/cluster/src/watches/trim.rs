@@ -6,7 +6,7 @@ use manifest::labels::LAST_APPLIED;
 /// Drops what nobody in this process reads: `managedFields` everywhere, and the parts of pods that neither
 /// names, controllers nor simulated nodes depend on, and the annotations of revisions. These are therefore never
 /// written back whole (see [`crate::controllers`]); everything else can be.
-pub(super) fn trim(object: &mut Object) {
+pub(crate) fn trim(object: &mut Object) {
     object.metadata_mut().managed_fields = None;
     match object {
         Object::Pod(pod) => {

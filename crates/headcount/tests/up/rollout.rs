@@ -63,6 +63,14 @@ fn check(up: &Up, words: &str, wanted: &[&str]) {
     assert_eq!(lines, wanted, "kubectl {words}: {output:?}\n{}", up.stderr());
 }
 
+/// Waits for the end of a rollout, which is told in this last line.
+#[track_caller]
+fn roll_out(up: &Up, what: &str, last: &str) {
+    // How far it is when it is asked is chance; that it ends is not.
+    let text = up.kubectl(&["rollout", "status", what]);
+    assert_eq!(text.lines().last(), Some(last), "{text}");
+}
+
 /// Asks until the answer satisfies `wanted`.
 fn until(up: &Up, words: &str, wanted: impl Fn(&str) -> bool) -> String {
     let deadline = Instant::now() + PATIENCE;
@@ -83,9 +91,9 @@ fn kubectl_rolls_a_stateful_set_out_and_back() {
     let up = Up::ephemeral(&[]);
     apply(&up, SET);
     let done = "partitioned roll out complete: 3 new pods have been updated...";
-    check(&up, "rollout status statefulset/web", &[done]);
+    roll_out(&up, "statefulset/web", done);
     check(&up, "set image statefulset/web nginx=nginx:2", &["statefulset.apps/web image updated"]);
-    check(&up, "rollout status statefulset/web", &[done]);
+    roll_out(&up, "statefulset/web", done);
     check(&up, IMAGES, &["nginx:2 nginx:2 nginx:2"]);
     let titles = ["statefulset.apps/web", "REVISION CHANGE-CAUSE"];
     let history = "rollout history statefulset/web";
@@ -95,7 +103,7 @@ fn kubectl_rolls_a_stateful_set_out_and_back() {
     assert!(first.contains("Image:\tnginx:1\n") && first.contains("tier=front"), "{first}");
 
     check(&up, "rollout undo statefulset/web", &["statefulset.apps/web rolled back"]);
-    check(&up, "rollout status statefulset/web", &[done]);
+    roll_out(&up, "statefulset/web", done);
     check(&up, IMAGES, &["nginx:1 nginx:1 nginx:1"]);
     check(&up, history, &[&titles[..], &["2 first", "3 first"]].concat());
     check(
@@ -104,14 +112,14 @@ fn kubectl_rolls_a_stateful_set_out_and_back() {
         &["error: unable to find specified revision 9 in history"],
     );
     check(&up, "rollout restart statefulset/web", &["statefulset.apps/web restarted"]);
-    check(&up, "rollout status statefulset/web", &[done]);
+    roll_out(&up, "statefulset/web", done);
     check(&up, history, &[&titles[..], &["2 first", "3 first", "4 first"]].concat());
     check(
         &up,
         "rollout undo statefulset/web --to-revision=2",
         &["statefulset.apps/web rolled back"],
     );
-    check(&up, "rollout status statefulset/web", &[done]);
+    roll_out(&up, "statefulset/web", done);
     check(&up, IMAGES, &["nginx:2 nginx:2 nginx:2"]);
     check(
         &up,
@@ -124,7 +132,7 @@ fn kubectl_rolls_a_stateful_set_out_and_back() {
     check(&up, &format!("patch statefulset/web -p {partition}"), &["statefulset.apps/web patched"]);
     check(&up, "set image statefulset/web nginx=nginx:3", &["statefulset.apps/web image updated"]);
     let partly = "partitioned roll out complete: 1 new pods have been updated...";
-    check(&up, "rollout status statefulset/web", &[partly]);
+    roll_out(&up, "statefulset/web", partly);
     check(&up, "delete pod web-0", &["pod \"web-0\" deleted"]);
     until(&up, IMAGES, |images| images == "nginx:2 nginx:2 nginx:3");
 }
@@ -140,9 +148,7 @@ fn kubectl_rolls_a_deployment_out_and_back() {
     let run =
         |words: &str, what: &str| check(&up, words, &[&format!("deployment.apps/api {what}")]);
     let wait = || {
-        // How far it is when it is asked is chance; that it ends is not.
-        let text = up.kubectl(&["rollout", "status", "deployment/api"]);
-        assert!(text.ends_with("deployment \"api\" successfully rolled out\n"), "{text}");
+        roll_out(&up, "deployment/api", "deployment \"api\" successfully rolled out");
     };
     wait();
     history(&["1 <none>"]);

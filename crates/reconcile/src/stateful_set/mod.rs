@@ -24,7 +24,7 @@ use manifest::{Object, StoredObject};
 use crate::world::{Refusal, names};
 use crate::{Action, Context, Decision, Key, Work, World, claim, number, pod};
 use identity::{identify, new_pod, ordinal};
-use revisions::Revisions;
+use revisions::{NameTaken, Revisions};
 
 const COMPONENT: &str = "statefulset-controller";
 
@@ -46,7 +46,7 @@ pub(crate) fn decide(world: &World, key: &Key, context: &Context<'_>) -> Decisio
     }
     let revisions = match Revisions::new(world, set, spec, history.owned) {
         Ok(revisions) => revisions,
-        Err(first) => return vec![first].into(),
+        Err(NameTaken) => return vec![status::collided(set)].into(),
     };
     let mut look = Look::new(world, set, spec, revisions, claim.owned, context);
     if set.metadata.deletion_timestamp.is_none() {

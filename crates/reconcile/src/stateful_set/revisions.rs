@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use manifest::labels::CONTROLLER_HASH;
 use serde_json::{Value, json};
 
-use super::{revision, status};
+use super::revision;
 use crate::owner::controlled_by;
 use crate::world::names;
 use crate::{Action, World, hash};
@@ -32,20 +32,22 @@ pub(super) struct Revisions {
     pub(super) action: Option<Action>,
 }
 
+/// Another revision has the name of the one that is to be made.
+pub(super) struct NameTaken;
+
 impl Revisions {
-    /// An error is what must be written first: the name of the new revision is taken, and the next one is another.
     pub(super) fn new(
         world: &World,
         set: &StatefulSet,
         spec: &StatefulSetSpec,
         mut held: Vec<Arc<ControllerRevision>>,
-    ) -> Result<Self, Action> {
+    ) -> Result<Self, NameTaken> {
         held.sort_by_cached_key(|revision| {
             let created = revision.metadata.creation_timestamp.as_ref().map(|time| time.0);
             (revision.revision, created, revision.metadata.name.clone())
         });
-        let held_status = set.status.as_ref();
-        let collisions = held_status.and_then(|status| status.collision_count).unwrap_or(0);
+        let status = set.status.as_ref();
+        let collisions = status.and_then(|status| status.collision_count).unwrap_or(0);
         let data = data(&spec.template);
         let next = held.last().map_or(1, |last| last.revision.saturating_add(1));
         let same = held.iter().rposition(|revision| {
@@ -64,12 +66,12 @@ impl Revisions {
                 let revision = new(set, spec, &data, next, collisions);
                 let (namespace, taken) = names(&revision);
                 if world.get::<ControllerRevision>(namespace, taken).is_some() {
-                    return Err(status::collided(set, collisions));
+                    return Err(NameTaken);
                 }
                 (name(&revision), Some(Action::Create(revision.into())))
             }
         };
-        let noted = held_status.and_then(|status| status.current_revision.as_deref());
+        let noted = status.and_then(|status| status.current_revision.as_deref());
         let current = held.iter().find(|revision| revision.metadata.name.as_deref() == noted);
         let current = current.filter(|current| name(current) != update);
         let current_template = current.and_then(|current| template(current));

@@ -21,9 +21,10 @@ pub(super) fn update(look: &Look<'_>) -> Option<Action> {
 }
 
 /// The update of the status that makes the next revision take another name.
-pub(super) fn collided(set: &StatefulSet, collisions: i32) -> Action {
+pub(super) fn collided(set: &StatefulSet) -> Action {
     let mut set = set.clone();
-    set.status.get_or_insert_default().collision_count = Some(collisions.saturating_add(1));
+    let collisions = &mut set.status.get_or_insert_default().collision_count;
+    *collisions = Some(collisions.unwrap_or(0).saturating_add(1));
     Action::UpdateStatus(Object::StatefulSet(set))
 }
 
