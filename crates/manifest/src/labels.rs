@@ -30,6 +30,8 @@ pub const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 pub const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 /// On a StatefulSet's pod: the revision of the template that it was made from.
 pub const REVISION_HASH: &str = "controller-revision-hash";
+/// On a ControllerRevision: the hash in its name.
+pub const CONTROLLER_HASH: &str = "controller.kubernetes.io/hash";
 /// On a Deployment's ReplicaSets and their pods: the hash of the template.
 pub const TEMPLATE_HASH: &str = "pod-template-hash";
 /// On a Deployment and its ReplicaSets: the number of the rollout.

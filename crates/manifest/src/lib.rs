@@ -15,4 +15,4 @@ pub mod selector;
 
 pub use family::IpFamily;
 pub use kind::{Kind, KindId, Stored};
-pub use object::{Object, ObjectRef};
+pub use object::{Object, ObjectRef, StoredObject};

@@ -1,9 +1,12 @@
-//! The closed set of kinds that controllers act on, typed.
+//! Objects as controllers handle them: typed where their content matters, else their metadata alone.
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Map, Value};
+
+use crate::kind::{Kind, KindId, Stored};
 
 /// Which object: kind, namespace (empty for cluster-scoped kinds) and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,39 +19,86 @@ pub struct ObjectRef {
     pub name: String,
 }
 
+/// An object of a kind whose content no controller reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredObject {
+    /// The kind.
+    pub kind: Stored,
+    /// `metadata`.
+    pub metadata: ObjectMeta,
+    /// The fields beside it, of an object that is to be created; empty of one that is there.
+    pub content: Map<String, Value>,
+}
+
+impl StoredObject {
+    /// The kind, as discovery tells it.
+    fn kind(&self) -> &'static Kind {
+        Kind::of(KindId::Stored(self.kind))
+    }
+
+    fn to_value(&self) -> serde_json::Result<Value> {
+        let Self { metadata, content, .. } = self;
+        let mut value = content.clone();
+        value.insert("apiVersion".to_owned(), self.kind().api_version().into());
+        value.insert("kind".to_owned(), self.kind().kind.into());
+        value.insert("metadata".to_owned(), serde_json::to_value(metadata)?);
+        Ok(Value::Object(value))
+    }
+}
+
 macro_rules! objects {
     ($($kind:ident),* $(,)?) => {
-        /// A typed object of one of the kinds that headcount acts on.
+        /// An object of one of the kinds that controllers know.
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs, clippy::large_enum_variant)]
-        pub enum Object { $($kind($kind)),* }
+        pub enum Object {
+            $($kind($kind),)*
+            /// Of any other kind.
+            Stored(StoredObject),
+        }
 
         impl Object {
             /// The kind's name.
             pub fn kind(&self) -> &'static str {
-                match self { $(Self::$kind(_) => stringify!($kind)),* }
+                match self {
+                    $(Self::$kind(_) => stringify!($kind),)*
+                    Self::Stored(object) => object.kind().kind,
+                }
             }
 
             /// `metadata`.
             pub fn metadata(&self) -> &ObjectMeta {
-                match self { $(Self::$kind(object) => &object.metadata),* }
+                match self {
+                    $(Self::$kind(object) => &object.metadata,)*
+                    Self::Stored(object) => &object.metadata,
+                }
             }
 
             /// `metadata`, to change.
             pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
-                match self { $(Self::$kind(object) => &mut object.metadata),* }
+                match self {
+                    $(Self::$kind(object) => &mut object.metadata,)*
+                    Self::Stored(object) => &mut object.metadata,
+                }
             }
 
             /// The object as JSON, with `apiVersion` and `kind`.
-            pub fn to_value(&self) -> serde_json::Value {
-                match self { $(Self::$kind(object) => serde_json::to_value(object)),* }
-                    .expect("Kubernetes types serialise to JSON objects")
+            pub fn to_value(&self) -> Value {
+                match self {
+                    $(Self::$kind(object) => serde_json::to_value(object),)*
+                    Self::Stored(object) => object.to_value(),
+                }
+                .expect("Kubernetes types serialise to JSON objects")
             }
         }
 
         $(impl From<$kind> for Object {
             fn from(object: $kind) -> Self { Self::$kind(object) }
         })*
+
+        impl From<StoredObject> for Object {
+            fn from(object: StoredObject) -> Self { Self::Stored(object) }
+        }
     };
 }
 
@@ -62,6 +112,7 @@ objects!(
     StatefulSet,
     Deployment,
     ReplicaSet,
+    ControllerRevision,
     Event,
 );
 

@@ -40,7 +40,8 @@ impl Propagation {
 /// The actions of one decision are applied in order. What the API answers goes into the
 /// [`World`](crate::World) at once (`apply`, `remove`), before the watch delivers it, so that the next look sees
 /// it. After an error the rest of the decision is dropped and the work is looked at again (with a delay that
-/// grows): what follows may rest on what failed.
+/// grows): what follows may rest on what failed. A creation that the API refused is noted in the world
+/// ([`note_refusal`](crate::World::note_refusal)).
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant)]
 pub enum Action {
@@ -130,10 +131,30 @@ impl Action {
         reason: &'static str,
         message: String,
     ) -> Self {
+        Self::event(regarding, component, false, reason, message)
+    }
+
+    /// A Warning about this object.
+    pub(crate) fn warning<K: Kept>(
+        regarding: &K,
+        component: &'static str,
+        reason: &'static str,
+        message: String,
+    ) -> Self {
+        Self::event(regarding, component, true, reason, message)
+    }
+
+    fn event<K: Kept>(
+        regarding: &K,
+        component: &'static str,
+        warning: bool,
+        reason: &'static str,
+        message: String,
+    ) -> Self {
         Self::Record {
             regarding: reference(regarding),
             uid: regarding.metadata().uid.clone().unwrap_or_default(),
-            warning: false,
+            warning,
             reason,
             message,
             component,

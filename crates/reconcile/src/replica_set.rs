@@ -6,16 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
+use k8s_openapi::api::apps::v1::{
+    ReplicaSet, ReplicaSetCondition, ReplicaSetSpec, ReplicaSetStatus,
+};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use manifest::Object;
 
 use crate::owner::{controlled_by, controller};
-use crate::world::{carries, names};
-use crate::{Action, Context, Decision, Key, World, claim, pod};
+use crate::world::{Refusal, carries, names};
+use crate::{Action, Context, Decision, Key, Work, World, claim, pod};
 
 const COMPONENT: &str = "replicaset-controller";
+
+/// The condition of a ReplicaSet whose pods cannot be made; its Deployment shows it too.
+pub(crate) const FAILURE: &str = "ReplicaFailure";
 
 /// The most pods made or deleted in one decision.
 const BURST_MAX: usize = 500;
@@ -32,8 +37,18 @@ pub(crate) fn decide(world: &World, key: &Key, context: &mut Context<'_>) -> Dec
     let active: Vec<Arc<Pod>> =
         claim.owned.into_iter().filter(|pod| !pod::ended(pod) && !pod::terminating(pod)).collect();
     let mut decision = Decision::default();
+    let mut refused = None;
     if set.metadata.deletion_timestamp.is_none() {
         manage(world, set, spec, &active, context, &mut decision.actions);
+        if decision.actions.iter().any(|action| matches!(action, Action::Create(_))) {
+            refused = world.refusal(&Work::ReplicaSet(key.clone()));
+        }
+    }
+    if let Some(Refusal { message, .. }) = refused {
+        let text = format!("Error creating: {message}");
+        let told = Action::warning(&**set, COMPONENT, "FailedCreate", text);
+        let status = update_status(set, spec, &active, Some(message.as_str()), context.now);
+        decision.actions.splice(0..0, std::iter::once(told).chain(status));
     }
     let min_ready_seconds = spec.min_ready_seconds.unwrap_or(0);
     decision.retry_after = active
@@ -42,7 +57,7 @@ pub(crate) fn decide(world: &World, key: &Key, context: &mut Context<'_>) -> Dec
         .filter(|wait| !wait.is_zero())
         .min();
     if decision.actions.is_empty() {
-        decision.actions.extend(update_status(set, spec, &active, context.now));
+        decision.actions.extend(update_status(set, spec, &active, None, context.now));
     }
     decision
 }
@@ -178,6 +193,7 @@ fn update_status(
     set: &ReplicaSet,
     spec: &ReplicaSetSpec,
     active: &[Arc<Pod>],
+    refused: Option<&str>,
     now: Timestamp,
 ) -> Option<Action> {
     let template = spec.template.as_ref().and_then(|template| template.metadata.as_ref());
@@ -196,7 +212,7 @@ fn update_status(
     let some = |count: i32| (count != 0).then_some(count);
     let status = ReplicaSetStatus {
         available_replicas: some(available),
-        conditions: held.conditions,
+        conditions: conditions(held.conditions, refused, now),
         fully_labeled_replicas: some(labelled),
         observed_generation: set.metadata.generation,
         ready_replicas: some(ready),
@@ -209,4 +225,26 @@ fn update_status(
     let mut set = set.clone();
     set.status = Some(status);
     Some(Action::UpdateStatus(Object::ReplicaSet(set)))
+}
+
+/// The conditions: whether a pod could not be made, as told first.
+fn conditions(
+    held: Option<Vec<ReplicaSetCondition>>,
+    refused: Option<&str>,
+    now: Timestamp,
+) -> Option<Vec<ReplicaSetCondition>> {
+    let mut conditions = held.unwrap_or_default();
+    let at = conditions.iter().position(|condition| condition.type_ == FAILURE);
+    match (at, refused) {
+        (Some(_), Some(_)) | (None, None) => {}
+        (Some(at), None) => drop(conditions.remove(at)),
+        (None, Some(message)) => conditions.push(ReplicaSetCondition {
+            last_transition_time: Some(Time(now)),
+            message: Some(message.to_owned()),
+            reason: Some("FailedCreate".to_owned()),
+            status: "True".to_owned(),
+            type_: FAILURE.to_owned(),
+        }),
+    }
+    Some(conditions).filter(|conditions| !conditions.is_empty())
 }

@@ -3,8 +3,16 @@
 use manifest::field::{FieldError, FieldPath};
 use serde_json::{Value, json};
 
+/// The ServiceAccount that Kubernetes' admission gives a pod that names none.
+const DEFAULT_ACCOUNT: &str = "default";
+
 /// A new pod is Pending.
 pub(crate) fn prepare_create(value: &mut Value) {
+    let spec = &mut value["spec"];
+    let names = |field: &str| spec[field].as_str().is_some_and(|account| !account.is_empty());
+    if spec.is_object() && !names("serviceAccountName") && !names("serviceAccount") {
+        spec["serviceAccountName"] = DEFAULT_ACCOUNT.into();
+    }
     value["status"] = json!({ "phase": "Pending", "qosClass": qos_class(&value["spec"]) });
 }
 

@@ -1,4 +1,5 @@
-//! What people are told when a controller's write fails, in the words of Kubernetes' controllers.
+//! What people are told when endpoints cannot be written, in the words of Kubernetes' controllers. Of pods and
+//! ReplicaSets that cannot be made, the decisions tell (`reconcile`).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use manifest::{Object, ObjectRef};
@@ -15,19 +16,6 @@ pub(super) fn failed(object: &Object, error: &kube::Error) -> Option<Notice> {
     };
     let ObjectRef { namespace, name, .. } = object.reference();
     let (component, reason, message) = match (object, owner.map(|owner| owner.kind.as_str())) {
-        (Object::Pod(_), Some("StatefulSet")) => {
-            let set = owner.map_or("", |owner| &owner.name);
-            let message = format!("create Pod {name} in StatefulSet {set} failed error: {error}");
-            ("statefulset-controller", "FailedCreate", message)
-        }
-        (Object::Pod(_), Some("ReplicaSet")) => {
-            ("replicaset-controller", "FailedCreate", format!("Error creating: {error}"))
-        }
-        (Object::ReplicaSet(_), _) => (
-            "deployment-controller",
-            "ReplicaSetCreateError",
-            format!("Failed to create new replica set \"{name}\": {error}"),
-        ),
         (Object::EndpointSlice(_), Some("Service")) => {
             let service = owner.map_or("", |owner| &owner.name);
             (
@@ -82,7 +70,7 @@ fn controller(object: &Object) -> Option<&OwnerReference> {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::{Pod, Service};
+    use k8s_openapi::api::core::v1::Service;
     use k8s_openapi::api::discovery::v1::EndpointSlice;
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
@@ -111,15 +99,6 @@ mod tests {
             });
             assert_eq!(told.unwrap_or_default(), expected);
         };
-        check(
-            &owned::<Pod>("web-0", "StatefulSet", "web"),
-            "StatefulSet/web statefulset-controller FailedCreate: create Pod web-0 in StatefulSet web failed error: \
-             ServiceError: no",
-        );
-        check(
-            &owned::<Pod>("web-x", "ReplicaSet", "web"),
-            "ReplicaSet/web replicaset-controller FailedCreate: Error creating: ServiceError: no",
-        );
         check(
             &owned::<EndpointSlice>("web-x", "Service", "web"),
             "Service/web endpoint-slice-controller FailedToUpdateEndpointSlices: Error updating Endpoint Slices for \

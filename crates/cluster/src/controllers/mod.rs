@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use manifest::{KindId, Object, ObjectRef};
+use manifest::{Kind, KindId, Object, ObjectRef};
 use reconcile::{Context, Decision, Work, World, reconcile};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
@@ -30,18 +30,11 @@ use crate::recorder::Recorder;
 use crate::watches::{Change, Delivery, Subscription, Watches};
 use requests::{Answer, Hands, Stopped, prepare};
 
-/// What controllers decide on.
-const KINDS: &[KindId] = &[
-    KindId::Namespace,
-    KindId::Node,
-    KindId::Service,
-    KindId::StatefulSet,
-    KindId::Deployment,
-    KindId::ReplicaSet,
-    KindId::Pod,
-    KindId::Endpoints,
-    KindId::EndpointSlice,
-];
+/// What controllers know: all kinds but Events, for any may own another.
+fn kinds() -> Vec<KindId> {
+    let kinds = Kind::all().iter().filter(|kind| kind.is_stored_as_served()).map(|kind| kind.id);
+    kinds.filter(|kind| *kind != KindId::Event).collect()
+}
 
 /// How many pieces of work have requests under way at once.
 const IN_FLIGHT: usize = 32;
@@ -63,7 +56,8 @@ impl Controllers {
     /// Starts the controllers on these watches; they begin when every kind has been listed. What people should know is
     /// recorded.
     pub fn start(watches: &mut Watches, recorder: Recorder) -> Self {
-        let subscription = watches.subscribe(KINDS);
+        let kinds = kinds();
+        let subscription = watches.subscribe(&kinds);
         let client = watches.client().clone();
         let activity = watches.activity().clone();
         let (stop, stopped) = oneshot::channel();
@@ -71,7 +65,7 @@ impl Controllers {
             hands: Hands { recorder, client, activity: activity.clone() },
             activity,
             world: World::new(),
-            unsynced: KINDS.to_vec(),
+            unsynced: kinds,
             unseen: HashMap::new(),
             queue: Queue::default(),
             in_flight: JoinSet::new(),
@@ -214,7 +208,21 @@ impl Actor {
             self.call_for(work, &busy);
         }
         let ended = match result {
-            Ok(()) => Ended::Done(look_again),
+            Ok(()) => {
+                self.world.note_refusal(&work, None);
+                Ended::Done(look_again)
+            }
+            Err(Stopped::Refused(refusal)) => {
+                warn!(
+                    ?work,
+                    kind = refusal.target.kind,
+                    name = refusal.target.name,
+                    why = refusal.message,
+                    "refused"
+                );
+                self.world.note_refusal(&work, Some(refusal));
+                Ended::Failed
+            }
             Err(stopped @ Stopped::Moot(_)) => {
                 debug!(?work, %stopped, "dropped");
                 Ended::Done(look_again)
@@ -260,6 +268,7 @@ impl Actor {
             let mut context = Context { now: Timestamp::now(), random: &mut random };
             let Decision { actions, retry_after } = reconcile(&self.world, &work, &mut context);
             if actions.is_empty() {
+                self.world.note_refusal(&work, None);
                 let rank = rank(&work);
                 self.queue.end(work, rank, Ended::Done(retry_after), Instant::now(), busy);
                 continue;

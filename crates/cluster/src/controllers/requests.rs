@@ -1,13 +1,12 @@
 //! Carrying out the actions of one decision.
 
-use std::mem::discriminant;
-
 use futures::StreamExt;
 use futures::stream;
 use kube::Client;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::api::{DeleteParams, Preconditions, PropagationPolicy};
 use kube::core::Status;
 use manifest::{Kind, KindId, Object, ObjectRef};
+use reconcile::world::Refusal;
 use reconcile::{Action, Owner, Propagation};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -16,6 +15,7 @@ use super::failure::failed;
 use crate::activity::Activity;
 use crate::kind;
 use crate::recorder::{Notice, Recorder};
+use crate::watches::trim;
 
 /// How many requests of one decision are under way at once, where their order is of no matter.
 const CONCURRENT: usize = 16;
@@ -50,6 +50,9 @@ pub(super) enum Stopped {
     /// Its place is gone or going: nothing is left to do.
     #[error("no longer wanted: {0}")]
     Moot(String),
+    /// The API does not take a new object.
+    #[error("refused to create {} {}: {}", .0.target.kind, .0.target.name, .0.message)]
+    Refused(Refusal),
     /// Anything else.
     #[error(transparent)]
     Failed(#[from] kube::Error),
@@ -100,7 +103,8 @@ impl Hands {
                 if !self.all_absent(&absent).await? {
                     return Ok(None);
                 }
-                self.wrote(patch_object(&self.client, &target, &patch).await)
+                let kind = kind_of(&target)?;
+                self.wrote(kind::patch(&self.client, kind, &target, &patch).await)
             }
         }
     }
@@ -114,6 +118,11 @@ impl Hands {
                 // The world does not know it yet, or another has the name. The next look decides.
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {
                     Err(Stopped::Conflict(status.message))
+                }
+                Err(kube::Error::Api(status)) if (400..500).contains(&status.code) => {
+                    let (target, message) = (object.reference(), status.message.clone());
+                    self.tell(&object, &kube::Error::Api(status));
+                    Err(Stopped::Refused(Refusal { target, message }))
                 }
                 answer => self.told(&object, self.wrote(answer)),
             },
@@ -168,17 +177,23 @@ impl Hands {
         object: &Object,
         result: Result<Option<Answer>, Stopped>,
     ) -> Result<Option<Answer>, Stopped> {
-        if let Err(Stopped::Failed(error)) = &result
-            && let Some(notice) = failed(object, error)
-        {
-            self.recorder.record(notice);
+        if let Err(Stopped::Failed(error)) = &result {
+            self.tell(object, error);
         }
         result
     }
 
+    fn tell(&self, object: &Object, error: &kube::Error) {
+        if let Some(notice) = failed(object, error) {
+            self.recorder.record(notice);
+        }
+    }
+
     fn wrote(&self, answer: kube::Result<Object>) -> Result<Option<Answer>, Stopped> {
         match answer {
-            Ok(object) => {
+            Ok(mut object) => {
+                // The world holds no more of it than the watch will tell.
+                trim(&mut object);
                 let version = object.metadata().resource_version.as_deref();
                 self.activity.wrote(kind::of(&object), version);
                 Ok(Some(Answer::Wrote(Box::new(object))))
@@ -199,9 +214,7 @@ impl Hands {
         uid: String,
         propagation: Propagation,
     ) -> Result<Option<Answer>, Stopped> {
-        let Some(kind) = kind::named(target.kind) else {
-            return Err(Stopped::Moot(format!("{} is no kind of ours", target.kind)));
-        };
+        let kind = kind_of(&target)?;
         let parameters = DeleteParams {
             propagation_policy: Some(match propagation {
                 Propagation::Background => PropagationPolicy::Background,
@@ -244,7 +257,14 @@ impl Hands {
         Ok(true)
     }
 
+    /// Lets a namespace go, when the API confirms that it is empty.
     async fn finalize(&self, name: String, uid: String) -> Result<Option<Answer>, Stopped> {
+        for kind in Kind::all().iter().filter(|kind| kind.namespaced && kind.is_stored_as_served()) {
+            if kind::any(&self.client, kind.id, &name).await? {
+                let why = format!("namespace {name} still holds objects of kind {}", kind.kind);
+                return Err(Stopped::Conflict(why));
+            }
+        }
         let target =
             ObjectRef { kind: kind::name_of(KindId::Namespace), namespace: String::new(), name };
         let gone = |target, uid| Ok(Some(Answer::Gone { target, uid }));
@@ -285,16 +305,19 @@ impl Hands {
     }
 }
 
-/// Whether two neighbours may be sent without waiting for the first: each of them stands for itself.
+fn kind_of(target: &ObjectRef) -> Result<KindId, Stopped> {
+    kind::named(target.kind)
+        .ok_or_else(|| Stopped::Moot(format!("{} is no kind of ours", target.kind)))
+}
+
+/// Whether two neighbours may be sent without waiting for the first: each of them stands for itself. What is created
+/// of another kind may rest on the first: a pod on its claims.
 fn may_go_together(first: &Request, next: &Request) -> bool {
-    match (first, next) {
-        (Request::Act(first), Request::Act(next)) => {
-            let independent = matches!(
-                **first,
-                Action::Create(_) | Action::Delete { .. } | Action::Collect { .. }
-            );
-            independent && discriminant(&**first) == discriminant(&**next)
-        }
+    let (Request::Act(first), Request::Act(next)) = (first, next) else { return false };
+    match (&**first, &**next) {
+        (Action::Create(first), Action::Create(next)) => kind::of(first) == kind::of(next),
+        (Action::Delete { .. }, Action::Delete { .. })
+        | (Action::Collect { .. }, Action::Collect { .. }) => true,
         _ => false,
     }
 }
@@ -309,28 +332,14 @@ fn is_moot_creation(status: &Status) -> bool {
     status.is_not_found() || (status.is_forbidden() && terminating())
 }
 
-async fn patch_object(client: &Client, target: &ObjectRef, patch: &Value) -> kube::Result<Object> {
-    match kind::named(target.kind) {
-        Some(KindId::Pod) => {
-            let request = kind::requests::<k8s_openapi::api::core::v1::Pod>(&target.namespace)
-                .patch(&target.name, &PatchParams::default(), &Patch::Merge(patch))
-                .map_err(kube::Error::BuildRequest)?;
-            client.request::<k8s_openapi::api::core::v1::Pod>(request).await.map(Object::from)
-        }
-        _ => {
-            Err(kube::Error::Service(format!("a {} is replaced, not patched", target.kind).into()))
-        }
-    }
-}
-
 /// Makes an action ready. `held` is what the world holds of the object that is to be replaced.
 ///
-/// Pods are trimmed on arrival, so replacing one would lose what was trimmed: they are patched by the difference,
-/// under the condition of the same `resourceVersion`.
+/// What is trimmed on arrival would be lost by replacing it: it is patched by the difference, under the condition
+/// of the same `resourceVersion`.
 pub(super) fn prepare(action: Action, held: impl FnOnce(&ObjectRef) -> Option<Object>) -> Request {
     let (object, absent) = match action {
-        Action::Update(object @ Object::Pod(_)) => (object, Vec::new()),
-        Action::Release { object: object @ Object::Pod(_), absent } => (object, absent),
+        Action::Update(object) if is_trimmed(&object) => (object, Vec::new()),
+        Action::Release { object, absent } if is_trimmed(&object) => (object, absent),
         other => return Request::Act(other.into()),
     };
     let target = object.reference();
@@ -341,6 +350,22 @@ pub(super) fn prepare(action: Action, held: impl FnOnce(&ObjectRef) -> Option<Ob
         crate::merge::difference(&held.to_value(), &object.to_value()).unwrap_or_else(|| json!({}));
     patch["metadata"]["resourceVersion"] = json!(version);
     Request::Patch { target, patch, absent }
+}
+
+/// Whether the world holds only a part of such an object.
+fn is_trimmed(object: &Object) -> bool {
+    match object {
+        Object::Pod(_) | Object::ControllerRevision(_) | Object::Stored(_) => true,
+        Object::Namespace(_)
+        | Object::Node(_)
+        | Object::Service(_)
+        | Object::Endpoints(_)
+        | Object::EndpointSlice(_)
+        | Object::StatefulSet(_)
+        | Object::Deployment(_)
+        | Object::ReplicaSet(_)
+        | Object::Event(_) => false,
+    }
 }
 
 #[cfg(test)]

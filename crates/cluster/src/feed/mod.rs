@@ -103,7 +103,9 @@ fn applied(object: &Object, counters: &Counters) -> Option<directory::Change> {
         | Object::StatefulSet(_)
         | Object::Deployment(_)
         | Object::ReplicaSet(_)
-        | Object::Event(_) => return None,
+        | Object::ControllerRevision(_)
+        | Object::Event(_)
+        | Object::Stored(_) => return None,
     };
     view.map(Some).unwrap_or_else(|unusable| {
         let ObjectRef { kind, namespace, name } = object.reference();

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::Client;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::core::Status;
 use manifest::{KindId, Object, ObjectRef};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -19,7 +18,7 @@ use super::known::{Gone, Known};
 use super::trim::trim;
 use super::{Backoff, Change, Delivery};
 use crate::activity::{Activity, Busy};
-use crate::kind::{self, Typed};
+use crate::kind::{self, Outline};
 
 /// Objects per page of a list: what is held of a list at once is bounded by this.
 const PAGE_SIZE: u32 = 500;
@@ -50,22 +49,7 @@ pub(super) async fn run(
         backoff: Backoff::new(FIRST_DELAY, LONGEST_DELAY),
         unsynced: Some(unsynced),
     };
-    use k8s_openapi::api::{apps::v1 as apps, core::v1 as core, discovery::v1 as discovery};
-    match kind {
-        KindId::Namespace => source.run::<core::Namespace>().await,
-        KindId::Node => source.run::<core::Node>().await,
-        KindId::Pod => source.run::<core::Pod>().await,
-        KindId::Service => source.run::<core::Service>().await,
-        KindId::Endpoints => source.run::<core::Endpoints>().await,
-        KindId::EndpointSlice => source.run::<discovery::EndpointSlice>().await,
-        KindId::StatefulSet => source.run::<apps::StatefulSet>().await,
-        KindId::Deployment => source.run::<apps::Deployment>().await,
-        KindId::ReplicaSet => source.run::<apps::ReplicaSet>().await,
-        KindId::Event => source.run::<core::Event>().await,
-        KindId::Stored(_) => {
-            warn!(kind = kind::name_of(kind), "not watched: nothing acts on this kind")
-        }
-    }
+    source.run().await;
 }
 
 struct Source {
@@ -81,12 +65,6 @@ struct Source {
 
 /// An object of an event, not decoded yet: a bad one must not end the watch, which would meet it again.
 type Raw = Box<RawValue>;
-
-/// What every object has.
-#[derive(Deserialize)]
-struct Outline {
-    metadata: ObjectMeta,
-}
 
 /// A page of a list whose items are decoded one by one, so that a bad one does not hide the rest.
 #[derive(Deserialize)]
@@ -107,9 +85,9 @@ enum Ended {
 }
 
 impl Source {
-    async fn run<K: Typed>(mut self) {
+    async fn run(mut self) {
         while !self.subscribers.is_empty() {
-            let mut version = match self.list::<K>().await {
+            let mut version = match self.list().await {
                 Ok(version) => version,
                 Err(error) => {
                     warn!(kind = kind::name_of(self.kind), %error, "could not list");
@@ -118,7 +96,7 @@ impl Source {
                 }
             };
             while !self.subscribers.is_empty() {
-                match self.watch::<K>(&mut version).await {
+                match self.watch(&mut version).await {
                     Ended::Resume => {}
                     Ended::Failed => tokio::time::sleep(self.backoff.failed()).await,
                     Ended::Expired => break,
@@ -128,16 +106,15 @@ impl Source {
     }
 
     /// Lists everything, tells what is new and what is gone, and returns the list's version.
-    async fn list<K: Typed>(&mut self) -> kube::Result<String> {
+    async fn list(&mut self) -> kube::Result<String> {
         self.known.begin_list();
         let mut params = ListParams::default().limit(PAGE_SIZE);
         let version = loop {
-            let request =
-                kind::requests::<K>("").list(&params).map_err(kube::Error::BuildRequest)?;
+            let request = kind::list(self.kind, &params).map_err(kube::Error::BuildRequest)?;
             let page: Page = self.client.request(request).await?;
             for item in page.items {
-                match serde_json::from_str::<K>(item.get()) {
-                    Ok(object) => self.arrive(object.into()).await,
+                match kind::read(self.kind, item.get()) {
+                    Ok(object) => self.arrive(object).await,
                     Err(error) => {
                         warn!(kind = kind::name_of(self.kind), %error, "skipped an object that cannot be read")
                     }
@@ -162,10 +139,10 @@ impl Source {
     }
 
     /// Watches from a version on, which moves along.
-    async fn watch<K: Typed>(&mut self, version: &mut String) -> Ended {
+    async fn watch(&mut self, version: &mut String) -> Ended {
         let params =
             WatchParams { timeout: Some(WATCH_SECONDS), bookmarks: true, ..WatchParams::default() };
-        let request = match kind::requests::<K>("").watch(&params, version) {
+        let request = match kind::watch(self.kind, &params, version) {
             Ok(request) => request,
             Err(error) => return self.failed(&kube::Error::BuildRequest(error)),
         };
@@ -191,17 +168,19 @@ impl Source {
             self.backoff.succeeded();
             match event {
                 WatchEvent::Added(raw) | WatchEvent::Modified(raw) => {
-                    let Some(object) = self.read::<K>(&raw, version) else { continue };
-                    let object = object.into();
+                    let read = kind::read(self.kind, raw.get());
+                    let Some(object) = self.usable(read, &raw, version) else { continue };
                     let revision = follow(version, object.metadata().resource_version.as_deref());
                     self.arrive(object).await;
                     self.activity.delivered(self.kind, revision);
                 }
                 WatchEvent::Deleted(raw) => {
-                    let Some(object) = self.read::<Outline>(&raw, version) else { continue };
-                    let metadata = &object.metadata;
+                    let read = serde_json::from_str::<Outline>(raw.get());
+                    let Some(Outline { metadata }) = self.usable(read, &raw, version) else {
+                        continue;
+                    };
                     let revision = follow(version, metadata.resource_version.as_deref());
-                    if let Some(gone) = self.known.depart(metadata) {
+                    if let Some(gone) = self.known.depart(&metadata) {
                         self.tell_gone(gone).await;
                     }
                     if let Some(uid) = metadata.uid.as_deref() {
@@ -240,9 +219,9 @@ impl Source {
         Ended::Failed
     }
 
-    /// Reads an object of an event. One that cannot be read is skipped, and the watch goes on after it.
-    fn read<T: DeserializeOwned>(&self, raw: &Raw, version: &mut String) -> Option<T> {
-        let error = match serde_json::from_str(raw.get()) {
+    /// An object of an event. One that cannot be read is skipped, and the watch goes on after it.
+    fn usable<T>(&self, read: serde_json::Result<T>, raw: &Raw, version: &mut String) -> Option<T> {
+        let error = match read {
             Ok(object) => return Some(object),
             Err(error) => error,
         };

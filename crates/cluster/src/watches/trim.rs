@@ -4,9 +4,9 @@ use manifest::Object;
 use manifest::labels::LAST_APPLIED;
 
 /// Drops what nobody in this process reads: `managedFields` everywhere, and the parts of pods that neither
-/// names, controllers nor simulated nodes depend on. A pod is therefore never written back whole (see
-/// [`crate::controllers`]); everything else can be.
-pub(super) fn trim(object: &mut Object) {
+/// names, controllers nor simulated nodes depend on, and the annotations of revisions. These are therefore never
+/// written back whole (see [`crate::controllers`]); everything else can be.
+pub(crate) fn trim(object: &mut Object) {
     object.metadata_mut().managed_fields = None;
     match object {
         Object::Pod(pod) => {
@@ -21,6 +21,8 @@ pub(super) fn trim(object: &mut Object) {
             spec.topology_spread_constraints = None;
             spec.security_context = None;
             spec.dns_config = None;
+            spec.service_account = None;
+            spec.service_account_name = None;
             for container in
                 spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten())
             {
@@ -41,7 +43,10 @@ pub(super) fn trim(object: &mut Object) {
                 status.images = None;
             }
         }
-        Object::Namespace(_)
+        Object::ControllerRevision(revision) => revision.metadata.annotations = None,
+        // Only the metadata arrives, see `kind`.
+        Object::Stored(_)
+        | Object::Namespace(_)
         | Object::Service(_)
         | Object::Endpoints(_)
         | Object::EndpointSlice(_)

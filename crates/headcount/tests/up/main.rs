@@ -9,6 +9,7 @@ mod explain;
 mod kubectl;
 mod lifecycle;
 mod live;
+mod rollout;
 mod seeds;
 mod support;
 mod transcripts;

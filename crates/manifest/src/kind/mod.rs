@@ -23,7 +23,7 @@ pub enum KindId {
     StatefulSet,
     Deployment,
     ReplicaSet,
-    /// A kind that is kept and served, and that nothing here acts on.
+    /// A kind that the API only keeps and serves.
     Stored(Stored),
 }
 
@@ -60,7 +60,7 @@ pub struct Kind {
 
 const ALL: &[&str] = &["all"];
 
-/// The kinds that controllers act on, in the order of [`KindId`].
+/// The kinds that have rules of their own, in the order of [`KindId`].
 const ACTED_ON: &[Kind] = &[
     Kind {
         id: KindId::Namespace,

@@ -1,5 +1,5 @@
-//! The kinds that are kept and served, and that nothing here acts on: one line each. Among them is a second version of
-//! another kind (`version`), whose type is for the shape of requests alone.
+//! The kinds that the API only keeps and serves: one line each. Among them is a second version of another kind
+//! (`version`), whose type is for the shape of requests alone.
 //!
 //! Shape, discovery, patches, tables, deletion with the namespace and collection by owner follow from the line.
 //! Defaults are in `rules::stored`; columns other than name and age, and merge keys, in the API's tables.

@@ -1,5 +1,5 @@
 //! The kinds that are only kept: their defaults, and the rules without which others could not use them
-//! (Kubernetes' `SetDefaults_*`, `ValidateConfigMap`, `ValidateSecret`).
+//! (Kubernetes' `SetDefaults_*`, `ValidateConfigMap`, `ValidateSecret`, `ValidateControllerRevision*`).
 
 use k8s_openapi::ByteString;
 use serde_json::{Map, Value, json};
@@ -155,6 +155,7 @@ pub(crate) fn validate(kind: Stored, new: &Value, old: Option<&Value>) -> Vec<Fi
     let mut errors = Vec::new();
     match kind {
         Stored::ConfigMap | Stored::Secret => data(new, old, &mut errors),
+        Stored::ControllerRevision => revision(new, old, &mut errors),
         Stored::RoleBinding | Stored::ClusterRoleBinding => {
             if let Some(old) = old
                 && new["roleRef"] != old["roleRef"]
@@ -171,7 +172,6 @@ pub(crate) fn validate(kind: Stored, new: &Value, old: Option<&Value>) -> Vec<Fi
         | Stored::PersistentVolume
         | Stored::ResourceQuota
         | Stored::LimitRange
-        | Stored::ControllerRevision
         | Stored::DaemonSet
         | Stored::HorizontalPodAutoscaler
         | Stored::Job
@@ -241,6 +241,23 @@ fn data(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// A revision is of something, and stays so.
+fn revision(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    let data = FieldPath::new("data");
+    if new["data"].is_null() {
+        errors.push(FieldError::required(&data, "data is mandatory"));
+    }
+    if let Some(number) = new["revision"].as_i64().filter(|number| *number < 0) {
+        let detail = "must be greater than or equal to 0";
+        errors.push(FieldError::invalid(&FieldPath::new("revision"), number, detail));
+    }
+    if let Some(old) = old
+        && new["data"] != old["data"]
+    {
+        errors.push(FieldError::invalid(&data, new["data"].clone(), "field is immutable"));
+    }
+}
+
 /// Kubernetes' `IsConfigMapKey`.
 fn key_problems(key: &str) -> Vec<String> {
     let mut problems = Vec::new();
@@ -262,4 +279,34 @@ fn key_problems(key: &str) -> Vec<String> {
         _ => {}
     }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revisions_keep_their_data() {
+        let check = |new: Value, old: Option<Value>, wanted: &[&str]| {
+            let errors = validate(Stored::ControllerRevision, &new, old.as_ref());
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            assert_eq!(errors, wanted, "{new} after {old:?}");
+        };
+        let held = || json!({ "data": { "a": 1 }, "revision": 1 });
+        check(held(), None, &[]);
+        check(json!({ "data": { "a": 1 }, "revision": 2 }), Some(held()), &[]);
+        check(
+            json!({ "revision": -1 }),
+            None,
+            &[
+                "data: Required value: data is mandatory",
+                "revision: Invalid value: -1: must be greater than or equal to 0",
+            ],
+        );
+        check(
+            json!({ "data": { "a": 2 }, "revision": 1 }),
+            Some(held()),
+            &["data: Invalid value: {\"a\":2}: field is immutable"],
+        );
+    }
 }

@@ -57,11 +57,21 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn act(&mut self) {
-        self.number_revision();
+        self.actions.extend(status::paused_or_resumed(self));
+        if self.actions.is_empty() {
+            self.number_revision();
+        }
         if !self.actions.is_empty() {
             return;
         }
-        if self.spec.paused == Some(true) || (self.was_scaled() && !self.recreates()) {
+        if self.paused() {
+            self.scale();
+            if self.actions.is_empty() {
+                self.tidy();
+            }
+            return;
+        }
+        if self.was_scaled() && !self.recreates() {
             self.scale();
             return;
         }
@@ -75,6 +85,10 @@ impl Look<'_> {
         }
     }
 
+    fn paused(&self) -> bool {
+        self.spec.paused == Some(true)
+    }
+
     fn recreates(&self) -> bool {
         let strategy = self.spec.strategy.as_ref().and_then(|strategy| strategy.type_.as_deref());
         strategy == Some("Recreate")
@@ -84,24 +98,29 @@ impl Look<'_> {
         self.spec.replicas.unwrap_or(1).max(0)
     }
 
-    /// Gives the new ReplicaSet the highest revision, and the Deployment the same.
+    /// Gives the new ReplicaSet the highest revision and what the Deployment says of itself, and the Deployment the
+    /// same revision.
     fn number_revision(&mut self) {
         let Some(new) = self.sets.new.clone() else { return };
-        let wanted = self.sets.next_revision();
-        let held = sets::revision(&new.metadata);
-        if held < wanted {
-            let mut set = ReplicaSet::clone(&new);
-            let annotations = set.metadata.annotations.get_or_insert_default();
-            sets::note_revision(annotations, held, wanted);
+        let mut set = ReplicaSet::clone(&new);
+        let annotations = set.metadata.annotations.get_or_insert_default();
+        annotations.extend(self.annotations());
+        sets::note_revision(annotations, self.sets.next_revision());
+        if let Some(spec) = &mut set.spec
+            && spec.min_ready_seconds.unwrap_or(0) != self.spec.min_ready_seconds.unwrap_or(0)
+        {
+            spec.min_ready_seconds = self.spec.min_ready_seconds;
+        }
+        if set != *new {
             self.actions.push(Action::Update(Object::ReplicaSet(set)));
             return;
         }
+        let held = sets::revision(&new.metadata).to_string();
         let annotations = self.deployment.metadata.annotations.as_ref();
-        if annotations.and_then(|annotations| annotations.get(REVISION)) != Some(&held.to_string())
-        {
+        if annotations.and_then(|annotations| annotations.get(REVISION)) != Some(&held) {
             let mut deployment = self.deployment.clone();
             let annotations = deployment.metadata.annotations.get_or_insert_default();
-            annotations.insert(REVISION.to_owned(), held.to_string());
+            annotations.insert(REVISION.to_owned(), held);
             self.actions.push(Action::Update(Object::Deployment(deployment)));
         }
     }

@@ -1,5 +1,6 @@
 //! New sizes of ReplicaSets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec};
@@ -9,10 +10,10 @@ use manifest::labels::{
     DESIRED_REPLICAS, LAST_APPLIED, MAX_REPLICAS, REVISION, REVISION_HISTORY, TEMPLATE_HASH,
 };
 
-use super::{Look, sets, status};
+use super::{COMPONENT, Look, sets, status};
 use crate::owner::{controlled_by, owns};
-use crate::world::names;
-use crate::{Action, hash, number};
+use crate::world::{Refusal, names};
+use crate::{Action, Key, Work, hash, number};
 
 impl Look<'_> {
     /// How many pods a rolling update may add, and how many it may take out.
@@ -82,6 +83,15 @@ impl Look<'_> {
         if room <= 0 { held.min(wanted) } else { held.saturating_add(room).min(wanted) }
     }
 
+    /// The Deployment's annotations that its new ReplicaSet has too, the cause of a change for one.
+    pub(super) fn annotations(&self) -> BTreeMap<String, String> {
+        let mut annotations = self.deployment.metadata.annotations.clone().unwrap_or_default();
+        for skipped in [LAST_APPLIED, REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS] {
+            annotations.remove(skipped);
+        }
+        annotations
+    }
+
     /// Makes the ReplicaSet of the template.
     pub(super) fn create_set(&mut self) {
         let (namespace, deployment) = names(self.deployment);
@@ -104,10 +114,7 @@ impl Look<'_> {
         let labels = labels.clone();
         let mut selector = self.spec.selector.clone();
         selector.match_labels.get_or_insert_default().insert(TEMPLATE_HASH.to_owned(), hash);
-        let mut annotations = self.deployment.metadata.annotations.clone().unwrap_or_default();
-        for skipped in [LAST_APPLIED, REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS] {
-            annotations.remove(skipped);
-        }
+        let mut annotations = self.annotations();
         annotations.insert(REVISION.to_owned(), self.sets.next_revision().to_string());
         let mut metadata = ObjectMeta {
             annotations: Some(annotations),
@@ -118,6 +125,7 @@ impl Look<'_> {
             ..ObjectMeta::default()
         };
         self.annotate(&mut metadata);
+        self.tell_refused(&name);
         let size = self.new_size();
         let set = ReplicaSet {
             metadata,
@@ -133,6 +141,19 @@ impl Look<'_> {
         self.tell_scaled(&name, 0, size);
         let told = status::created(self, &name);
         self.actions.extend(told);
+    }
+
+    /// Tells that the API refused the ReplicaSet when it was last tried.
+    fn tell_refused(&mut self, set: &str) {
+        let (namespace, name) = names(self.deployment);
+        let refusal = self.world.refusal(&Work::Deployment(Key::new(namespace, name)));
+        let Some(Refusal { message, .. }) = refusal.filter(|refusal| refusal.target.name == set)
+        else {
+            return;
+        };
+        let text = format!("Failed to create new replica set \"{set}\": {message}");
+        self.actions.extend(status::not_created(self, &text));
+        self.actions.push(Action::warning(self.deployment, COMPONENT, status::NOT_CREATED, text));
     }
 
     /// Whether the Deployment was scaled since its ReplicaSets were.

@@ -8,6 +8,9 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::labels::{REVISION, REVISION_HISTORY, TEMPLATE_HASH};
 
+/// The longest history of revisions that an annotation keeps.
+const HISTORY_BYTES_MAX: usize = 2000;
+
 /// The ReplicaSets, oldest first.
 pub(super) struct Sets {
     pub(super) new: Option<Arc<ReplicaSet>>,
@@ -87,14 +90,23 @@ pub(super) fn revision(metadata: &ObjectMeta) -> i64 {
     annotation.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Writes a revision, and the one before it into the history.
-pub(super) fn note_revision(annotations: &mut BTreeMap<String, String>, held: i64, wanted: i64) {
-    if held > 0 {
-        let history = annotations.entry(REVISION_HISTORY.to_owned()).or_default();
-        if !history.is_empty() {
-            history.push(',');
-        }
-        history.push_str(&held.to_string());
+/// Writes a revision where it is higher than the one that is there, and that one into the history, whose oldest
+/// entries make room.
+pub(super) fn note_revision(annotations: &mut BTreeMap<String, String>, wanted: i64) {
+    let held = annotations.get(REVISION).cloned();
+    // Where somebody wrote something else, it stays.
+    let lower = held.as_deref().map_or(Ok(0), str::parse).is_ok_and(|held: i64| held < wanted);
+    if !lower {
+        return;
     }
     annotations.insert(REVISION.to_owned(), wanted.to_string());
+    let Some(held) = held else { return };
+    let history = annotations.entry(REVISION_HISTORY.to_owned()).or_default();
+    while !history.is_empty() && history.len() + 1 + held.len() > HISTORY_BYTES_MAX {
+        *history = history.split_once(',').map_or(String::new(), |(_, rest)| rest.to_owned());
+    }
+    if !history.is_empty() {
+        history.push(',');
+    }
+    history.push_str(&held);
 }

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use manifest::Object;
 
 use super::{Look, sets};
+use crate::replica_set::FAILURE;
 use crate::world::names;
 use crate::{Action, Decision};
 
@@ -15,6 +16,8 @@ const AVAILABLE: &str = "Available";
 const PROGRESSING: &str = "Progressing";
 const DONE: &str = "NewReplicaSetAvailable";
 const TIMED_OUT: &str = "ProgressDeadlineExceeded";
+pub(super) const NOT_CREATED: &str = "ReplicaSetCreateError";
+const PAUSED: &str = "DeploymentPaused";
 
 /// Whether all pods are of the new template and available.
 pub(super) fn complete(look: &Look<'_>) -> bool {
@@ -34,7 +37,20 @@ pub(super) fn created(look: &Look<'_>, set: &str) -> Option<Action> {
     let mut deployment = look.deployment.clone();
     let status = deployment.status.get_or_insert_default();
     let message = format!("Created new replica set \"{set}\"");
-    put(status, condition(look.now, PROGRESSING, true, "NewReplicaSetCreated", message), true);
+    put(status, condition(look.now, PROGRESSING, "True", "NewReplicaSetCreated", message), true);
+    Some(Action::UpdateStatus(Object::Deployment(deployment)))
+}
+
+/// The status update that tells that a ReplicaSet cannot be made, if it does not say so yet.
+pub(super) fn not_created(look: &Look<'_>, message: &str) -> Option<Action> {
+    deadline(look)?;
+    let mut deployment = look.deployment.clone();
+    let status = deployment.status.get_or_insert_default();
+    if reason(status) == NOT_CREATED {
+        return None;
+    }
+    let condition = condition(look.now, PROGRESSING, "False", NOT_CREATED, message.to_owned());
+    put(status, condition, false);
     Some(Action::UpdateStatus(Object::Deployment(deployment)))
 }
 
@@ -43,6 +59,29 @@ pub(super) fn collided(deployment: &Deployment, collisions: i32) -> Action {
     let mut deployment = deployment.clone();
     deployment.status.get_or_insert_default().collision_count = Some(collisions.saturating_add(1));
     Action::UpdateStatus(Object::Deployment(deployment))
+}
+
+/// The status update that tells of a pause and its end: the time between does not count against the deadline.
+pub(super) fn paused_or_resumed(look: &Look<'_>) -> Option<Action> {
+    deadline(look)?;
+    let mut deployment = look.deployment.clone();
+    let status = deployment.status.get_or_insert_default();
+    let reason = reason(status);
+    let (reason, message) = match (look.paused(), reason) {
+        (_, TIMED_OUT) | (true, PAUSED) => return None,
+        (true, _) => (PAUSED, "Deployment is paused"),
+        (false, PAUSED) => ("DeploymentResumed", "Deployment is resumed"),
+        (false, _) => return None,
+    };
+    put(status, condition(look.now, PROGRESSING, "Unknown", reason, message.to_owned()), false);
+    Some(Action::UpdateStatus(Object::Deployment(deployment)))
+}
+
+/// The reason of the condition Progressing; empty without one.
+fn reason(status: &DeploymentStatus) -> &str {
+    let mut conditions = status.conditions.iter().flatten();
+    let current = conditions.find(|condition| condition.type_ == PROGRESSING);
+    current.and_then(|current| current.reason.as_deref()).unwrap_or_default()
 }
 
 /// The update of the status, if it is not what the ReplicaSets say, and when the deadline passes.
@@ -55,7 +94,7 @@ pub(super) fn update(look: &Look<'_>) -> Decision {
         condition(
             look.now,
             AVAILABLE,
-            true,
+            "True",
             "MinimumReplicasAvailable",
             "Deployment has minimum availability.".to_owned(),
         )
@@ -63,13 +102,19 @@ pub(super) fn update(look: &Look<'_>) -> Decision {
         condition(
             look.now,
             AVAILABLE,
-            false,
+            "False",
             "MinimumReplicasUnavailable",
             "Deployment does not have minimum availability.".to_owned(),
         )
     };
     put(&mut status, available, false);
-    let retry_after = progress(look, &held, &mut status);
+    let retry_after = if look.paused() {
+        None
+    } else {
+        let retry_after = progress(look, &held, &mut status);
+        failure(look, &mut status);
+        retry_after
+    };
     if status.conditions.as_ref().is_some_and(Vec::is_empty) {
         status.conditions = None;
     }
@@ -125,7 +170,7 @@ fn progress(
         return None;
     };
     let current = held.conditions.iter().flatten().find(|condition| condition.type_ == PROGRESSING);
-    let reason = current.and_then(|current| current.reason.as_deref()).unwrap_or_default();
+    let reason = reason(held);
     if reason == DONE && status.replicas == status.updated_replicas {
         return None;
     }
@@ -142,33 +187,60 @@ fn progress(
         || older(status) < older(held);
     if is_complete(look, status) {
         let message = format!("{subject} has successfully progressed.");
-        put(status, condition(look.now, PROGRESSING, true, DONE, message), true);
+        put(status, condition(look.now, PROGRESSING, "True", DONE, message), false);
         return None;
     }
-    if moved || current.is_none() {
+    if moved {
         let message = format!("{subject} is progressing.");
-        put(status, condition(look.now, PROGRESSING, true, "ReplicaSetUpdated", message), true);
+        put(status, condition(look.now, PROGRESSING, "True", "ReplicaSetUpdated", message), true);
         return Duration::try_from(deadline).ok();
     }
-    if reason == TIMED_OUT {
+    // A rollout that had succeeded is no longer measured, and one that failed stays failed until it moves.
+    if reason == DONE || reason == TIMED_OUT {
         return None;
     }
-    let since = current
-        .and_then(|current| current.last_update_time.as_ref())
-        .map_or(look.now, |time| time.0);
+    let Some(current) = current else {
+        // Somebody has begun to care for the deadline.
+        let set = names(&**look.sets.new.as_ref()?).1;
+        let message = format!("Found new replica set \"{set}\"");
+        put(status, condition(look.now, PROGRESSING, "True", "FoundNewReplicaSet", message), true);
+        return Duration::try_from(deadline).ok();
+    };
+    let since = current.last_update_time.as_ref().map_or(look.now, |time| time.0);
     let left = deadline - look.now.duration_since(since);
     if left.is_positive() {
         return Duration::try_from(left).ok();
     }
     let message = format!("{subject} has timed out progressing.");
-    put(status, condition(look.now, PROGRESSING, false, TIMED_OUT, message), true);
+    put(status, condition(look.now, PROGRESSING, "False", TIMED_OUT, message), false);
     None
+}
+
+/// The condition ReplicaFailure: that of the new ReplicaSet, else of an old one.
+fn failure(look: &Look<'_>, status: &mut DeploymentStatus) {
+    let found = look.sets.new.iter().chain(&look.sets.old).find_map(|set| {
+        let mut conditions = set.status.as_ref()?.conditions.iter().flatten();
+        conditions.find(|condition| condition.type_ == FAILURE)
+    });
+    let Some(found) = found else {
+        status.conditions.get_or_insert_default().retain(|held| held.type_ != FAILURE);
+        return;
+    };
+    let condition = DeploymentCondition {
+        last_transition_time: found.last_transition_time.clone(),
+        last_update_time: found.last_transition_time.clone(),
+        message: found.message.clone(),
+        reason: found.reason.clone(),
+        status: found.status.clone(),
+        type_: found.type_.clone(),
+    };
+    put(status, condition, false);
 }
 
 fn condition(
     now: Timestamp,
     kind: &str,
-    is: bool,
+    status: &str,
     reason: &str,
     message: String,
 ) -> DeploymentCondition {
@@ -177,26 +249,25 @@ fn condition(
         last_update_time: Some(Time(now)),
         message: Some(message),
         reason: Some(reason.to_owned()),
-        status: if is { "True" } else { "False" }.to_owned(),
+        status: status.to_owned(),
         type_: kind.to_owned(),
     }
 }
 
-/// Sets a condition. One of the same status keeps its transition time; one of the same reason too stays as it is,
-/// unless `refresh` says that its update time matters.
+/// Sets a condition, as the last one. One of the same status keeps its transition time; one of the same reason too
+/// stays as it is, unless `refresh` says that its update time matters.
 fn put(status: &mut DeploymentStatus, mut new: DeploymentCondition, refresh: bool) {
     let conditions = status.conditions.get_or_insert_default();
-    match conditions.iter_mut().find(|condition| condition.type_ == new.type_) {
-        Some(held) => {
-            let same = held.status == new.status && held.reason == new.reason;
-            if same && !refresh {
-                return;
-            }
-            if held.status == new.status {
-                new.last_transition_time = held.last_transition_time.clone();
-            }
-            *held = new;
+    let at = conditions.iter().position(|condition| condition.type_ == new.type_);
+    if let Some(at) = at {
+        let held = &conditions[at];
+        if held.status == new.status && held.reason == new.reason && !refresh {
+            return;
         }
-        None => conditions.push(new),
+        let held = conditions.remove(at);
+        if held.status == new.status {
+            new.last_transition_time = held.last_transition_time;
+        }
     }
+    conditions.push(new);
 }

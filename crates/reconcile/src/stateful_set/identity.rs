@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaimVolumeSource, Pod, PodSpec, Volume};
+use k8s_openapi::api::core::v1::{
+    PersistentVolumeClaimVolumeSource, Pod, PodSpec, PodTemplateSpec, Volume,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::labels::{POD_INDEX, POD_NAME, REVISION_HASH};
 
+use super::claims;
 use crate::owner::controlled_by;
 use crate::world::names;
 
@@ -19,27 +22,27 @@ pub(super) fn ordinal(set: &str, pod: &str) -> Option<i64> {
     if plain { digits.parse().ok() } else { None }
 }
 
-/// A pod from the set's template.
+/// A pod of a set, from one revision of its template.
 pub(super) fn new_pod(
     set: &StatefulSet,
     spec: &StatefulSetSpec,
-    revision: &str,
+    (revision, template): (&str, &PodTemplateSpec),
     ordinal: i64,
 ) -> Pod {
     let (namespace, set_name) = names(set);
     let name = format!("{set_name}-{ordinal}");
-    let template = spec.template.metadata.clone().unwrap_or_default();
-    let mut labels = template.labels.unwrap_or_default();
+    let labelled = template.metadata.clone().unwrap_or_default();
+    let mut labels = labelled.labels.unwrap_or_default();
     labels.extend(identity(&name, ordinal));
     labels.insert(REVISION_HASH.to_owned(), revision.to_owned());
-    let mut pod_spec = spec.template.spec.clone().unwrap_or_default();
+    let mut pod_spec = template.spec.clone().unwrap_or_default();
     pod_spec.hostname = Some(name.clone());
     pod_spec.subdomain = spec.service_name.clone().filter(|service| !service.is_empty());
-    claims(set_name, spec, ordinal, &mut pod_spec);
+    volumes(set_name, spec, ordinal, &mut pod_spec);
     Pod {
         metadata: ObjectMeta {
-            annotations: template.annotations,
-            finalizers: template.finalizers,
+            annotations: labelled.annotations,
+            finalizers: labelled.finalizers,
             generate_name: Some(format!("{set_name}-")),
             labels: Some(labels),
             name: Some(name),
@@ -60,15 +63,15 @@ fn identity(name: &str, ordinal: i64) -> BTreeMap<String, String> {
 }
 
 /// A volume per claim template, in place of a volume of that name.
-fn claims(set: &str, spec: &StatefulSetSpec, ordinal: i64, pod_spec: &mut PodSpec) {
-    for template in spec.volume_claim_templates.iter().flatten() {
-        let Some(claim) = &template.metadata.name else { continue };
+fn volumes(set: &str, spec: &StatefulSetSpec, ordinal: i64, pod_spec: &mut PodSpec) {
+    for (template, claim_name) in claims::of(set, spec, ordinal) {
+        let name = template.metadata.name.clone().unwrap_or_default();
         let volumes = pod_spec.volumes.get_or_insert_default();
-        volumes.retain(|volume| volume.name != *claim);
+        volumes.retain(|volume| volume.name != name);
         volumes.push(Volume {
-            name: claim.clone(),
+            name,
             persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-                claim_name: format!("{claim}-{set}-{ordinal}"),
+                claim_name,
                 read_only: None,
             }),
             ..Volume::default()

@@ -20,6 +20,14 @@ pub(super) fn update(look: &Look<'_>) -> Option<Action> {
     Some(Action::UpdateStatus(Object::StatefulSet(set)))
 }
 
+/// The update of the status that makes the next revision take another name.
+pub(super) fn collided(set: &StatefulSet) -> Action {
+    let mut set = set.clone();
+    let collisions = &mut set.status.get_or_insert_default().collision_count;
+    *collisions = Some(collisions.unwrap_or(0).saturating_add(1));
+    Action::UpdateStatus(Object::StatefulSet(set))
+}
+
 fn status(look: &Look<'_>, held: &StatefulSetStatus) -> StatefulSetStatus {
     let mut replicas = 0;
     let mut ready = 0;
@@ -34,18 +42,16 @@ fn status(look: &Look<'_>, held: &StatefulSetStatus) -> StatefulSetStatus {
             available += i32::from(wait == Some(Duration::ZERO));
         }
         if !pod::terminating(pod) {
-            current += i32::from(revision(pod) == Some(&look.current));
-            updated += i32::from(revision(pod) == Some(&look.update));
+            current += i32::from(revision(pod) == Some(&look.revisions.current));
+            updated += i32::from(revision(pod) == Some(&look.revisions.update));
         }
     }
-    let mut current_revision = look.current.clone();
+    let mut current_revision = look.revisions.current.clone();
     let wanted = look.spec.replicas.unwrap_or(1);
-    let strategy =
-        look.spec.update_strategy.as_ref().and_then(|strategy| strategy.type_.as_deref());
     // The update is complete: its revision is the current one from now on.
-    if strategy != Some("OnDelete") && updated == wanted && ready == wanted && replicas == wanted {
+    if !look.on_delete() && updated == wanted && ready == wanted && replicas == wanted {
         current = updated;
-        current_revision.clone_from(&look.update);
+        current_revision.clone_from(&look.revisions.update);
     }
     let some = |count: i32| (count != 0).then_some(count);
     StatefulSetStatus {
@@ -57,7 +63,7 @@ fn status(look: &Look<'_>, held: &StatefulSetStatus) -> StatefulSetStatus {
         observed_generation: look.set.metadata.generation,
         ready_replicas: some(ready),
         replicas,
-        update_revision: Some(look.update.clone()),
+        update_revision: Some(look.revisions.update.clone()),
         updated_replicas: some(updated),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::Metadata;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
@@ -11,8 +11,9 @@ use manifest::labels::{
     FOREGROUND, MIRRORING_CONTROLLER, ORPHAN, SERVICE_NAME, SLICE_MANAGED_BY, ZONE,
 };
 
-use super::kept::{Indexed, known, names, reference};
+use super::kept::{Indexed, known, names, reference_of};
 use super::{Kept, World};
+use crate::namespace::DEFAULT_ACCOUNT;
 use crate::owner::controller;
 use crate::selector::compile;
 use crate::{Key, Work};
@@ -28,17 +29,43 @@ pub(super) fn gather<T: Indexed>(
     work: &mut Found,
 ) {
     T::affected(world, old, new, work);
-    let Some(either) = new.or(old) else { return };
-    let (namespace, _) = names(either);
+    let before = old.map(Metadata::metadata);
+    let after = new.map(Metadata::metadata);
+    whatever_kind(world, T::KIND, before, after, work);
+}
+
+/// The same for an object of which only the metadata is kept.
+pub(super) fn gather_stored(
+    world: &World,
+    kind: &'static str,
+    old: Option<&ObjectMeta>,
+    new: Option<&ObjectMeta>,
+    work: &mut Found,
+) {
+    match kind {
+        "PersistentVolumeClaim" => claim(world, old, new, work),
+        "ServiceAccount" => service_account(old, new, work),
+        _ => {}
+    }
+    whatever_kind(world, kind, old, new, work);
+}
+
+/// What holds for every kind: owners, dependents, the end of the namespace.
+fn whatever_kind(
+    world: &World,
+    kind: &'static str,
+    before: Option<&ObjectMeta>,
+    after: Option<&ObjectMeta>,
+    work: &mut Found,
+) {
+    let Some(either) = after.or(before) else { return };
+    let namespace = either.namespace.as_deref().unwrap_or_default();
     if world.terminating(namespace) {
         work.insert(Work::Namespace(namespace.to_owned()));
     }
-    let before = old.map(Metadata::metadata);
-    let after = new.map(Metadata::metadata);
     dependents(world, before, after, work);
     owners(world, namespace, before, after, work);
-    if let Some(new) = new {
-        let metadata = new.metadata();
+    if let Some(metadata) = after {
         let dangling = || {
             let changed =
                 before.is_none_or(|before| before.owner_references != metadata.owner_references);
@@ -50,7 +77,7 @@ pub(super) fn gather<T: Indexed>(
                     .any(|owner| !world.owner_present(namespace, owner))
         };
         if waits_for_garbage(metadata) || dangling() {
-            work.insert(Work::Garbage(reference(new)));
+            work.insert(Work::Garbage(reference_of(kind, metadata)));
         }
     }
 }
@@ -107,10 +134,35 @@ pub(super) fn namespace(
     new: Option<&Namespace>,
     work: &mut Found,
 ) {
-    if let Some(new) = new
-        && new.metadata.deletion_timestamp.is_some()
-    {
+    if let Some(new) = new {
         work.insert(Work::Namespace(new.metadata.name.clone().unwrap_or_default()));
+    }
+}
+
+/// A namespace has its ServiceAccount `default` made again.
+fn service_account(old: Option<&ObjectMeta>, new: Option<&ObjectMeta>, work: &mut Found) {
+    if let Some(gone) = old.filter(|_| new.is_none())
+        && gone.name.as_deref() == Some(DEFAULT_ACCOUNT)
+    {
+        work.insert(Work::Namespace(gone.namespace.clone().unwrap_or_default()));
+    }
+}
+
+/// The StatefulSet whose claim template this claim, `<template>-<set>-<ordinal>`, may be of.
+fn claim(world: &World, old: Option<&ObjectMeta>, new: Option<&ObjectMeta>, work: &mut Found) {
+    let Some(either) = new.or(old) else { return };
+    let namespace = either.namespace.as_deref().unwrap_or_default();
+    let name = either.name.as_deref().unwrap_or_default();
+    let Some((base, _)) = name.rsplit_once('-') else { return };
+    // Both names may have dashes in them.
+    for (dash, _) in base.match_indices('-') {
+        let (template, set) = (&base[..dash], &base[dash + 1..]);
+        let Some(set) = world.stateful_sets.get(namespace, set) else { continue };
+        let templates =
+            set.spec.iter().flat_map(|spec| spec.volume_claim_templates.iter().flatten());
+        if templates.into_iter().any(|held| held.metadata.name.as_deref() == Some(template)) {
+            work.insert(Work::StatefulSet(key(&**set)));
+        }
     }
 }
 
@@ -185,6 +237,15 @@ fn adopters(world: &World, namespace: &str, pod: &Pod, work: &mut Found) {
             work.insert(Work::ReplicaSet(key(&**set)));
         }
     }
+    stateful_sets_selecting(world, namespace, labels, work);
+}
+
+fn stateful_sets_selecting(
+    world: &World,
+    namespace: &str,
+    labels: &BTreeMap<String, String>,
+    work: &mut Found,
+) {
     for set in world.stateful_sets.in_namespace(namespace) {
         if set.spec.as_ref().is_some_and(|spec| compile(&spec.selector).matches(labels)) {
             work.insert(Work::StatefulSet(key(&**set)));
@@ -257,6 +318,28 @@ pub(super) fn stateful_set(
 ) {
     if let Some(set) = new {
         work.insert(Work::StatefulSet(key(set)));
+    }
+}
+
+pub(super) fn revision(
+    world: &World,
+    old: Option<&ControllerRevision>,
+    new: Option<&ControllerRevision>,
+    work: &mut Found,
+) {
+    for revision in [old, new].into_iter().flatten() {
+        let (namespace, _) = names(revision);
+        match controller(&revision.metadata) {
+            Some(owner) if owner.kind == "StatefulSet" => {
+                work.insert(Work::StatefulSet(Key::new(namespace, &owner.name)));
+            }
+            Some(_) => {}
+            None => {
+                let empty = BTreeMap::new();
+                let labels = revision.metadata.labels.as_ref().unwrap_or(&empty);
+                stateful_sets_selecting(world, namespace, labels, work);
+            }
+        }
     }
 }
 

@@ -7,30 +7,33 @@
 //! authoritative, and its DELETED event follows every echo of an earlier state). `remove` takes the UID, so that
 //! the late DELETED of an old pod does not remove its successor of the same name.
 //!
-//! Objects of kind Event are not kept.
+//! Of kinds whose content no controller reads only the metadata is kept. Objects of kind Event are not kept.
 
 mod affected;
 mod index;
 mod kept;
+mod refusals;
 mod store;
 mod tombstones;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use manifest::labels::ENDPOINTS_MANAGED_BY;
-use manifest::{Object, ObjectRef};
+use manifest::{Object, ObjectRef, StoredObject};
 
 use crate::{Key, Work};
-use affected::gather;
+use affected::{gather, gather_stored};
 use index::{Groups, PairIndex, SelectorIndex};
-use kept::Indexed;
-pub use kept::{KINDS, Kept};
+use kept::{Indexed, reference_of};
+pub use kept::{Kept, kinds};
 pub(crate) use kept::{known, names, reference};
+pub use refusals::Refusal;
+use refusals::Refusals;
 pub use store::Store;
 use tombstones::Tombstones;
 
@@ -46,6 +49,9 @@ pub struct World {
     stateful_sets: Store<StatefulSet>,
     deployments: Store<Deployment>,
     replica_sets: Store<ReplicaSet>,
+    revisions: Store<ControllerRevision>,
+    /// The metadata of objects of the other kinds, by kind.
+    stored: BTreeMap<&'static str, Store<ObjectMeta>>,
 
     pods_by_label: PairIndex,
     pods_by_node: Groups<Key>,
@@ -56,9 +62,12 @@ pub struct World {
     dependents: Groups<ObjectRef>,
     /// ReplicaSets that nothing controls, by namespace.
     orphan_replica_sets: Groups<String>,
+    /// ControllerRevisions that nothing controls, by namespace.
+    orphan_revisions: Groups<String>,
 
     synced: HashSet<&'static str>,
     tombstones: Tombstones,
+    refusals: Refusals,
 }
 
 impl World {
@@ -70,18 +79,7 @@ impl World {
     /// Puts in an object as created, read or watched, and says what must be looked at again: for the object as it
     /// was, and as it is. Nothing when it is a late echo.
     pub fn apply(&mut self, object: Object) -> Vec<Work> {
-        match object {
-            Object::Namespace(object) => self.put(object),
-            Object::Node(object) => self.put(object),
-            Object::Pod(object) => self.put(object),
-            Object::Service(object) => self.put(object),
-            Object::Endpoints(object) => self.put(object),
-            Object::EndpointSlice(object) => self.put(object),
-            Object::StatefulSet(object) => self.put(object),
-            Object::Deployment(object) => self.put(object),
-            Object::ReplicaSet(object) => self.put(object),
-            Object::Event(_) => Vec::new(),
-        }
+        self.put_object(object)
     }
 
     /// Takes out an object that is gone, and says what must be looked at again.
@@ -91,18 +89,7 @@ impl World {
         if let Some(uid) = uid {
             self.tombstones.insert(uid);
         }
-        match gone.kind {
-            "Namespace" => self.take::<Namespace>(gone, uid),
-            "Node" => self.take::<Node>(gone, uid),
-            "Pod" => self.take::<Pod>(gone, uid),
-            "Service" => self.take::<Service>(gone, uid),
-            "Endpoints" => self.take::<Endpoints>(gone, uid),
-            "EndpointSlice" => self.take::<EndpointSlice>(gone, uid),
-            "StatefulSet" => self.take::<StatefulSet>(gone, uid),
-            "Deployment" => self.take::<Deployment>(gone, uid),
-            "ReplicaSet" => self.take::<ReplicaSet>(gone, uid),
-            _ => Vec::new(),
-        }
+        self.take_object(gone, uid)
     }
 
     /// Notes that all objects of this kind are known by now. Until then none of them counts as gone.
@@ -153,7 +140,18 @@ impl World {
 
     /// Whether all objects of every kind are known.
     pub fn all_synced(&self) -> bool {
-        KINDS.iter().all(|kind| self.synced(kind))
+        kinds().all(|kind| self.synced(kind))
+    }
+
+    /// Notes what the last try of a piece of work came to: which creation was refused, or none. The next decision of
+    /// the same work tells people about it.
+    pub fn note_refusal(&mut self, work: &Work, refusal: Option<Refusal>) {
+        self.refusals.note(work, refusal);
+    }
+
+    /// What the API refused when this work was last tried.
+    pub(crate) fn refusal(&self, work: &Work) -> Option<&Refusal> {
+        self.refusals.of(work)
     }
 
     /// The object of kind `T` with this name; `namespace` is empty for cluster-scoped kinds.
@@ -166,43 +164,10 @@ impl World {
         T::store(self)
     }
 
-    /// The object that a reference names.
-    pub fn object(&self, reference: &ObjectRef) -> Option<Object> {
-        fn find<T: Kept>(world: &World, reference: &ObjectRef) -> Option<Object> {
-            let object = world.get::<T>(&reference.namespace, &reference.name)?;
-            Some(T::clone(object).into())
-        }
-        match reference.kind {
-            "Namespace" => find::<Namespace>(self, reference),
-            "Node" => find::<Node>(self, reference),
-            "Pod" => find::<Pod>(self, reference),
-            "Service" => find::<Service>(self, reference),
-            "Endpoints" => find::<Endpoints>(self, reference),
-            "EndpointSlice" => find::<EndpointSlice>(self, reference),
-            "StatefulSet" => find::<StatefulSet>(self, reference),
-            "Deployment" => find::<Deployment>(self, reference),
-            "ReplicaSet" => find::<ReplicaSet>(self, reference),
-            _ => None,
-        }
-    }
-
     /// Everything to look at once, for a start: the work of every object.
     pub fn all_work(&self) -> Vec<Work> {
         let mut work = BTreeSet::new();
-        fn each<T: Indexed>(world: &World, work: &mut BTreeSet<Work>) {
-            for object in T::store(world).iter() {
-                gather(world, None, Some(&**object), work);
-            }
-        }
-        each::<Namespace>(self, &mut work);
-        each::<Node>(self, &mut work);
-        each::<Pod>(self, &mut work);
-        each::<Service>(self, &mut work);
-        each::<Endpoints>(self, &mut work);
-        each::<EndpointSlice>(self, &mut work);
-        each::<StatefulSet>(self, &mut work);
-        each::<Deployment>(self, &mut work);
-        each::<ReplicaSet>(self, &mut work);
+        self.gather_all(&mut work);
         work.into_iter().collect()
     }
 
@@ -240,6 +205,16 @@ impl World {
         self.orphan_replica_sets
             .get(namespace)
             .filter_map(move |name| self.replica_sets.get(namespace, name))
+    }
+
+    /// The ControllerRevisions of a namespace that nothing controls.
+    pub(crate) fn orphan_revisions<'a>(
+        &'a self,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = &'a Arc<ControllerRevision>> + 'a {
+        self.orphan_revisions
+            .get(namespace)
+            .filter_map(move |name| self.revisions.get(namespace, name))
     }
 
     /// The Services of a namespace whose selector matches these labels.
@@ -287,29 +262,19 @@ impl World {
     }
 
     fn put<T: Indexed>(&mut self, object: T) -> Vec<Work> {
-        let metadata = object.metadata();
-        if metadata.name.as_deref().unwrap_or_default().is_empty() {
+        let target = reference(&object);
+        if !self.is_news(&target, object.metadata()) {
             return Vec::new();
         }
-        if metadata.uid.as_deref().is_some_and(|uid| self.tombstones.contains(uid)) {
-            return Vec::new();
-        }
-        let namespace = metadata.namespace.as_deref().unwrap_or_default();
-        let name = metadata.name.as_deref().unwrap_or_default();
-        let old = T::store(self).get(namespace, name).cloned();
+        let old = T::store(self).get(&target.namespace, &target.name).cloned();
         if let Some(old) = &old {
-            let held = old.metadata().resource_version.as_deref().and_then(revision_number);
-            let offered = metadata.resource_version.as_deref().and_then(revision_number);
-            if let (Some(held), Some(offered)) = (held, offered)
-                && offered <= held
-            {
-                return Vec::new();
-            }
-            self.unindex(&**old);
+            self.forget_owners(&target, old.metadata());
+            old.unindex(self);
         }
         let object = Arc::new(object);
-        T::store_mut(self).insert(object.clone());
-        self.index(&*object);
+        T::store_mut(self).insert(&target.namespace, &target.name, object.clone());
+        self.note_owners(&target, object.metadata());
+        object.index(self);
         let mut work = BTreeSet::new();
         gather(self, old.as_deref(), Some(&*object), &mut work);
         work.into_iter().collect()
@@ -319,34 +284,88 @@ impl World {
         let Some(old) = T::store(self).get(&gone.namespace, &gone.name).cloned() else {
             return Vec::new();
         };
-        let held = old.metadata().uid.as_deref();
-        if uid.is_some_and(|uid| held.is_some_and(|held| held != uid)) {
+        if !self.is_end(old.metadata(), uid) {
             return Vec::new();
         }
-        if let Some(held) = held {
-            self.tombstones.insert(held);
-        }
-        self.unindex(&*old);
+        self.forget_owners(gone, old.metadata());
+        old.unindex(self);
         T::store_mut(self).remove(&gone.namespace, &gone.name);
         let mut work = BTreeSet::new();
         gather(self, Some(&*old), None, &mut work);
         work.into_iter().collect()
     }
 
-    fn index<T: Indexed>(&mut self, object: &T) {
-        let reference = reference(object);
-        for owner in object.metadata().owner_references.iter().flatten() {
-            self.dependents.insert(&owner.uid, reference.clone());
+    fn put_stored(&mut self, object: StoredObject) -> Vec<Work> {
+        let kind = manifest::Kind::of(manifest::KindId::Stored(object.kind)).kind;
+        let target = reference_of(kind, &object.metadata);
+        if !self.is_news(&target, &object.metadata) {
+            return Vec::new();
         }
-        object.index(self);
+        let old =
+            self.stored.entry(kind).or_default().get(&target.namespace, &target.name).cloned();
+        if let Some(old) = &old {
+            self.forget_owners(&target, old);
+        }
+        let metadata = Arc::new(object.metadata);
+        let store = self.stored.entry(kind).or_default();
+        store.insert(&target.namespace, &target.name, metadata.clone());
+        self.note_owners(&target, &metadata);
+        let mut work = BTreeSet::new();
+        gather_stored(self, kind, old.as_deref(), Some(&metadata), &mut work);
+        work.into_iter().collect()
     }
 
-    fn unindex<T: Indexed>(&mut self, object: &T) {
-        let reference = reference(object);
-        for owner in object.metadata().owner_references.iter().flatten() {
-            self.dependents.remove(&owner.uid, &reference);
+    fn take_stored(&mut self, gone: &ObjectRef, uid: Option<&str>) -> Vec<Work> {
+        let Some(store) = self.stored.get(gone.kind) else { return Vec::new() };
+        let Some(old) = store.get(&gone.namespace, &gone.name).cloned() else { return Vec::new() };
+        if !self.is_end(&old, uid) {
+            return Vec::new();
         }
-        object.unindex(self);
+        self.forget_owners(gone, &old);
+        if let Some(store) = self.stored.get_mut(gone.kind) {
+            store.remove(&gone.namespace, &gone.name);
+        }
+        let mut work = BTreeSet::new();
+        gather_stored(self, gone.kind, Some(&old), None, &mut work);
+        work.into_iter().collect()
+    }
+
+    /// Whether an object that arrives is no late echo.
+    fn is_news(&self, target: &ObjectRef, metadata: &ObjectMeta) -> bool {
+        if target.name.is_empty() {
+            return false;
+        }
+        if metadata.uid.as_deref().is_some_and(|uid| self.tombstones.contains(uid)) {
+            return false;
+        }
+        let held = self.metadata(target).and_then(|held| held.resource_version.as_deref());
+        let held = held.and_then(revision_number);
+        let offered = metadata.resource_version.as_deref().and_then(revision_number);
+        !matches!((held, offered), (Some(held), Some(offered)) if offered <= held)
+    }
+
+    /// Whether the end of an object with this UID is the end of `old`; it is not forgotten then.
+    fn is_end(&mut self, old: &ObjectMeta, uid: Option<&str>) -> bool {
+        let held = old.uid.as_deref();
+        if uid.is_some_and(|uid| held.is_some_and(|held| held != uid)) {
+            return false;
+        }
+        if let Some(held) = held {
+            self.tombstones.insert(held);
+        }
+        true
+    }
+
+    fn note_owners(&mut self, target: &ObjectRef, metadata: &ObjectMeta) {
+        for owner in metadata.owner_references.iter().flatten() {
+            self.dependents.insert(&owner.uid, target.clone());
+        }
+    }
+
+    fn forget_owners(&mut self, target: &ObjectRef, metadata: &ObjectMeta) {
+        for owner in metadata.owner_references.iter().flatten() {
+            self.dependents.remove(&owner.uid, target);
+        }
     }
 }
 

@@ -3,9 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use k8s_openapi::Metadata;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-
 /// All objects of one kind. Cluster-scoped ones are in the namespace "".
 #[derive(Clone, Debug)]
 pub struct Store<T> {
@@ -19,7 +16,7 @@ impl<T> Default for Store<T> {
     }
 }
 
-impl<T: Metadata<Ty = ObjectMeta>> Store<T> {
+impl<T> Store<T> {
     /// The object of this name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<&Arc<T>> {
         self.namespaces.get(namespace)?.get(name)
@@ -45,24 +42,18 @@ impl<T: Metadata<Ty = ObjectMeta>> Store<T> {
         self.size == 0
     }
 
-    /// Puts an object in and returns the one that it replaces.
-    pub(super) fn insert(&mut self, object: Arc<T>) -> Option<Arc<T>> {
-        let metadata = object.metadata();
-        let namespace = metadata.namespace.clone().unwrap_or_default();
-        let name = metadata.name.clone().unwrap_or_default();
-        let old = self.namespaces.entry(namespace).or_default().insert(name, object);
-        self.size += usize::from(old.is_none());
-        old
+    /// Puts an object in, in place of one of the same name.
+    pub(super) fn insert(&mut self, namespace: &str, name: &str, object: Arc<T>) {
+        let objects = self.namespaces.entry(namespace.to_owned()).or_default();
+        self.size += usize::from(objects.insert(name.to_owned(), object).is_none());
     }
 
     /// Takes an object out.
-    pub(super) fn remove(&mut self, namespace: &str, name: &str) -> Option<Arc<T>> {
-        let objects = self.namespaces.get_mut(namespace)?;
-        let old = objects.remove(name)?;
+    pub(super) fn remove(&mut self, namespace: &str, name: &str) {
+        let Some(objects) = self.namespaces.get_mut(namespace) else { return };
+        self.size -= usize::from(objects.remove(name).is_some());
         if objects.is_empty() {
             self.namespaces.remove(namespace);
         }
-        self.size -= 1;
-        Some(old)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::model::Model;
 use crate::slices::merge;
 
-fn web(change: Value) -> Value {
+pub(crate) fn web(change: Value) -> Value {
     let mut deployment = json!({
         "kind": "Deployment",
         "metadata": {"name": "web"},
@@ -212,6 +212,69 @@ fn no_progress_is_told_after_the_deadline() {
         condition(&model, "Progressing"),
         ("False".into(), "ProgressDeadlineExceeded".into())
     );
+}
+
+#[test]
+fn a_replica_set_remembers_its_revisions_and_why() {
+    let mut model =
+        started(json!({"metadata": {"annotations": {"kubernetes.io/change-cause": "one"}}}));
+    let annotations = |model: &Model, revision: &str| {
+        let sets =
+            model.names("ReplicaSet").into_iter().map(|name| model.value("ReplicaSet", name));
+        let mut annotations = sets.map(|set| set["metadata"]["annotations"].clone());
+        annotations.find(|held| held["deployment.kubernetes.io/revision"] == revision).unwrap()
+    };
+    assert_eq!(annotations(&model, "1")["kubernetes.io/change-cause"], "one");
+    // Told after the change, as `kubectl annotate` does.
+    model.apply(web(image("web:2")));
+    model.settle();
+    let mut caused = image("web:2");
+    merge(&mut caused, json!({"metadata": {"annotations": {"kubernetes.io/change-cause": "two"}}}));
+    model.apply(web(caused));
+    model.settle();
+    assert_eq!(annotations(&model, "2")["kubernetes.io/change-cause"], "two");
+    for change in [json!({}), image("web:2"), json!({})] {
+        model.apply(web(change));
+        model.settle();
+    }
+    assert_eq!(annotations(&model, "5")["deployment.kubernetes.io/revision-history"], "1,3");
+    assert_eq!(annotations(&model, "4")["deployment.kubernetes.io/revision-history"], "2");
+    assert_eq!(
+        model.value("Deployment", "web")["metadata"]["annotations"]["deployment.kubernetes.io/revision"],
+        "5"
+    );
+}
+
+#[test]
+fn a_pause_is_told_and_does_not_count() {
+    let paused = |is: bool| {
+        let mut change = image("web:2");
+        merge(&mut change, json!({"spec": {"paused": is, "minReadySeconds": 5}}));
+        web(change)
+    };
+    let mut model = started(json!({}));
+    model.apply(paused(true));
+    model.settle();
+    assert_eq!(condition(&model, "Progressing"), ("Unknown".into(), "DeploymentPaused".into()));
+    assert_eq!(sets(&model), [(1, 4)]);
+    model.log.clear();
+    model.now += jiff::SignedDuration::from_hours(1);
+    model.apply(paused(false));
+    model.settle();
+    let reasons: Vec<String> = model
+        .log
+        .iter()
+        .filter_map(|action| match action {
+            Action::UpdateStatus(Object::Deployment(deployment)) => {
+                let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
+                conditions.iter().find(|condition| condition.type_ == "Progressing")?.reason.clone()
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reasons[..2], ["DeploymentResumed", "NewReplicaSetCreated"]);
+    assert!(!reasons.contains(&"ProgressDeadlineExceeded".to_owned()), "{reasons:?}");
+    assert_eq!(condition(&model, "Progressing"), ("True".into(), "NewReplicaSetAvailable".into()));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodCondition, PodIP, PodStatus, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use manifest::{Object, ObjectRef};
-use reconcile::world::KINDS;
+use manifest::{Kind, KindId, Object, ObjectRef, StoredObject};
+use reconcile::world::{Refusal, kinds};
 use reconcile::{Action, Context, Decision, Owner, Propagation, Work, World, reconcile};
 use serde_json::{Value, json};
 
@@ -29,8 +29,27 @@ pub(crate) fn object(value: Value) -> Object {
         "StatefulSet" => read::<apps::StatefulSet>(value),
         "Deployment" => read::<apps::Deployment>(value),
         "ReplicaSet" => read::<apps::ReplicaSet>(value),
-        other => panic!("{other}"),
+        "ControllerRevision" => read::<apps::ControllerRevision>(value),
+        other => {
+            let KindId::Stored(kind) = Kind::by_name(other).unwrap().id else { panic!("{other}") };
+            let metadata = serde_json::from_value(value["metadata"].clone()).unwrap();
+            let Value::Object(mut content) = value else { panic!("no object") };
+            content
+                .retain(|field, _| !matches!(field.as_str(), "apiVersion" | "kind" | "metadata"));
+            StoredObject { kind, metadata, content }.into()
+        }
     }
+}
+
+/// What controllers are told of an object.
+pub(crate) fn told_of(object: &Object) -> Object {
+    let mut object = object.clone();
+    if let Object::Stored(StoredObject { metadata, content, .. }) = &mut object {
+        content.clear();
+        metadata.labels = None;
+        metadata.annotations = None;
+    }
+    object
 }
 
 /// A reference in the namespace `default`.
@@ -53,6 +72,8 @@ pub(crate) struct Model {
     pub(crate) log: Vec<Action>,
     /// Whether events and work come in random order.
     pub(crate) shuffled: bool,
+    /// The kind whose new objects the API refuses, and how it says so.
+    pub(crate) refuses: Option<(&'static str, &'static str)>,
     events: BTreeMap<&'static str, VecDeque<Event>>,
     queue: BTreeSet<Work>,
     later: BTreeSet<(Timestamp, Work)>,
@@ -70,6 +91,7 @@ impl Model {
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
             log: Vec::new(),
             shuffled: false,
+            refuses: None,
             events: BTreeMap::new(),
             queue: BTreeSet::new(),
             later: BTreeSet::new(),
@@ -77,7 +99,7 @@ impl Model {
             serial: 0,
             chance: 0x9e37_79b9_7f4a_7c15,
         };
-        for kind in KINDS {
+        for kind in kinds() {
             model.world.set_synced(kind);
         }
         model.apply(json!({"kind": "Namespace", "metadata": {"name": "default"}, "spec": {"finalizers": ["kubernetes"]}}));
@@ -109,7 +131,7 @@ impl Model {
     pub(crate) fn apply(&mut self, value: Value) {
         let mut object = object(value);
         let kind = object.kind();
-        if !matches!(kind, "Namespace" | "Node") {
+        if Kind::by_name(kind).unwrap().namespaced {
             object.metadata_mut().namespace.get_or_insert("default".to_owned());
         }
         if let Some(old) = self.objects.get(&object.reference()).cloned() {
@@ -209,7 +231,7 @@ impl Model {
         let work = if gone {
             self.world.remove(&object.reference(), object.metadata().uid.as_deref())
         } else {
-            self.world.apply(object)
+            self.world.apply(told_of(&object))
         };
         self.queue.extend(work);
     }
@@ -221,10 +243,10 @@ impl Model {
         })
     }
 
-    /// Carries out one action. `false` when the API refuses.
-    fn perform(&mut self, action: Action) -> bool {
+    /// Carries out one action. An error when the API refuses, with what it refused to create.
+    fn perform(&mut self, action: Action) -> Result<(), Option<Refusal>> {
         self.log.push(action.clone());
-        match action {
+        let written = match action {
             Action::Create(object) => {
                 let namespace = object.metadata().namespace.clone().unwrap();
                 let home =
@@ -234,24 +256,38 @@ impl Model {
                     .get(&home)
                     .is_none_or(|home| home.metadata().deletion_timestamp.is_some());
                 if terminating || self.objects.contains_key(&object.reference()) {
-                    return false;
+                    return Err(None);
+                }
+                if let Some((_, message)) = self.refuses.filter(|(kind, _)| *kind == object.kind())
+                {
+                    let (target, message) = (object.reference(), message.to_owned());
+                    return Err(Some(Refusal { target, message }));
                 }
                 let object = self.create(object);
                 self.wrote(object);
+                true
             }
-            Action::Update(object) => return self.replace(object, false),
-            Action::UpdateStatus(object) => return self.replace(object, true),
+            Action::Update(object) => self.replace(object, false),
+            Action::UpdateStatus(object) => self.replace(object, true),
             Action::Release { object, absent } => {
-                return self.is_absent(&absent) && self.replace(object, false);
+                self.is_absent(&absent) && self.replace(object, false)
             }
-            Action::Delete { target, uid, propagation } => self.end(&target, &uid, propagation),
+            Action::Delete { target, uid, propagation } => {
+                self.end(&target, &uid, propagation);
+                true
+            }
             Action::Collect { target, uid, propagation, absent } => {
                 assert!(!absent.is_empty());
                 if self.is_absent(&absent) {
                     self.end(&target, &uid, propagation);
                 }
+                true
             }
-            Action::DeleteAll { .. } | Action::Record { .. } => {}
+            Action::DeleteAll { kind, .. } => {
+                assert_eq!(kind, "Event", "all else is known");
+                true
+            }
+            Action::Record { .. } => true,
             Action::Finalize { namespace, uid } => {
                 let target =
                     ObjectRef { kind: "Namespace", namespace: String::new(), name: namespace };
@@ -262,9 +298,10 @@ impl Model {
                     let work = self.world.remove(&target, Some(&uid));
                     self.queue.extend(work);
                 }
+                true
             }
-        }
-        true
+        };
+        if written { Ok(()) } else { Err(None) }
     }
 
     fn end(&mut self, target: &ObjectRef, uid: &str, propagation: Propagation) {
@@ -287,6 +324,14 @@ impl Model {
         let Some(old) = self.objects.get(&object.reference()).cloned() else { return false };
         if old.metadata().resource_version != object.metadata().resource_version {
             return false;
+        }
+        if let (Object::Stored(mut merged), Object::Stored(new)) = (old.clone(), &object) {
+            // A patch: what controllers do not know stays.
+            merged.metadata.owner_references = new.metadata.owner_references.clone();
+            merged.metadata.finalizers = new.metadata.finalizers.clone();
+            let written = self.commit(merged.into());
+            self.wrote(written);
+            return true;
         }
         let mut merged = object.to_value();
         let held = old.to_value();
@@ -347,7 +392,7 @@ impl Model {
         let at = if self.shuffled { self.random() as usize % waiting.len() } else { 0 };
         let event = self.events.get_mut(waiting[at]).unwrap().pop_front().unwrap();
         let work = match event {
-            Event::Applied(object) => self.world.apply(*object),
+            Event::Applied(object) => self.world.apply(told_of(&object)),
             Event::Gone(target, uid) => self.world.remove(&target, Some(&uid)),
         };
         self.queue.extend(work);
@@ -374,12 +419,42 @@ impl Model {
             self.later.insert((at, work.clone()));
         }
         for action in decision.actions {
-            if !self.perform(action) {
-                self.queue.insert(work);
-                break;
+            match self.perform(action) {
+                Ok(()) => {}
+                Err(None) => {
+                    self.queue.insert(work);
+                    return true;
+                }
+                Err(refusal) => {
+                    self.world.note_refusal(&work, refusal);
+                    self.later.insert((self.now + SignedDuration::from_secs(1), work));
+                    return true;
+                }
             }
         }
+        self.world.note_refusal(&work, None);
         true
+    }
+
+    /// Lets everyone act until nothing more happens now, then lets one waiting piece of work come.
+    pub(crate) fn settle_once(&mut self) {
+        while self.step() {}
+        if let Some((at, work)) = self.later.pop_first() {
+            self.now = self.now.max(at);
+            self.queue.insert(work);
+        }
+        while self.step() {}
+    }
+
+    /// The Events of one component so far: reason and message.
+    pub(crate) fn told_by(&self, by: &str) -> Vec<(&'static str, String)> {
+        let told = |action: &Action| match action {
+            Action::Record { reason, message, component, .. } if *component == by => {
+                Some((*reason, message.clone()))
+            }
+            _ => None,
+        };
+        self.log.iter().filter_map(told).collect()
     }
 
     /// One step of someone. `false` when nobody has anything to do before time passes.

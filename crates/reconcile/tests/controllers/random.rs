@@ -1,6 +1,6 @@
 //! Whatever the order of events, the end is the same, and StatefulSets keep their order on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Pod;
 use manifest::Object;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use reconcile::{Action, Propagation};
 use serde_json::{Value, json};
 
-use crate::model::{Model, reference};
+use crate::model::{Model, reference, told_of};
 use crate::slices::told;
 use crate::stateful_sets::{headless, redis};
 
@@ -17,6 +17,8 @@ use crate::stateful_sets::{headless, redis};
 enum Deed {
     Scale(u8),
     Image(u8),
+    Partition(u8),
+    Retain(bool),
     Ready(u8, bool),
     Kill(u8),
     Bare(u8),
@@ -30,6 +32,8 @@ fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         (0u8..6).prop_map(Deed::Scale),
         (0u8..3).prop_map(Deed::Image),
+        (0u8..4).prop_map(Deed::Partition),
+        any::<bool>().prop_map(Deed::Retain),
         (0u8..6, any::<bool>()).prop_map(|(pod, ready)| Deed::Ready(pod, ready)),
         (0u8..6).prop_map(Deed::Kill),
         (0u8..8).prop_map(Deed::Bare),
@@ -44,7 +48,22 @@ fn deed() -> impl Strategy<Value = Deed> {
 struct Wish {
     replicas: u8,
     image: u8,
+    partition: u8,
+    retained: bool,
     published: bool,
+}
+
+impl Wish {
+    fn set(&self) -> Value {
+        let policy = if self.retained { "Retain" } else { "Delete" };
+        redis(json!({"spec": {
+            "replicas": self.replicas,
+            "updateStrategy": {"rollingUpdate": {"partition": self.partition}},
+            "template": {"spec": {"containers": [{"name": "redis", "image": format!("redis:{}", self.image)}]}},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {}}],
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": policy, "whenScaled": policy},
+        }}))
+    }
 }
 
 fn service(published: bool) -> Value {
@@ -58,6 +77,8 @@ fn perform(model: &mut Model, wish: &mut Wish, deed: &Deed) {
     match *deed {
         Deed::Scale(replicas) => wish.replicas = replicas,
         Deed::Image(image) => wish.image = image,
+        Deed::Partition(partition) => wish.partition = partition,
+        Deed::Retain(retained) => wish.retained = retained,
         Deed::Ready(pod, ready) => {
             let name = format!("redis-{pod}");
             if has(model, &name) {
@@ -101,11 +122,8 @@ fn perform(model: &mut Model, wish: &mut Wish, deed: &Deed) {
             }
         }
     }
-    if matches!(deed, Deed::Scale(_) | Deed::Image(_)) {
-        model.apply(redis(
-            json!({"spec": {"replicas": wish.replicas, "template": {"spec": {"containers":
-            [{"name": "redis", "image": format!("redis:{}", wish.image)}]}}}}),
-        ));
+    if matches!(deed, Deed::Scale(_) | Deed::Image(_) | Deed::Partition(_) | Deed::Retain(_)) {
+        model.apply(wish.set());
     }
 }
 
@@ -158,12 +176,56 @@ fn from_scratch(model: &Model, published: bool) -> Vec<String> {
     lines
 }
 
+/// Each pod has its claim, owned as the policy says.
+fn assert_claimed(model: &Model, wish: &Wish) {
+    for pod in model.names("Pod").into_iter().filter(|name| name.starts_with("redis-")) {
+        let claim = model.value("PersistentVolumeClaim", &format!("data-{pod}"));
+        let owners = claim["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+        let ordinal: u8 = pod.strip_prefix("redis-").unwrap().parse().unwrap();
+        let wanted = match (wish.retained, ordinal < wish.replicas) {
+            (true, _) => None,
+            (false, true) => Some("StatefulSet"),
+            (false, false) => Some("Pod"),
+        };
+        let kinds: Vec<_> = owners.iter().map(|owner| owner["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, Vec::from_iter(wanted), "{pod}");
+    }
+}
+
+/// The newest revision has the set's template; each template has one, and each pod names one.
+fn assert_revisions(model: &Model, wish: &Wish) {
+    let names = model.names("ControllerRevision");
+    let mut held: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let value = model.value("ControllerRevision", name);
+            let image = value["data"]["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+            (value["revision"].as_i64().unwrap(), *name, image)
+        })
+        .collect();
+    held.sort_by_key(|(number, ..)| *number);
+    let status = model.value("StatefulSet", "redis")["status"].clone();
+    let (_, newest, image) = held.last().unwrap();
+    assert_eq!(*image, format!("redis:{}", wish.image));
+    assert_eq!(status["updateRevision"], *newest);
+    assert!(names.contains(&status["currentRevision"].as_str().unwrap()));
+    let images: BTreeSet<_> = held.iter().map(|(_, _, image)| image.to_string()).collect();
+    let numbers: BTreeSet<_> = held.iter().map(|(number, ..)| number).collect();
+    assert_eq!((images.len(), numbers.len()), (held.len(), held.len()), "{held:?}");
+    for pod in model.pods() {
+        let labels = pod.metadata.labels.as_ref().unwrap();
+        let Some(revision) = labels.get("controller-revision-hash") else { continue };
+        let (_, _, image) = held.iter().find(|(_, name, _)| name == revision).unwrap();
+        let made_of = pod.spec.as_ref().unwrap().containers[0].image.clone();
+        assert_eq!(image.as_str(), made_of.as_deref());
+    }
+}
+
 fn run(seed: u64, deeds: &[Deed]) {
     let mut model = Model::shuffled(seed);
     let mut wish = Wish { replicas: 3, ..Wish::default() };
     model.apply(service(false));
-    model.apply(redis(json!({"spec": {"template": {"spec": {"containers":
-        [{"name": "redis", "image": "redis:0"}]}}}})));
+    model.apply(wish.set());
     for deed in deeds {
         perform(&mut model, &mut wish, deed);
     }
@@ -172,9 +234,13 @@ fn run(seed: u64, deeds: &[Deed]) {
 
     // The world has caught up with the API.
     for (target, object) in &model.objects {
-        assert_eq!(model.world.object(target).as_ref(), Some(object));
+        assert_eq!(model.world.object(target), Some(told_of(object)));
     }
-    // Everybody well again: the set is complete and up to date.
+    assert_claimed(&model, &wish);
+    assert_revisions(&model, &wish);
+    // Everybody well again and no partition: the set is complete and up to date.
+    wish.partition = 0;
+    model.apply(wish.set());
     let names: Vec<String> = model.names("Pod").into_iter().map(str::to_owned).collect();
     for name in names.iter().filter(|name| name.starts_with("redis-")) {
         model.set_ready(name, true);

@@ -119,23 +119,9 @@ fn a_pod_has_its_identity() {
 #[test]
 fn events_tell_what_was_done() {
     let model = started(json!({"spec": {"replicas": 1}}));
-    let told: Vec<(&str, &str, &str)> = model
-        .log
-        .iter()
-        .filter_map(|action| match action {
-            Action::Record { reason, message, component, .. } => {
-                Some((*reason, message.as_str(), *component))
-            }
-            _ => None,
-        })
-        .collect();
     assert_eq!(
-        told,
-        [(
-            "SuccessfulCreate",
-            "create Pod redis-0 in StatefulSet redis successful",
-            "statefulset-controller"
-        )]
+        model.told_by("statefulset-controller"),
+        [("SuccessfulCreate", "create Pod redis-0 in StatefulSet redis successful".to_owned())]
     );
 }
 
