@@ -58,6 +58,7 @@ async fn soak_of_reflectors_and_a_controller() {
     let data = ["--data-dir", folder.path().to_str().expect("a UTF-8 path")];
     let mut up = Up::start(&data);
     let address = up.api();
+    let again = [&data[..], &["--api-listen", &address]].concat();
     let client = up.client().await;
     let namespaces: Api<Namespace> = Api::all(client.clone());
     for name in [SPACE, LARGE] {
@@ -95,7 +96,7 @@ async fn soak_of_reflectors_and_a_controller() {
                         Disturbance::Crash => up.kill(),
                         Disturbance::Restart | Disturbance::Expiry => drop(up.stop()),
                     }
-                    up = Up::start_at(&address, &data);
+                    up = Up::start(&again);
                     writers.resume();
                     // A new server knows nothing of what was before: who was behind is told so.
                     until("a watch expires", || expired(&mirrors) > begun).await;

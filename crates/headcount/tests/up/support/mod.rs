@@ -59,17 +59,12 @@ impl Up {
 
     /// Starts `up` with these arguments and free ports, and waits for its `ready` line.
     pub fn start(arguments: &[&str]) -> Self {
-        Self::start_at("127.0.0.1:0", arguments)
-    }
-
-    /// As [`Self::start`], with the API at this address.
-    pub fn start_at(api: &str, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         let kubeconfig = home.path().join("test-kubeconfig");
         let mut command = headcount(home.path());
         command.args(["up", "--dns-listen", "127.0.0.1:0", "--write-kubeconfig"]).arg(&kubeconfig);
         if !arguments.contains(&"--api-listen") {
-            command.args(["--api-listen", api]);
+            command.args(["--api-listen", "127.0.0.1:0"]);
         }
         let mut child = command
             .args(arguments)
