@@ -40,8 +40,10 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: std::fmt::Display,
 {
-    let coding = headers.get(CONTENT_ENCODING).filter(|coding| *coding != "identity");
-    if let Some(coding) = coding {
+    if let Some(coding) = headers.get(CONTENT_ENCODING)
+        && coding != "identity"
+        && !body.is_end_stream()
+    {
         discard(Box::pin(body));
         let message =
             format!("the body's Content-Encoding {coding:?} is not supported; send it as it is");

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const MIB: usize = 1024 * 1024;
 
 /// A debug build on a busy machine; what grows with the square of its size takes far longer.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(20);
 
 const JSON: &str = "application/json";
 const MERGE: &str = "application/merge-patch+json";

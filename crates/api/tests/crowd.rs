@@ -56,7 +56,7 @@ async fn ten_thousand_watches_see_a_write() {
         assert!(frame.ends_with(b"}\n"));
     }
     let all = start.elapsed();
-    assert!(all < Duration::from_secs(10), "{all:?} until the last one knew");
+    assert!(all < Duration::from_secs(30), "{all:?} until the last one knew");
     eprintln!("{each} bytes a watch (both ends), {all:?} from a write to the last watch");
 }
 

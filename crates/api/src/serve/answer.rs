@@ -65,7 +65,9 @@ impl Drop for UnderWay {
 pub(super) fn endless(query: Option<&str>) -> bool {
     let mut pairs = query.unwrap_or_default().split('&');
     pairs.any(|pair| match pair.split_once('=') {
-        Some(("watch" | "follow", value)) => matches!(value, "" | "true" | "True" | "1"),
+        Some(("watch" | "follow", value)) => {
+            matches!(value, "" | "1" | "true" | "True" | "TRUE" | "t" | "T")
+        }
         Some(_) => false,
         None => matches!(pair, "watch" | "follow"),
     })
@@ -142,6 +144,7 @@ mod tests {
         check("watch=true", true);
         check("limit=5&watch=1&resourceVersion=7", true);
         check("watch", true);
+        check("watch=T", true);
         check("follow=true", true);
         check("watch=false", false);
         check("watch=0", false);

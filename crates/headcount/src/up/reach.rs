@@ -1,10 +1,26 @@
-//! By which names and addresses other machines reach this one.
+//! By which names and addresses a server that listens on every address is reached.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+/// Where programs on this machine reach a server that listens there: on every address, by loopback.
+pub(super) fn from_here(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// Where others reach it: on every address, by this machine's own one.
+pub(super) fn from_elsewhere(listen: SocketAddr) -> SocketAddr {
+    let own = listen.ip().is_unspecified().then(|| own_address(listen.ip())).flatten();
+    SocketAddr::new(own.unwrap_or(listen.ip()), listen.port())
+}
 
 /// This machine's own address in the direction of most others, of the family of `listen`. Nothing is sent: the system is
 /// only asked which way it would be.
-pub(super) fn own_address(listen: IpAddr) -> Option<IpAddr> {
+fn own_address(listen: IpAddr) -> Option<IpAddr> {
     // Addresses for documentation (RFC 5737, RFC 3849): out by the default route.
     let (any, there): (SocketAddr, SocketAddr) = match listen {
         IpAddr::V4(_) => (([0, 0, 0, 0], 0).into(), ([192, 0, 2, 1], 9).into()),
@@ -46,6 +62,21 @@ fn is_dns_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ways_to_a_server() {
+        let check = |listen: &str, here: &str| {
+            let listen = listen.parse().expect("an address");
+            assert_eq!(from_here(listen).to_string(), here);
+            let elsewhere = from_elsewhere(listen);
+            assert!(elsewhere == listen || listen.ip().is_unspecified(), "{elsewhere}");
+            assert_eq!(elsewhere.port(), listen.port());
+        };
+        check("0.0.0.0:6443", "127.0.0.1:6443");
+        check("[::]:6443", "[::1]:6443");
+        check("192.0.2.1:1", "192.0.2.1:1");
+        check("127.0.0.1:1", "127.0.0.1:1");
+    }
 
     #[test]
     fn names_for_a_certificate() {

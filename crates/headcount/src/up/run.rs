@@ -69,7 +69,7 @@ pub(super) async fn run(up: Up) -> Result<Exit, Error> {
     }
     print_line(format_args!(
         "ready api=https://{} dns={} in {} ms; Ctrl-C stops it",
-        running.api_address,
+        reach::from_here(running.api_address),
         running.dns_address(),
         started.elapsed().as_millis(),
     ));
@@ -130,7 +130,7 @@ impl Running {
                 .hint("stop what listens there, or name another address with --dns-listen")
         })?;
 
-        let advertise = advertised(api_address);
+        let advertise = reach::from_elsewhere(api_address);
         if advertise.ip() != api_address.ip() {
             tracing::warn!(
                 "the API is there for other machines, too: with the kubeconfig and --server https://{advertise}"
@@ -192,9 +192,10 @@ impl Running {
         Ok(running)
     }
 
+    /// Where programs on this machine ask.
     fn dns_address(&self) -> SocketAddr {
         // One address was asked for, so one is served.
-        self.dns.local_addresses()[0]
+        reach::from_here(self.dns.local_addresses()[0])
     }
 
     fn write_kubeconfig(&self, up: &Up, credentials: &Credentials) -> Result<(), Error> {
@@ -261,12 +262,6 @@ fn credentials(up: &Up, folder: &Path, service_addresses: &[IpAddr]) -> Result<C
             }
         })
         .map_err(|error| Error::new(error.to_string()))
-}
-
-/// Where others reach a server that listens there: on every address, that is this machine's own one.
-fn advertised(listen: SocketAddr) -> SocketAddr {
-    let own = listen.ip().is_unspecified().then(|| reach::own_address(listen.ip())).flatten();
-    SocketAddr::new(own.unwrap_or(listen.ip()), listen.port())
 }
 
 fn zone(up: &Up, server_addresses: Vec<IpAddr>) -> ZoneConfig {

@@ -84,8 +84,10 @@ fn listening_beyond_loopback_must_be_meant() {
 #[tokio::test]
 async fn a_cluster_for_other_machines_is_reached_by_this_ones_address() {
     let up = Up::ephemeral(&["--allow-remote", "--api-listen", "0.0.0.0:0"]);
+    // Here, it is reached by loopback.
     let text = std::fs::read_to_string(&up.kubeconfig).expect("a kubeconfig");
     assert!(text.contains("server: \"https://127.0.0.1:"), "{text}");
+    assert!(up.printed.contains("ready api=https://127.0.0.1:"), "{}", up.printed);
     let slices = Api::<EndpointSlice>::default_namespaced(up.client().await);
     let own = slices.get("kubernetes").await.expect("where the API is").endpoints.expect("one");
     let own = &own[0].addresses[0];
