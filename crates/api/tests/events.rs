@@ -81,7 +81,7 @@ async fn each_version_is_checked_by_its_rules() {
     let mut event = newer("a");
     event["message"] = "of the other version".into();
     let strict = format!("POST {NEWER}?fieldValidation=Strict");
-    let text = "strict decoding error: unknown field \"message\"";
+    let text = "Event in version \"v1\" cannot be handled as a Event: strict decoding error: unknown field \"message\"";
     check(server, &strict, event, 400, message(text)).await;
     check(server, &format!("POST {NEWER}"), newer("a"), 201, json!({})).await;
     let text = "Event \"a\" is invalid: message: Invalid value: \"other\": field is immutable";

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use manifest::{Kind, KindId, Object, ObjectRef};
+use manifest::{KindId, Object, ObjectRef};
 use reconcile::{Context, Decision, Work, World, reconcile};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
@@ -30,10 +30,9 @@ use crate::recorder::Recorder;
 use crate::watches::{Change, Delivery, Subscription, Watches};
 use requests::{Answer, Hands, Stopped, prepare};
 
-/// What controllers know: all kinds but Events, for any may own another.
+/// What controllers know: what the world keeps.
 fn kinds() -> Vec<KindId> {
-    let kinds = Kind::all().iter().filter(|kind| kind.is_stored_as_served()).map(|kind| kind.id);
-    kinds.filter(|kind| *kind != KindId::Event).collect()
+    reconcile::world::kinds().filter_map(kind::named).collect()
 }
 
 /// How many pieces of work have requests under way at once.

@@ -133,7 +133,10 @@ kept! {
 
 /// The kinds that the world keeps: whole, or by their metadata.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
-    let stored = Kind::all().iter().filter(|kind| matches!(kind.id, KindId::Stored(_)));
+    // Another version of a kind has no objects of its own.
+    let stored = Kind::all()
+        .iter()
+        .filter(|kind| matches!(kind.id, KindId::Stored(_)) && kind.is_stored_as_served());
     let stored = stored.map(|kind| kind.kind).filter(|kind| !WHOLE.contains(kind));
     WHOLE.iter().copied().chain(stored)
 }
@@ -147,7 +150,9 @@ pub(crate) fn known(
     name: &str,
 ) -> Option<ObjectRef> {
     let kind = Kind::all().iter().find(|known| {
-        known.kind == kind && known.api_version() == api_version && known.id != KindId::Event
+        known.kind == kind
+            && known.api_version() == api_version
+            && known.stored_as().id != KindId::Event
     })?;
     if kind.namespaced && namespace.is_empty() {
         return None;
