@@ -74,12 +74,7 @@ impl Registry {
             object::remove(&mut config, "status");
         }
         let time = self.time();
-        let writer = Writer {
-            manager: Some(manager),
-            subresource,
-            kind,
-            time: &time,
-        };
+        let writer = Writer { manager: Some(manager), subresource, kind, time: &time };
         let force = options.force;
         if scope == Scope::Main && self.store.get(&key(kind, namespace, name)).is_none() {
             let mut new = ownership::apply(&Value::Null, &config, manager, writer, force)

@@ -259,7 +259,8 @@ impl Hands {
 
     /// Lets a namespace go, when the API confirms that it is empty.
     async fn finalize(&self, name: String, uid: String) -> Result<Option<Answer>, Stopped> {
-        for kind in Kind::all().iter().filter(|kind| kind.namespaced && kind.is_stored_as_served()) {
+        for kind in Kind::all().iter().filter(|kind| kind.namespaced && kind.is_stored_as_served())
+        {
             if kind::any(&self.client, kind.id, &name).await? {
                 let why = format!("namespace {name} still holds objects of kind {}", kind.kind);
                 return Err(Stopped::Conflict(why));

@@ -75,7 +75,12 @@ fn kubectl_explains_every_kind_that_is_served() {
     let names = up.kubectl(&["api-resources", "--verbs=get", "-o", "name"]);
     assert!(names.lines().count() > 30, "{names}");
     for name in names.lines() {
-        let explained = up.kubectl(&["explain", name, "--recursive"]);
+        // A resource in a group of its own name is too much for kubectl's parser.
+        let arguments: &[&str] = match name {
+            "events.events.k8s.io" => &["events", "--api-version=events.k8s.io/v1"],
+            name => &[name],
+        };
+        let explained = up.kubectl(&[&["explain", "--recursive"], arguments].concat());
         let fields = explained.split_once("\nFIELDS:\n").map(|(_, fields)| fields);
         let has =
             |field: &str| fields.is_some_and(|fields| fields.contains(&format!("\n  {field}\t<")));

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 
-use crate::support::Up;
+use crate::support::{Up, stock_kubectl};
 
 /// A printed table as rows of cells; cells are separated by two spaces or more.
 fn rows(text: &str) -> Vec<Vec<String>> {
@@ -182,4 +182,17 @@ fn kubectl_proxy_serves_the_api() {
     );
     proxy.kill().expect("a child of ours");
     proxy.wait().expect("a child of ours");
+}
+
+#[test]
+fn kubectl_autoscale_makes_an_autoscaler() {
+    let up = Up::ephemeral(&["-f", "examples/redis"]);
+    let arguments = ["autoscale", "statefulset", "redis", "--min=2", "--max=4"];
+    let output = up.kubectl_output(&arguments, "");
+    // Older ones know autoscaling/v1 only, which is not served.
+    assert_eq!(output.status.success(), stock_kubectl() >= 33, "{output:?}");
+    if output.status.success() {
+        let range = "-o=jsonpath={.spec.minReplicas} to {.spec.maxReplicas}";
+        assert_eq!(up.kubectl(&["get", "hpa", "redis", range]), "2 to 4");
+    }
 }

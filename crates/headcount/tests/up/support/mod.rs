@@ -228,8 +228,8 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success(), "kill -s {name} {pid}");
 }
 
-/// Fails with a clear message where PATH has no stock kubectl that is new enough.
-pub fn stock_kubectl() {
+/// Fails with a clear message where PATH has no stock kubectl that is new enough; which 1.x it is.
+pub fn stock_kubectl() -> u32 {
     static MINOR: OnceLock<Option<u32>> = OnceLock::new();
     let minor = *MINOR.get_or_init(kubectl_minor);
     assert!(
@@ -237,6 +237,7 @@ pub fn stock_kubectl() {
         "this test drives a stock kubectl, 1.30 or newer, and PATH has {}; .ci/test installs one",
         minor.map_or("none".to_owned(), |minor| format!("1.{minor}")),
     );
+    minor.unwrap_or_default()
 }
 
 fn kubectl_minor() -> Option<u32> {

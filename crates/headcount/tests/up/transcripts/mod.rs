@@ -21,6 +21,7 @@
 //! `UPDATE_TRANSCRIPTS=1 cargo test -p headcount --test up transcripts` writes what commands print now into the files
 //! where that differs; read the difference before you keep it.
 
+mod ledger;
 mod normal;
 mod session;
 
@@ -143,7 +144,11 @@ transcripts!(
     kubectl_change,
     kubectl_chart,
     kubectl_create,
+    kubectl_explain,
+    kubectl_logs,
     kubectl_look,
+    kubectl_refused,
+    kubectl_rollout,
     kubectl_seed_000_design,
     kubectl_seed_001_checklist,
     kubectl_seed_001_external_api,

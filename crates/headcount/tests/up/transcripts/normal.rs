@@ -50,6 +50,7 @@ fn by_version(command: &str, line: &str) -> bool {
     let of_describe = ["Warning: v1 Endpoints is deprecated", "Internal Traffic Policy: "];
     command.contains("describe") && of_describe.iter().any(|start| line.starts_with(start))
         || line.starts_with("WARNING: version difference between client")
+        || line.starts_with("--profile=legacy is deprecated")
 }
 
 /// The lines of a command's output, as they are compared.

@@ -74,8 +74,8 @@ impl Session {
     fn shell(&self, command: &str) -> Vec<String> {
         let up = self.cluster();
         stock_kubectl();
-        let output = Command::new("sh")
-            .args(["-c", &format!("exec 2>&1\n{command}")])
+        let output = Command::new("timeout")
+            .args([&PATIENCE.as_secs().to_string(), "sh", "-c", &format!("exec 2>&1\n{command}")])
             .env("KUBECONFIG", &up.kubeconfig)
             .env("HOME", up.home())
             .env("TMPDIR", up.home())
