@@ -70,7 +70,7 @@ async fn create_read_replace_delete(make: Make<'_>) {
 
     let first = put(&*store, &db, Expect::Absent, "one").await.unwrap();
     assert_eq!(
-        first,
+        *first,
         Entry { key: db.clone(), revision: Revision(1), json: body(1, "one").into() }
     );
     assert_eq!(store.get(&db), Some(first.clone()));
@@ -81,7 +81,7 @@ async fn create_read_replace_delete(make: Make<'_>) {
 
     let gone = delete(&*store, &db, Expect::At(second.revision), "last").await.unwrap();
     assert_eq!(
-        gone,
+        *gone,
         Entry { key: db.clone(), revision: Revision(3), json: body(3, "last").into() }
     );
     assert_eq!(store.get(&db), None);
@@ -98,7 +98,7 @@ async fn conflicts_return_the_present_entry(make: Make<'_>) {
     let stale = Expect::At(Revision(77));
     let present = Some(present);
 
-    type Case<'a> = (&'a str, &'a Key, Expect, fn() -> Change, &'a Option<Entry>);
+    type Case<'a> = (&'a str, &'a Key, Expect, fn() -> Change, &'a Option<Arc<Entry>>);
     let cases: [Case<'_>; 7] = [
         ("create what exists", &db, Expect::Absent, || put_change("x"), &present),
         ("replace another revision", &db, stale, || put_change("x"), &present),

@@ -11,6 +11,7 @@ mod sqlite;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -40,14 +41,14 @@ pub struct Key {
     pub name: String,
 }
 
-/// A stored object.
+/// A stored object. It never changes: readers, watchers and history share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its key.
     pub key: Key,
     /// The revision of its last write.
     pub revision: Revision,
-    /// The object as JSON, `metadata.resourceVersion` included. Shared, never copied.
+    /// The object as JSON, `metadata.resourceVersion` included.
     pub json: Bytes,
 }
 
@@ -77,7 +78,7 @@ pub enum Change {
 pub enum WriteError {
     /// The object's state is not the expected one; this is its present state.
     #[error("the object is not in the expected state")]
-    Conflict(Option<Entry>),
+    Conflict(Option<Arc<Entry>>),
     /// The storage failed (disk full, I/O error): what and where.
     #[error("{0}")]
     Storage(String),
@@ -89,7 +90,7 @@ pub struct Listing {
     /// The store's revision at which this was true.
     pub revision: Revision,
     /// Ordered by namespace and name.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Arc<Entry>>,
 }
 
 /// One step of an object's life, as a watcher sees it.
@@ -98,7 +99,7 @@ pub struct Event {
     /// What happened.
     pub kind: EventKind,
     /// The object after it (for a deletion: its last state, with the deletion's revision).
-    pub entry: Entry,
+    pub entry: Arc<Entry>,
     /// The object before it, when there was one (selectors decide by it whether a watcher saw the object).
     pub previous: Option<Bytes>,
 }
@@ -133,7 +134,7 @@ pub trait Watch: Send {
 }
 
 /// The result of a write.
-pub type Writing<'a> = Pin<Box<dyn Future<Output = Result<Entry, WriteError>> + Send + 'a>>;
+pub type Writing<'a> = Pin<Box<dyn Future<Output = Result<Arc<Entry>, WriteError>> + Send + 'a>>;
 
 /// A store of objects. What `write` acknowledged survives a crash if the store is durable at all.
 pub trait Store: Send + Sync + 'static {
@@ -141,7 +142,7 @@ pub trait Store: Send + Sync + 'static {
     fn revision(&self) -> Revision;
 
     /// One object.
-    fn get(&self, key: &Key) -> Option<Entry>;
+    fn get(&self, key: &Key) -> Option<Arc<Entry>>;
 
     /// All objects of a resource, or those of one namespace.
     fn list(&self, resource: &'static str, namespace: Option<&str>) -> Listing;

@@ -107,23 +107,20 @@ impl Serving {
     }
 
     pub(super) fn list(&self, resource: &'static str, namespace: Option<&str>) -> Listing {
-        let (revision, shared) = {
-            let state = self.read();
-            let mut shared = Vec::new();
-            if let Some(shelf) = state.shelves.get(resource) {
-                match namespace {
-                    Some(namespace) => {
-                        let names = shelf.objects.get(namespace);
-                        shared.extend(names.into_iter().flat_map(BTreeMap::values).cloned());
-                    }
-                    None => {
-                        shared.extend(shelf.objects.values().flat_map(BTreeMap::values).cloned());
-                    }
+        let state = self.read();
+        let mut entries = Vec::new();
+        if let Some(shelf) = state.shelves.get(resource) {
+            match namespace {
+                Some(namespace) => {
+                    let names = shelf.objects.get(namespace);
+                    entries.extend(names.into_iter().flat_map(BTreeMap::values).cloned());
+                }
+                None => {
+                    entries.extend(shelf.objects.values().flat_map(BTreeMap::values).cloned());
                 }
             }
-            (state.revision, shared)
-        };
-        Listing { revision, entries: shared.iter().map(|entry| Entry::clone(entry)).collect() }
+        }
+        Listing { revision: state.revision, entries }
     }
 
     /// Shows events to readers and watchers, all at once. Their revisions follow on the present one.
@@ -141,7 +138,7 @@ impl Serving {
                 let shelf = state.shelves.entry(resource).or_insert_with(|| Shelf::new(floor));
                 match event.kind {
                     EventKind::Added | EventKind::Modified => {
-                        shelf.put(Arc::new(event.entry.clone()));
+                        shelf.put(event.entry.clone());
                     }
                     EventKind::Deleted => shelf.remove(&event.entry.key),
                 }
@@ -197,14 +194,16 @@ pub(super) fn decide(
         (Expect::Absent, Some(_)) | (Expect::At(_), None) => false,
     };
     if !expected {
-        return Err(WriteError::Conflict(current.map(|entry| Entry::clone(entry))));
+        return Err(WriteError::Conflict(current.cloned()));
     }
     let (kind, render) = match (change, current) {
         (Change::Put(render), None) => (EventKind::Added, render),
         (Change::Put(render), Some(_)) => (EventKind::Modified, render),
         (Change::Delete(render), _) => (EventKind::Deleted, render),
     };
-    let entry = Entry { key, revision, json: render(revision).into() };
+    // Exactly as long as it is: what is kept for long has no room to grow.
+    let json = render(revision).into_boxed_slice().into();
+    let entry = Arc::new(Entry { key, revision, json });
     Ok(Event { kind, entry, previous: current.map(|entry| entry.json.clone()) })
 }
 

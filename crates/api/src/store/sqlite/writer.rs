@@ -25,7 +25,7 @@ pub(super) struct Write {
     pub(super) reply: Reply,
 }
 
-type Reply = oneshot::Sender<Result<Entry, WriteError>>;
+type Reply = oneshot::Sender<Result<Arc<Entry>, WriteError>>;
 
 pub(super) struct Writer {
     serving: Arc<Serving>,
@@ -91,7 +91,7 @@ impl Writer {
         let mut events: Vec<Event> = Vec::new();
         // The newest state of what this batch has changed.
         let mut changed: HashMap<Key, Option<Arc<Entry>>> = HashMap::new();
-        let mut replies: Vec<(Reply, Result<Entry, WriteError>)> = Vec::new();
+        let mut replies: Vec<(Reply, Result<Arc<Entry>, WriteError>)> = Vec::new();
         for Write { key, expect, change, reply } in writes {
             let current = match changed.get(&key) {
                 Some(newest) => newest.clone(),
@@ -102,7 +102,7 @@ impl Writer {
             let result = result.map(|event| {
                 let entry = event.entry.clone();
                 let newest = match event.kind {
-                    EventKind::Added | EventKind::Modified => Some(Arc::new(entry.clone())),
+                    EventKind::Added | EventKind::Modified => Some(entry.clone()),
                     EventKind::Deleted => None,
                 };
                 changed.insert(entry.key.clone(), newest);
