@@ -56,7 +56,8 @@ impl Registry {
                     if last {
                         self.forget(kind, &old);
                     }
-                    let json = if answer_status { success(kind, name, &uid) } else { entry.json.clone() };
+                    let json =
+                        if answer_status { success(kind, name, &uid) } else { entry.json.clone() };
                     return Ok(Written::new(json, Vec::new()));
                 }
                 Err(WriteError::Conflict(_)) => {}

@@ -75,7 +75,12 @@ impl Registry {
         self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
-    fn find(&self, kind: &'static Kind, namespace: &str, name: &str) -> Result<Arc<Entry>, StatusError> {
+    fn find(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Arc<Entry>, StatusError> {
         self.store
             .get(&key(kind, namespace, name))
             .ok_or_else(|| StatusError::not_found(kind, name))

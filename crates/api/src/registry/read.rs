@@ -185,7 +185,11 @@ fn expired_page(start: Option<&Token>) -> StatusError {
 }
 
 /// A list's JSON: the stored objects behind each other, none of them parsed.
-pub(crate) fn encode_list(kind: &Kind, metadata: Map<String, Value>, entries: &[Arc<Entry>]) -> Bytes {
+pub(crate) fn encode_list(
+    kind: &Kind,
+    metadata: Map<String, Value>,
+    entries: &[Arc<Entry>],
+) -> Bytes {
     let length: usize = entries.iter().map(|entry| entry.json.len() + 1).sum();
     let mut out = Vec::with_capacity(length + 256);
     let head = format!(

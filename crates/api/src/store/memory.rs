@@ -26,7 +26,12 @@ impl Memory {
         Self { serving: Arc::new(Serving::new(limits, Revision(0), [])), turn: Mutex::new(()) }
     }
 
-    fn write_now(&self, key: Key, expect: Expect, change: Change) -> Result<Arc<Entry>, WriteError> {
+    fn write_now(
+        &self,
+        key: Key,
+        expect: Expect,
+        change: Change,
+    ) -> Result<Arc<Entry>, WriteError> {
         // The turn guards no data: a writer that panicked in its rendering has changed nothing.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.serving.get(&key);

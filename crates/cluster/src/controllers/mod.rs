@@ -164,7 +164,7 @@ impl Actor {
                 if !self.unseen.is_empty() {
                     self.seen(&object);
                 }
-                self.world.apply(Arc::unwrap_or_clone(object))
+                self.world.apply(object)
             }
             Change::Gone { target, uid } => {
                 if self.unseen.get(&target).is_some_and(|unseen| unseen.uid == uid) {

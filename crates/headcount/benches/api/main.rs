@@ -155,12 +155,7 @@ fn watches(durable: bool, scale: &Scale) {
 
 /// Patches pods from some connections, each with a pause after each, and watches them. An event that came before the
 /// acknowledgement counts as none at all.
-fn latency(
-    target: &Target,
-    connections: usize,
-    pause: Duration,
-    samples: usize,
-) -> Vec<Duration> {
+fn latency(target: &Target, connections: usize, pause: Duration, samples: usize) -> Vec<Duration> {
     let mut watcher = target.connect();
     watcher.watch(&format!("{PODS}?watch=true"));
     let done = AtomicBool::new(false);
@@ -182,7 +177,8 @@ fn latency(
                 let mut acknowledged = Vec::new();
                 let mut due = Instant::now();
                 for sample in 0..samples / connections {
-                    let patch = json!({ "metadata": { "labels": { "sample": sample.to_string() } } });
+                    let patch =
+                        json!({ "metadata": { "labels": { "sample": sample.to_string() } } });
                     let path = format!("{PODS}/pod-{}", writer * 10);
                     let answer =
                         revision(connection.ask("PATCH", &path, patch.to_string().as_bytes()));

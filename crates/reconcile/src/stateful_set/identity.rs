@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaimVolumeSource, Pod, PodSpec, Volume};
+use k8s_openapi::api::core::v1::{
+    self as core, PersistentVolumeClaimVolumeSource, PodSpec, Volume,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::labels::{POD_INDEX, POD_NAME, REVISION_HASH};
 
 use crate::owner::controlled_by;
-use crate::world::names;
+use crate::world::{Pod, names};
 
 /// The ordinal in the name of a set's pod, `<set>-<ordinal>`.
 pub(super) fn ordinal(set: &str, pod: &str) -> Option<i64> {
@@ -25,7 +27,7 @@ pub(super) fn new_pod(
     spec: &StatefulSetSpec,
     revision: &str,
     ordinal: i64,
-) -> Pod {
+) -> core::Pod {
     let (namespace, set_name) = names(set);
     let name = format!("{set_name}-{ordinal}");
     let template = spec.template.metadata.clone().unwrap_or_default();
@@ -36,7 +38,7 @@ pub(super) fn new_pod(
     pod_spec.hostname = Some(name.clone());
     pod_spec.subdomain = spec.service_name.clone().filter(|service| !service.is_empty());
     claims(set_name, spec, ordinal, &mut pod_spec);
-    Pod {
+    core::Pod {
         metadata: ObjectMeta {
             annotations: template.annotations,
             finalizers: template.finalizers,

@@ -15,11 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec};
-use k8s_openapi::api::core::v1::Pod;
 use manifest::Object;
 use manifest::labels::REVISION_HASH;
 
-use crate::world::names;
+use crate::world::{Pod, names};
 use crate::{Action, Context, Decision, Key, World, claim, hash, number, pod};
 use identity::{identify, new_pod, ordinal};
 
@@ -155,7 +154,7 @@ impl<'a> Look<'a> {
                 return true;
             }
             if let Some(identified) = identify(self.set, &replica) {
-                self.actions.push(Action::Update(Object::Pod(identified)));
+                self.actions.push(Action::Update(identified.into()));
             }
         }
         false

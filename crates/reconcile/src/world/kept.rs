@@ -1,14 +1,14 @@
 //! The kinds that the world keeps, and what it indexes of each.
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use k8s_openapi::{Metadata, Resource};
 use manifest::labels::SERVICE_NAME;
 use manifest::{Object, ObjectRef};
 
-use super::{Store, World, selector};
+use super::{Pod, Store, World, selector};
 use crate::Key;
 
 /// A kind that the world keeps.
@@ -139,7 +139,7 @@ fn index_pod(pod: &Pod, world: &mut World) {
     for (key, value) in pod.metadata.labels.iter().flatten() {
         world.pods_by_label.insert(namespace, key, value, name);
     }
-    if let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) {
+    if let Some(node) = &pod.node {
         world.pods_by_node.insert(node, Key::new(namespace, name));
     }
 }
@@ -149,7 +149,7 @@ fn unindex_pod(pod: &Pod, world: &mut World) {
     for (key, value) in pod.metadata.labels.iter().flatten() {
         world.pods_by_label.remove(namespace, key, value, name);
     }
-    if let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) {
+    if let Some(node) = &pod.node {
         world.pods_by_node.remove(node, &Key::new(namespace, name));
     }
 }

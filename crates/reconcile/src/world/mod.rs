@@ -12,6 +12,7 @@
 mod affected;
 mod index;
 mod kept;
+mod pod;
 mod store;
 mod tombstones;
 
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
 use manifest::labels::ENDPOINTS_MANAGED_BY;
@@ -31,6 +32,8 @@ use index::{Groups, PairIndex, SelectorIndex};
 use kept::Indexed;
 pub use kept::{KINDS, Kept};
 pub(crate) use kept::{known, names, reference};
+pub use pod::Pod;
+pub(crate) use pod::Ready;
 pub use store::Store;
 use tombstones::Tombstones;
 
@@ -69,18 +72,21 @@ impl World {
 
     /// Puts in an object as created, read or watched, and says what must be looked at again: for the object as it
     /// was, and as it is. Nothing when it is a late echo.
-    pub fn apply(&mut self, object: Object) -> Vec<Work> {
-        match object {
+    pub fn apply(&mut self, object: impl Into<Arc<Object>>) -> Vec<Work> {
+        let object = object.into();
+        if let Object::Pod(pod) = &*object {
+            return self.put(Pod::from(pod));
+        }
+        match Arc::unwrap_or_clone(object) {
             Object::Namespace(object) => self.put(object),
             Object::Node(object) => self.put(object),
-            Object::Pod(object) => self.put(object),
             Object::Service(object) => self.put(object),
             Object::Endpoints(object) => self.put(object),
             Object::EndpointSlice(object) => self.put(object),
             Object::StatefulSet(object) => self.put(object),
             Object::Deployment(object) => self.put(object),
             Object::ReplicaSet(object) => self.put(object),
-            Object::Event(_) => Vec::new(),
+            Object::Pod(_) | Object::Event(_) => Vec::new(),
         }
     }
 
@@ -166,7 +172,7 @@ impl World {
         T::store(self)
     }
 
-    /// The object that a reference names.
+    /// The object that a reference names; of a pod, its metadata.
     pub fn object(&self, reference: &ObjectRef) -> Option<Object> {
         fn find<T: Kept>(world: &World, reference: &ObjectRef) -> Option<Object> {
             let object = world.get::<T>(&reference.namespace, &reference.name)?;

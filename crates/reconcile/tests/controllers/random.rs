@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Pod;
 use manifest::Object;
 use proptest::prelude::*;
-use reconcile::{Action, Propagation};
+use reconcile::{Action, Propagation, world};
 use serde_json::{Value, json};
 
 use crate::model::{Model, reference};
@@ -131,7 +131,8 @@ fn assert_ordered(model: &Model, done: &[Action]) {
     };
     for lower in 0..ordinal {
         let lower = format!("redis-{lower}");
-        let ready = model.world.get::<Pod>("default", &lower).is_some_and(|pod| ready(pod));
+        let ready =
+            model.world.get::<world::Pod>("default", &lower).is_some_and(|pod| pod.is_ready());
         assert!(ready, "redis-{ordinal} was made before {lower} was ready");
     }
 }
@@ -172,7 +173,11 @@ fn run(seed: u64, deeds: &[Deed]) {
 
     // The world has caught up with the API.
     for (target, object) in &model.objects {
-        assert_eq!(model.world.object(target).as_ref(), Some(object));
+        let expected = match object {
+            Object::Pod(pod) => world::Pod::from(pod).into(),
+            other => other.clone(),
+        };
+        assert_eq!(model.world.object(target), Some(expected));
     }
     // Everybody well again: the set is complete and up to date.
     let names: Vec<String> = model.names("Pod").into_iter().map(str::to_owned).collect();

@@ -200,7 +200,12 @@ impl Sqlite {
         WriteError::Storage(format!("cannot write {}: the store is closed", self.path.display()))
     }
 
-    async fn enqueue(&self, key: Key, expect: Expect, change: Change) -> Result<Arc<Entry>, WriteError> {
+    async fn enqueue(
+        &self,
+        key: Key,
+        expect: Expect,
+        change: Change,
+    ) -> Result<Arc<Entry>, WriteError> {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(|| self.closed())?;
         let job = Job::Write(writer::Write { key, expect, change, reply });
