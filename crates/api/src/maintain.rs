@@ -1,5 +1,6 @@
 //! What the server does by itself from time to time: Events are kept for an hour after they were last seen, and the
-//! system's own objects are made again when somebody deleted them, both as in Kubernetes.
+//! system's own objects are made again when somebody deleted them, both as in Kubernetes. History that has become too
+//! old is dropped.
 
 use std::time::Duration;
 
@@ -26,12 +27,13 @@ const INTERVALS_PER_SWEEP: u64 = 6;
 const SWEEP_MAX: usize = 1000;
 
 impl ApiServer {
-    /// Keeps up what [`Self::bootstrap`] made, and expires Events; forever. To be run beside the server.
+    /// Keeps up what [`Self::bootstrap`] made, expires Events and history; forever. To be run beside the server.
     pub async fn maintain(self) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for tick in 0u64.. {
             ticks.tick().await;
+            self.registry().store.tidy();
             if let Err(error) = self.bootstrap().await {
                 tracing::warn!(%error, "the system's objects could not be kept up");
             }

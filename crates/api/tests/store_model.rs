@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use api::store::{
-    Change, Entry, Event, EventKind, Expect, Key, Listing, Memory, Revision, Sqlite, Store, Watch,
-    WriteError,
+    Change, Entry, Event, EventKind, Expect, Key, Listing, Memory, Past, Revision, Sqlite, Store,
+    Watch, WriteError,
 };
 use futures::FutureExt;
 use proptest::prelude::*;
@@ -107,7 +107,7 @@ impl Model {
         } else {
             self.objects.insert(key.clone(), entry.clone());
         }
-        let previous = present.map(|entry| entry.json.clone());
+        let previous = present.map(|entry| Arc::new(Past::from(&*entry)));
         self.events.push(Event { kind, entry: entry.clone(), previous });
         Ok(entry)
     }

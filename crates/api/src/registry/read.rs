@@ -125,7 +125,8 @@ impl Registry {
                 }
                 // The first change since then knows how the object was.
                 match event.previous {
-                    Some(json) => {
+                    Some(past) => {
+                        let json = past.json();
                         let entry = Entry { key: key.clone(), revision: to, json };
                         state.insert(key.clone(), Arc::new(entry));
                     }

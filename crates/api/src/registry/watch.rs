@@ -175,7 +175,7 @@ impl Watcher {
                 EventKind::Deleted => "DELETED",
             }
         } else {
-            let before = previous.is_some_and(|json| self.filter.matches(&entry.key, &json));
+            let before = previous.is_some_and(|past| self.filter.matches(&entry.key, &past.json()));
             let now = kind != EventKind::Deleted && self.filter.matches(&entry.key, &entry.json);
             match (before, now) {
                 (false, false) => return,

@@ -5,6 +5,7 @@
 
 mod history;
 mod memory;
+mod past;
 mod serving;
 mod sqlite;
 
@@ -17,6 +18,7 @@ use bytes::Bytes;
 
 pub use history::Limits;
 pub use memory::Memory;
+pub use past::Past;
 pub use sqlite::{OpenError, Options, Sqlite};
 
 /// The store's revision; rises by one with every write. An object's `resourceVersion` is the revision of
@@ -101,7 +103,7 @@ pub struct Event {
     /// The object after it (for a deletion: its last state, with the deletion's revision).
     pub entry: Arc<Entry>,
     /// The object before it, when there was one (selectors decide by it whether a watcher saw the object).
-    pub previous: Option<Bytes>,
+    pub previous: Option<Arc<Past>>,
 }
 
 /// What happened to an object.
@@ -150,6 +152,9 @@ pub trait Store: Send + Sync + 'static {
     /// Compare and set. The returned entry is durable and visible to readers and watchers. A caller that
     /// stops waiting does not take the write back: it may still happen.
     fn write(&self, key: Key, expect: Expect, change: Change) -> Writing<'_>;
+
+    /// Drops history that has become too old. Each write does so too; this is for a store that rests.
+    fn tidy(&self);
 
     /// Events of a resource after `from`. A `from` in the future waits.
     fn watch(&self, resource: &'static str, from: Revision) -> Result<Box<dyn Watch>, TooOld>;

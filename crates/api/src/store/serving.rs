@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::history::{History, Limits};
+use super::history::{History, Kept, Limits};
+use super::past::Packer;
 use super::{
     Change, Entry, Event, EventKind, Expect, Key, Listing, Revision, TooOld, Watch, WriteError,
 };
@@ -64,6 +65,24 @@ impl Shelf {
             names.remove(&key.name);
             if names.is_empty() {
                 self.objects.remove(&key.namespace);
+            }
+        }
+    }
+}
+
+impl State {
+    /// Drops what history is too much, into `retired`.
+    fn trim(&mut self, limits: &Limits, now: Instant, retired: &mut Vec<Kept>) {
+        for shelf in self.shelves.values_mut() {
+            shelf.history.trim(limits, now, retired);
+        }
+        while self.shelves.values().map(|shelf| shelf.history.bytes()).sum::<usize>() > limits.bytes
+        {
+            // The resource that holds most pays for the room.
+            let largest = self.shelves.values_mut().max_by_key(|shelf| shelf.history.bytes());
+            match largest.and_then(|shelf| shelf.history.pop()) {
+                Some(event) => retired.push(event),
+                None => break,
             }
         }
     }
@@ -142,29 +161,25 @@ impl Serving {
                     }
                     EventKind::Deleted => shelf.remove(&event.entry.key),
                 }
-                shelf.history.push(Arc::new(event), now);
+                shelf.history.push(event, now);
                 if news.iter().all(|(told, _)| *told != resource) {
                     news.push((resource, shelf.news.clone()));
                 }
             }
-            for shelf in state.shelves.values_mut() {
-                shelf.history.trim(&self.limits, now, &mut retired);
-            }
-            while state.shelves.values().map(|shelf| shelf.history.bytes()).sum::<usize>()
-                > self.limits.bytes
-            {
-                // The resource that holds most pays for the room.
-                let largest = state.shelves.values_mut().max_by_key(|shelf| shelf.history.bytes());
-                match largest.and_then(|shelf| shelf.history.pop()) {
-                    Some(event) => retired.push(event),
-                    None => break,
-                }
-            }
+            state.trim(&self.limits, now, &mut retired);
             state.revision
         };
         for (_, sender) in news {
             sender.send_replace(revision);
         }
+    }
+
+    /// Drops history that has become too old.
+    pub(super) fn tidy(&self) {
+        let mut retired = Vec::new();
+        self.lock().trim(&self.limits, Instant::now(), &mut retired);
+        // Dropped here, when the lock is free again.
+        drop(retired);
     }
 
     pub(super) fn watch(
@@ -187,6 +202,7 @@ pub(super) fn decide(
     expect: Expect,
     change: Change,
     revision: Revision,
+    packer: &mut Packer,
 ) -> Result<Event, WriteError> {
     let expected = match (expect, current) {
         (Expect::Absent, None) => !matches!(change, Change::Delete(_)),
@@ -204,7 +220,7 @@ pub(super) fn decide(
     // Exactly as long as it is: what is kept for long has no room to grow.
     let json = render(revision).into_boxed_slice().into();
     let entry = Arc::new(Entry { key, revision, json });
-    Ok(Event { kind, entry, previous: current.map(|entry| entry.json.clone()) })
+    Ok(Event { kind, entry, previous: current.map(|entry| packer.pack(entry)) })
 }
 
 /// A place in the history of one resource.
@@ -227,10 +243,11 @@ impl Cursor {
                     None => Vec::new(),
                 }
             };
+            let events: Vec<Event> = events.into_iter().map(Event::from).collect();
             if let Some(last) = events.last() {
                 // Nothing is awaited between this and the return: a dropped future has moved nothing.
                 self.seen = last.entry.revision;
-                return Ok(events.iter().map(|event| Event::clone(event)).collect());
+                return Ok(events);
             }
             if self.news.changed().await.is_err() {
                 // Cannot be: the sender lives in the state that this cursor holds.

@@ -12,7 +12,6 @@ mod recorder;
 mod requests;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -233,6 +233,8 @@ fn running(durable: bool, scale: &Scale) {
     });
     let pending = format!("{PODS}?fieldSelector=status.phase%3DPending&limit=1");
     let is_empty = |list: &[u8]| list.ends_with(b"\"items\":[]}");
+    // A new connection: an idle one has been closed by now.
+    let mut connection = target.connect();
     while !is_empty(connection.ask("GET", &pending, b"")) {
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -245,6 +245,10 @@ impl Store for Sqlite {
         Box::pin(self.enqueue(key, expect, change))
     }
 
+    fn tidy(&self) {
+        self.serving.tidy();
+    }
+
     fn watch(&self, resource: &'static str, from: Revision) -> Result<Box<dyn Watch>, TooOld> {
         Ok(Box::new(self.serving.watch(resource, from)?))
     }
