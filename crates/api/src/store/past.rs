@@ -73,19 +73,30 @@ impl fmt::Debug for Past {
     }
 }
 
+/// For how many versions a model is kept at least: each of them keeps it in memory, so that it must not be one's alone.
+const USES_MIN: u32 = 64;
+
 /// Packs past versions, each against an earlier one of its resource.
 #[derive(Default)]
 pub(super) struct Packer {
-    models: HashMap<&'static str, Bytes>,
+    models: HashMap<&'static str, Model>,
+}
+
+#[derive(Default)]
+struct Model {
+    json: Bytes,
+    uses: u32,
 }
 
 impl Packer {
     pub(super) fn pack(&mut self, entry: &Entry) -> Arc<Past> {
         let model = self.models.entry(entry.key.resource).or_default();
-        let past = Past::new(entry, model.clone());
+        let past = Past::new(entry, model.json.clone());
+        model.uses = model.uses.saturating_add(1);
         // Too little alike: the next may be more like this one.
-        if past.packed.len() > past.length / 2 {
-            *model = entry.json.clone();
+        let unlike = past.packed.len() > past.length / 4;
+        if unlike && (model.json.is_empty() || model.uses >= USES_MIN) {
+            *model = Model { json: entry.json.clone(), uses: 0 };
         }
         Arc::new(past)
     }
@@ -116,9 +127,11 @@ mod tests {
         check("pods", &object("second"), 24);
         check("services", "", 16);
         check("services", "{}", 16);
-        // One that is not like the others becomes the model of those that are like it.
+        // What is not like the others becomes the model of those that are like it, in time.
         let other: String = (0..2000).map(|n| format!("{:x} ", n * 7919 % 65537)).collect();
-        check("pods", &other, other.len() + 64);
+        for _ in 0..USES_MIN {
+            check("pods", &other, other.len() + 64);
+        }
         check("pods", &other, other.len() / 40);
         let long = "x".repeat(200_000);
         check("pods", &long, 2_000);

@@ -47,24 +47,21 @@ fn main() {
         sets: if has("--quick") { 3 } else { 11 },
         idle: Duration::from_secs(idle.map_or(10, |seconds| seconds.parse().unwrap())),
     };
-    type Part = (&'static str, fn(bool, &Scale));
-    let parts: [Part; 6] = [
-        ("memory", |_, _| {}),
-        ("durable", |_, _| {}),
-        ("requests", requests),
-        ("watches", watches),
-        ("running", running),
-        ("records", records),
-    ];
-    let (stores, parts) = parts.split_at(2);
-    let chosen = |among: &[Part]| -> Vec<Part> {
-        let named: Vec<_> = among.iter().filter(|(name, _)| has(name)).copied().collect();
-        if named.is_empty() { among.to_vec() } else { named }
-    };
-    for (store, _) in chosen(stores) {
+    let stores = [("memory", false), ("durable", true)];
+    let parts: [(&str, fn(bool, &Scale)); 4] =
+        [("requests", requests), ("watches", watches), ("running", running), ("records", records)];
+    // Where some are named, the others are left out.
+    let is_left_out =
+        |name: &str, among: &[&str]| !has(name) && among.iter().any(|other| has(other));
+    for (store, durable) in stores {
+        if is_left_out(store, &stores.map(|(name, _)| name)) {
+            continue;
+        }
         println!("{store}:");
-        for (_, part) in chosen(parts) {
-            part(store == "durable", &scale);
+        for (name, part) in parts {
+            if !is_left_out(name, &parts.map(|(name, _)| name)) {
+                part(durable, &scale);
+            }
         }
     }
 }
