@@ -153,3 +153,63 @@ fn restarts(status: &core::PodStatus) -> i32 {
     let statuses = status.container_statuses.iter().flatten();
     statuses.map(|status| status.restart_count).max().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept() {
+        let mut pod: core::Pod = serde_json::from_value(json!({
+            "metadata": {"name": "p", "namespace": "n", "uid": "u"},
+            "spec": {
+                "nodeName": "node-1", "hostname": "p", "subdomain": "",
+                "containers": [{"name": "a", "ports": [
+                    {"name": "http", "containerPort": 80, "protocol": "TCP"},
+                    {"containerPort": 81},
+                    {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+                ]}],
+                "initContainers": [
+                    {"name": "once", "ports": [{"name": "x", "containerPort": 1}]},
+                    {"name": "sidecar", "restartPolicy": "Always", "ports": [{"name": "y", "containerPort": 2}]},
+                ],
+            },
+            "status": {
+                "phase": "Running",
+                "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "FD00::0:1"}, {"ip": "none"}],
+                "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "1970-01-01T00:00:00Z"}],
+                "containerStatuses": [
+                    {"name": "a", "image": "i", "imageID": "i", "ready": true, "restartCount": 3},
+                    {"name": "b", "image": "i", "imageID": "i", "ready": true, "restartCount": 1},
+                ],
+            },
+        }))
+        .unwrap();
+        let port = |name: &str, protocol: Option<&str>, number| NamedPort {
+            name: name.into(),
+            protocol: protocol.map(Into::into),
+            number,
+        };
+        let kept = Pod {
+            metadata: pod.metadata.clone(),
+            node: Some("node-1".into()),
+            hostname: Some("p".into()),
+            subdomain: None,
+            ports: vec![port("http", None, 80), port("dns", Some("UDP"), 53), port("y", None, 2)],
+            phase: "Running",
+            addresses: vec!["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()],
+            ready: Some(Ready { is: true, since: Some(Timestamp::UNIX_EPOCH) }),
+            restarts: 3,
+        };
+        assert_eq!(Pod::from(&pod), kept);
+
+        // An older server tells one address only.
+        pod.status.as_mut().unwrap().pod_ips = None;
+        assert_eq!(Pod::from(&pod).addresses, ["10.0.0.1".parse::<IpAddr>().unwrap()]);
+        // As an object it is what controllers may have changed.
+        let Object::Pod(changed) = kept.into() else { panic!("a pod") };
+        assert_eq!((changed.metadata, changed.spec), (pod.metadata, None));
+    }
+}
