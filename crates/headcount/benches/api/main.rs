@@ -34,6 +34,9 @@ struct Scale {
     idle: Duration,
 }
 
+/// A part, for a durable store or not.
+type Part = fn(bool, &Scale);
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
@@ -48,7 +51,7 @@ fn main() {
         idle: Duration::from_secs(idle.map_or(10, |seconds| seconds.parse().unwrap())),
     };
     let stores = [("memory", false), ("durable", true)];
-    let parts: [(&str, fn(bool, &Scale)); 4] =
+    let parts: [(&str, Part); 4] =
         [("requests", requests), ("watches", watches), ("running", running), ("records", records)];
     // Where some are named, the others are left out.
     let is_left_out =
