@@ -175,16 +175,17 @@ fn latency(target: &Target, connections: usize, pause: Duration, samples: usize)
             let mut connection = target.connect();
             scope.spawn(move || {
                 let mut acknowledged = Vec::new();
-                let mut due = Instant::now();
+                // The writers take turns, so that their writes come evenly.
+                let mut due = Instant::now() + pause * writer as u32 / connections as u32;
                 for sample in 0..samples / connections {
+                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    due += pause;
                     let patch =
                         json!({ "metadata": { "labels": { "sample": sample.to_string() } } });
                     let path = format!("{PODS}/pod-{}", writer * 10);
                     let answer =
                         revision(connection.ask("PATCH", &path, patch.to_string().as_bytes()));
                     acknowledged.push((answer, Instant::now()));
-                    due += pause;
-                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
                 }
                 acknowledged
             })
