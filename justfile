@@ -40,6 +40,10 @@ bench:
 bench-watches:
     cargo bench --package headcount --bench watches
 
+# Creates, gets and lists with 10,000 pods, watch latency and memory of the embedded API
+bench-api *args:
+    cargo bench --package headcount --bench api -- {{args}}
+
 # Throw random queries at the DNS responder for a minute (needs cargo-fuzz and a nightly toolchain)
 fuzz seconds="60":
     cargo +nightly fuzz run query fuzz/corpus/query fuzz/seeds/query -- -max_total_time={{seconds}}

@@ -1,7 +1,9 @@
 //! What the server does by itself from time to time: Events are kept for an hour after they were last seen, and the
 //! system's own objects are made again when somebody deleted them, both as in Kubernetes. Of Events there are no more
 //! than ten thousand for long: a rolling restart of many pods leaves some for each of them, and they are kept in memory.
+//! History that has become too old is dropped.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
@@ -35,12 +37,13 @@ const SWEEP_MAX: usize = 1000;
 const CONCURRENT: usize = 64;
 
 impl ApiServer {
-    /// Keeps up what [`Self::bootstrap`] made, and expires Events; forever. To be run beside the server.
+    /// Keeps up what [`Self::bootstrap`] made, expires Events and history; forever. To be run beside the server.
     pub async fn maintain(self) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for tick in 0u64.. {
             ticks.tick().await;
+            self.registry().store.tidy();
             if let Err(error) = self.bootstrap().await {
                 tracing::warn!(%error, "the system's objects could not be kept up");
             }
@@ -63,7 +66,7 @@ impl ApiServer {
         let kind = Kind::of(KindId::Event);
         let Ok(oldest) = (registry.config.clock)().checked_sub(KEPT) else { return 0 };
         let entries = registry.store.list(kind.resource(), None).entries;
-        let mut events: Vec<(Option<Timestamp>, Entry)> = entries
+        let mut events: Vec<(Option<Timestamp>, Arc<Entry>)> = entries
             .into_iter()
             .map(|entry| (last_seen(&object::stored(&entry.json)), entry))
             .collect();
@@ -72,7 +75,8 @@ impl ApiServer {
         let expired = events.iter().filter(|(seen, _)| seen.is_some_and(|seen| seen < oldest));
         events.truncate(excess.max(expired.count().min(SWEEP_MAX)));
         stream::iter(events)
-            .map(async |(_, Entry { key, revision, .. })| {
+            .map(async |(_, entry)| {
+                let Entry { key, revision, json: _ } = &*entry;
                 let options = DeleteOptions {
                     resource_version: Some(revision.to_string()),
                     ..DeleteOptions::default()

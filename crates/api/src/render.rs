@@ -50,7 +50,7 @@ impl Rendering {
         if let Some(remaining) = remaining {
             metadata.insert("remainingItemCount".to_owned(), remaining.into());
         }
-        let items = entries.into_iter().map(|entry| entry.json).collect();
+        let items = entries.into_iter().map(|entry| entry.json.clone()).collect();
         let Self { form, include, now } = self;
         match form {
             Form::Object => {

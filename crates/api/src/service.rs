@@ -107,7 +107,7 @@ impl ApiServer {
                 let namespace = namespace.as_deref().unwrap_or("");
                 let json = match part {
                     None | Some(Subresource::Status) => {
-                        rendering.object(kind, registry.get(kind, namespace, &name)?.json)
+                        rendering.object(kind, registry.get(kind, namespace, &name)?.json.clone())
                     }
                     Some(Subresource::Scale) => {
                         let subject = Subject { kind, namespace, name: &name };

@@ -12,6 +12,7 @@ use api::store::{
     Change, Entry, Event, EventKind, Expect, Key, Limits, Memory, Options, Revision, Sqlite, Store,
     TooOld, Watch, WriteError,
 };
+use bytes::Bytes;
 use futures::FutureExt;
 use support::{PODS, SERVICES, body, delete, delete_change, key, put, put_change};
 
@@ -70,7 +71,7 @@ async fn create_read_replace_delete(make: Make<'_>) {
 
     let first = put(&*store, &db, Expect::Absent, "one").await.unwrap();
     assert_eq!(
-        first,
+        *first,
         Entry { key: db.clone(), revision: Revision(1), json: body(1, "one").into() }
     );
     assert_eq!(store.get(&db), Some(first.clone()));
@@ -81,7 +82,7 @@ async fn create_read_replace_delete(make: Make<'_>) {
 
     let gone = delete(&*store, &db, Expect::At(second.revision), "last").await.unwrap();
     assert_eq!(
-        gone,
+        *gone,
         Entry { key: db.clone(), revision: Revision(3), json: body(3, "last").into() }
     );
     assert_eq!(store.get(&db), None);
@@ -98,7 +99,7 @@ async fn conflicts_return_the_present_entry(make: Make<'_>) {
     let stale = Expect::At(Revision(77));
     let present = Some(present);
 
-    type Case<'a> = (&'a str, &'a Key, Expect, fn() -> Change, &'a Option<Entry>);
+    type Case<'a> = (&'a str, &'a Key, Expect, fn() -> Change, &'a Option<Arc<Entry>>);
     let cases: [Case<'_>; 7] = [
         ("create what exists", &db, Expect::Absent, || put_change("x"), &present),
         ("replace another revision", &db, stale, || put_change("x"), &present),
@@ -178,12 +179,13 @@ async fn keys_are_told_apart(make: Make<'_>) {
 }
 
 /// The kind, name, revision and earlier state of events, to compare with.
-fn told(events: &[Event]) -> Vec<(EventKind, &str, u64, Option<&[u8]>)> {
+fn told(events: &[Event]) -> Vec<(EventKind, &str, u64, Option<Bytes>)> {
     events
         .iter()
         .map(|event| {
             let Event { kind, entry, previous } = event;
-            (*kind, &*entry.key.name, entry.revision.0, previous.as_deref())
+            let previous = previous.as_ref().map(|past| past.json());
+            (*kind, &*entry.key.name, entry.revision.0, previous)
         })
         .collect()
 }
@@ -199,8 +201,8 @@ async fn a_watch_resumes_where_it_stopped(make: Make<'_>) {
     let (one, two) = (body(1, "one"), body(3, "two"));
     let all = [
         (EventKind::Added, "db", 1, None),
-        (EventKind::Modified, "db", 3, Some(&one[..])),
-        (EventKind::Deleted, "db", 4, Some(&two[..])),
+        (EventKind::Modified, "db", 3, Some(one.into())),
+        (EventKind::Deleted, "db", 4, Some(two.into())),
     ];
     for (from, skipped) in [(0, 0), (1, 1), (2, 1), (3, 2)] {
         let mut watch = store.watch(SERVICES, Revision(from)).unwrap();
@@ -282,7 +284,7 @@ async fn watchers_see_everything_once_and_in_order(make: Make<'_>) {
         let mut state = BTreeMap::new();
         for event in &seen {
             let before = state.insert(event.entry.key.clone(), event.entry.json.clone());
-            assert_eq!(event.previous, before);
+            assert_eq!(event.previous.as_ref().map(|past| past.json()), before);
             assert_eq!(event.kind == EventKind::Added, before.is_none());
             if event.kind == EventKind::Deleted {
                 state.remove(&event.entry.key);
@@ -355,12 +357,16 @@ async fn old_events_are_dropped(make: Make<'_>) {
     let start = std::time::Instant::now();
     while start.elapsed().is_zero() {}
     put(&*store, &key(PODS, "a", "2"), Expect::Absent, "x").await.unwrap();
-    assert_eq!(
-        store.watch(PODS, Revision(0)).err(),
-        Some(TooOld { asked: Revision(0), oldest: Revision(1) })
-    );
+    let too_old = |asked, oldest| TooOld { asked: Revision(asked), oldest: Revision(oldest) };
+    assert_eq!(store.watch(PODS, Revision(0)).err(), Some(too_old(0, 1)));
     let mut watch = store.watch(PODS, Revision(1)).unwrap();
     assert_eq!(watch.next().await.unwrap().len(), 1);
+
+    let start = std::time::Instant::now();
+    while start.elapsed().is_zero() {}
+    assert!(store.watch(PODS, Revision(1)).is_ok(), "nothing has been written since");
+    store.tidy();
+    assert_eq!(store.watch(PODS, Revision(1)).err(), Some(too_old(1, 2)));
 }
 
 async fn bytes_of_history_are_bounded(make: Make<'_>) {

@@ -59,7 +59,7 @@ async fn a_restart_finds_everything_as_it_was() {
     let mut watch = store.watch(SERVICES, Revision(5)).unwrap();
     let entry = put(&store, &db, Expect::At(Revision(3)), "three").await.unwrap();
     assert_eq!(entry.revision, Revision(6));
-    assert_eq!(watch.next().await.unwrap()[0].previous.as_deref(), Some(&body(3, "two")[..]));
+    assert_eq!(watch.next().await.unwrap()[0].previous.as_ref().unwrap().json(), body(3, "two"));
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ fn inspect(folder: &Path, round: u64, revision: &mut u64, known: &mut BTreeMap<S
             entry.key
         );
         assert!(entry.revision.0 <= *revision);
-        found.insert(entry.key, (mark, entry.revision.0));
+        found.insert(entry.key.clone(), (mark, entry.revision.0));
     }
     for (name, known) in known {
         let state = found.remove(&key(PODS, "kill", name));

@@ -6,10 +6,11 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use api::store::{
-    Change, Entry, Event, EventKind, Expect, Key, Listing, Memory, Revision, Sqlite, Store, Watch,
-    WriteError,
+    Change, Entry, Event, EventKind, Expect, Key, Listing, Memory, Past, Revision, Sqlite, Store,
+    Watch, WriteError,
 };
 use futures::FutureExt;
 use proptest::prelude::*;
@@ -58,7 +59,7 @@ fn numbered(n: u8) -> Key {
 }
 
 struct Model {
-    objects: BTreeMap<Key, Entry>,
+    objects: BTreeMap<Key, Arc<Entry>>,
     events: Vec<Event>,
     revision: u64,
     /// The revision at the store's start.
@@ -83,7 +84,7 @@ impl Model {
         expect: Expect,
         deletes: bool,
         text: &str,
-    ) -> Result<Entry, Option<Entry>> {
+    ) -> Result<Arc<Entry>, Option<Arc<Entry>>> {
         let present = self.objects.get(key).cloned();
         let expected = match (expect, &present) {
             (Expect::Absent, None) => !deletes,
@@ -95,7 +96,7 @@ impl Model {
         }
         self.revision += 1;
         let json = body(self.revision, text).into();
-        let entry = Entry { key: key.clone(), revision: Revision(self.revision), json };
+        let entry = Arc::new(Entry { key: key.clone(), revision: Revision(self.revision), json });
         let kind = match (deletes, &present) {
             (true, _) => EventKind::Deleted,
             (false, None) => EventKind::Added,
@@ -106,12 +107,12 @@ impl Model {
         } else {
             self.objects.insert(key.clone(), entry.clone());
         }
-        let previous = present.map(|entry| entry.json);
+        let previous = present.map(|entry| Arc::new(Past::from(&*entry)));
         self.events.push(Event { kind, entry: entry.clone(), previous });
         Ok(entry)
     }
 
-    fn list(&self, resource: &'static str, namespace: Option<&str>) -> Vec<Entry> {
+    fn list(&self, resource: &'static str, namespace: Option<&str>) -> Vec<Arc<Entry>> {
         self.objects
             .values()
             .filter(|entry| entry.key.resource == resource)
@@ -145,8 +146,8 @@ impl Model {
 }
 
 fn compare(
-    result: Result<Entry, WriteError>,
-    expected: Result<Entry, Option<Entry>>,
+    result: Result<Arc<Entry>, WriteError>,
+    expected: Result<Arc<Entry>, Option<Arc<Entry>>>,
 ) -> Result<(), TestCaseError> {
     match (result, expected) {
         (Ok(entry), Ok(expected)) => prop_assert_eq!(entry, expected),

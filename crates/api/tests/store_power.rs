@@ -30,7 +30,7 @@ fn objects(store: &Sqlite) -> Objects {
     [PODS, SERVICES]
         .into_iter()
         .flat_map(|resource| store.list(resource, None).entries)
-        .map(|entry| (entry.key, (entry.revision.0, entry.json.to_vec())))
+        .map(|entry| (entry.key.clone(), (entry.revision.0, entry.json.to_vec())))
         .collect()
 }
 
@@ -142,7 +142,7 @@ async fn run(start: &Image, faults: bool, seed: u64) -> Run {
             for event in watch.next().await.unwrap() {
                 let deleted = event.kind == api::store::EventKind::Deleted;
                 let state = (!deleted).then(|| event.entry.json.to_vec());
-                events.insert(event.entry.revision.0, (event.entry.key, state));
+                events.insert(event.entry.revision.0, (event.entry.key.clone(), state));
             }
         }
     }

@@ -44,15 +44,15 @@ fn start(runs: usize) {
                 Up::ephemeral(&["-f", "examples/redis"])
             };
             times.push(started.elapsed());
-            memory.push(resident_kib(up.pid()));
+            memory.push(up.resident_megabytes());
         }
         times.sort();
-        memory.sort();
+        memory.sort_by(f64::total_cmp);
         println!(
             "redis example, {name}: start to ready {} median, {} worst of {runs}; {:.1} MB resident",
             ms(times[runs / 2]),
             ms(times[runs - 1]),
-            memory[runs / 2] as f64 * 1024.0 / 1e6,
+            memory[runs / 2],
         );
     }
 }
@@ -72,7 +72,7 @@ fn growth() {
             "{services} Services with {replicas} pods each: ready after {}, {:.2} ms a pod; {:.1} MB resident",
             ms(elapsed),
             elapsed.as_secs_f64() * 1e3 / (services * replicas) as f64,
-            resident_kib(up.pid()) as f64 * 1024.0 / 1e6,
+            up.resident_megabytes(),
         );
     }
 }
@@ -210,12 +210,6 @@ impl Probe {
             std::thread::sleep(Duration::from_micros(20));
         }
     }
-}
-
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 fn ms(time: Duration) -> String {

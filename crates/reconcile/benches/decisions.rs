@@ -82,7 +82,7 @@ fn up(services: usize, pods: usize) {
     let count = objects.len();
     let mut world = World::new();
     let node: Node = serde_json::from_value(json!({"metadata": {"name": "node-1"}})).unwrap();
-    world.apply(node.into());
+    world.apply(Object::from(node));
     let (mut version, mut writes) = (10, 0);
     let mut spent = Duration::ZERO;
     for object in objects {

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::{Metadata, Resource};
 
 use crate::owner::{controlled_by, controller};
 use crate::pod;
 use crate::selector::compile;
-use crate::world::Kept;
+use crate::world::{Kept, Pod};
 use crate::{Action, World};
 
 /// What was claimed.

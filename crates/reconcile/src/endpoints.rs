@@ -7,18 +7,16 @@ mod subsets;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::{
-    EndpointAddress, EndpointPort, Endpoints, Pod, Service, ServiceSpec,
-};
+use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, Endpoints, Service, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use manifest::Object;
 use manifest::labels::{
     ENDPOINTS_CONTROLLER, ENDPOINTS_MANAGED_BY, HEADLESS, LAST_CHANGE, OVER_CAPACITY,
 };
-use manifest::{IpFamily, Object};
 
 use crate::pod;
 use crate::service;
-use crate::world::{names, selector};
+use crate::world::{Pod, names, selector};
 use crate::{Action, Decision, Key, World};
 use subsets::{Place, repack, truncate};
 
@@ -106,7 +104,7 @@ fn place(service: &Service, spec: &ServiceSpec, pod: &Pod, places: &mut Vec<Plac
         node_name: pod::node(pod).map(str::to_owned),
         target_ref: Some(pod::target_ref(pod)),
     };
-    let ready = published || pod::ready(pod);
+    let ready = published || pod.is_ready();
     let ports = spec.ports.as_deref().unwrap_or_default();
     if ports.is_empty() {
         // Only a headless Service may be without ports.
@@ -134,6 +132,5 @@ fn address(spec: &ServiceSpec, pod: &Pod) -> Option<IpAddr> {
     if stated || service::cluster_ip(spec).is_some() {
         return service::addresses(pod, *families.first()?).next();
     }
-    let first = pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok()?;
-    service::addresses(pod, IpFamily::of(first)).next()
+    pod.addresses.first().copied()
 }

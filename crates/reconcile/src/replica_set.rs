@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{
     ReplicaSet, ReplicaSetCondition, ReplicaSetSpec, ReplicaSetStatus,
 };
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use manifest::Object;
 
 use crate::owner::{controlled_by, controller};
-use crate::world::{Refusal, carries, names};
+use crate::world::{Pod, Refusal, carries, names};
 use crate::{Action, Context, Decision, Key, Work, World, claim, pod};
 
 const COMPONENT: &str = "replicaset-controller";
@@ -99,14 +99,14 @@ fn new_pod(
     spec: &ReplicaSetSpec,
     taken: &BTreeSet<String>,
     context: &mut Context<'_>,
-) -> Pod {
+) -> core::Pod {
     let (namespace, name) = names(set);
     let template = spec.template.clone().unwrap_or_default();
     let labelled = template.metadata.unwrap_or_default();
     let base = format!("{name}-");
     let name = context
         .name(&base, |name| world.get::<Pod>(namespace, name).is_some() || taken.contains(name));
-    Pod {
+    core::Pod {
         metadata: ObjectMeta {
             annotations: labelled.annotations,
             finalizers: labelled.finalizers,
@@ -134,15 +134,12 @@ fn to_delete(world: &World, set: &ReplicaSet, active: &[Arc<Pod>], count: usize)
             "Unknown" => 1,
             _ => 0,
         };
-        let ready_since = pod::condition(pod, "Ready")
-            .filter(|condition| condition.status == "True")
-            .and_then(|condition| condition.last_transition_time.as_ref())
-            .map(|time| time.0);
+        let ready_since = pod.ready.filter(|ready| ready.is).and_then(|ready| ready.since);
         let siblings = pod::node(pod).and_then(|node| crowd.get(node)).copied().unwrap_or(0);
         (
-            (pod::node(pod).is_some(), phase, pod::ready(pod)),
+            (pod::node(pod).is_some(), phase, pod.is_ready()),
             (deletion_cost(pod), Reverse(siblings), Reverse(ready_since)),
-            (Reverse(restarts(pod)), Reverse(created(pod)), names(&**pod).1.to_owned()),
+            (Reverse(pod.restarts), Reverse(created(pod)), names(&**pod).1.to_owned()),
         )
     });
     pods.truncate(count);
@@ -180,11 +177,6 @@ fn deletion_cost(pod: &Pod) -> i32 {
     cost.and_then(|cost| cost.parse().ok()).unwrap_or(0)
 }
 
-fn restarts(pod: &Pod) -> i32 {
-    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-    statuses.into_iter().flatten().map(|status| status.restart_count).max().unwrap_or(0)
-}
-
 fn created(pod: &Pod) -> Option<Timestamp> {
     pod.metadata.creation_timestamp.as_ref().map(|time| time.0)
 }
@@ -204,7 +196,7 @@ fn update_status(
     for pod in active {
         labelled +=
             i32::from(pod.metadata.labels.as_ref().is_some_and(|labels| carries(labels, &wanted)));
-        ready += i32::from(pod::ready(pod));
+        ready += i32::from(pod.is_ready());
         let wait = pod::available_in(pod, spec.min_ready_seconds.unwrap_or(0), now);
         available += i32::from(wait == Some(Duration::ZERO));
     }

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container, Pod, Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use manifest::IpFamily;
 
 use crate::pod;
-use crate::world::selector;
+use crate::world::{Pod, selector};
 
 /// The Service's spec, if controllers keep its endpoints: it has a selector and is not an ExternalName.
 ///
@@ -46,33 +46,19 @@ pub(crate) fn families(spec: &ServiceSpec) -> Vec<IpFamily> {
     }
 }
 
-/// The pod's addresses of one family, in canonical form.
+/// The pod's addresses of one family.
 pub(crate) fn addresses(pod: &Pod, family: IpFamily) -> impl Iterator<Item = IpAddr> {
-    let status = pod.status.as_ref();
-    let all = status.and_then(|status| status.pod_ips.as_deref()).unwrap_or_default();
-    let first = status.filter(|_| all.is_empty()).and_then(|status| status.pod_ip.as_deref());
-    all.iter()
-        .map(|address| address.ip.as_str())
-        .chain(first)
-        .filter_map(|address| address.parse::<IpAddr>().ok())
-        .map(|address| address.to_canonical())
-        .filter(move |address| IpFamily::of(*address) == family)
+    pod.addresses.iter().copied().filter(move |address| IpFamily::of(*address) == family)
 }
 
 /// Whether the pod can be an endpoint at all: it has not ended and has an address.
 pub(crate) fn eligible(pod: &Pod) -> bool {
-    let addressed = pod.status.as_ref().is_some_and(|status| {
-        status.pod_ip.as_deref().is_some_and(|address| !address.is_empty())
-            || status.pod_ips.as_ref().is_some_and(|addresses| !addresses.is_empty())
-    });
-    addressed && !pod::ended(pod)
+    !pod.addresses.is_empty() && !pod::ended(pod)
 }
 
 /// The pod's hostname under this Service: only when its subdomain is the Service's name.
 pub(crate) fn hostname<'a>(pod: &'a Pod, service: &str) -> Option<&'a str> {
-    let spec = pod.spec.as_ref()?;
-    let hostname = spec.hostname.as_deref().filter(|hostname| !hostname.is_empty())?;
-    (spec.subdomain.as_deref() == Some(service)).then_some(hostname)
+    pod.hostname.as_deref().filter(|_| pod.subdomain.as_deref() == Some(service))
 }
 
 /// The protocol of a Service's port.
@@ -87,19 +73,13 @@ pub(crate) fn target_port(pod: &Pod, port: &ServicePort) -> Option<i32> {
         Some(IntOrString::String(name)) if !name.is_empty() => name,
         _ => return Some(port.port),
     };
-    let spec = pod.spec.as_ref()?;
-    // An init container that restarts always is a sidecar: it runs, and serves, beside the others.
-    let sidecar = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
-    let sidecars = spec.init_containers.iter().flatten().filter(sidecar);
-    spec.containers
+    pod.ports
         .iter()
-        .chain(sidecars)
-        .flat_map(|container| container.ports.iter().flatten())
         .find(|offered| {
-            offered.name.as_ref() == Some(name)
+            *offered.name == **name
                 && offered.protocol.as_deref().unwrap_or("TCP") == protocol(port)
         })
-        .map(|offered| offered.container_port)
+        .map(|offered| offered.number)
 }
 
 /// When the newest change that endpoints depend on happened: the Service was made, or a pod's readiness turned.
@@ -109,8 +89,7 @@ pub(crate) fn last_change<'a>(
     service: &Service,
     pods: impl Iterator<Item = &'a Pod>,
 ) -> Option<Timestamp> {
-    let readiness =
-        pods.filter_map(|pod| Some(pod::condition(pod, "Ready")?.last_transition_time.as_ref()?.0));
+    let readiness = pods.filter_map(|pod| pod.ready?.since);
     service
         .metadata
         .creation_timestamp

@@ -123,7 +123,7 @@ impl Registry {
                 if let Some(claim) = claim {
                     claim.commit();
                 }
-                Ok(Written { created: true, ..Written::new(entry.json, warnings) })
+                Ok(Written { created: true, ..Written::new(entry.json.clone(), warnings) })
             }
             Err(WriteError::Conflict(_)) => Err(StatusError::already_exists(kind, &name)),
             Err(error) => Err(StatusError::write(kind, &name, error)),

@@ -37,7 +37,7 @@ impl Registry {
             let new = self.marked(kind, &old, options.propagation);
             let last = may_go(kind, &new);
             if !last && new == old {
-                return Ok(Written::new(entry.json, Vec::new()));
+                return Ok(Written::new(entry.json.clone(), Vec::new()));
             }
             let uid = meta(&old, "uid").to_owned();
             let answer_status = last && !answers_object(kind);
@@ -45,18 +45,19 @@ impl Registry {
                 let json = if answer_status { success(kind, name, &uid) } else { to_bytes(&new) };
                 return Ok(Written::new(json, Vec::new()));
             }
-            let Entry { key, revision, json: _ } = entry;
+            let Entry { key, revision, json: _ } = &*entry;
             let written = if last {
-                self.remove(key, revision, new).await
+                self.remove(key.clone(), *revision, new).await
             } else {
-                self.put(key, Expect::At(revision), new).await
+                self.put(key.clone(), Expect::At(*revision), new).await
             };
             match written {
                 Ok(entry) => {
                     if last {
                         self.forget(kind, &old);
                     }
-                    let json = if answer_status { success(kind, name, &uid) } else { entry.json };
+                    let json =
+                        if answer_status { success(kind, name, &uid) } else { entry.json.clone() };
                     return Ok(Written::new(json, Vec::new()));
                 }
                 Err(WriteError::Conflict(_)) => {}

@@ -81,7 +81,12 @@ impl Registry {
         self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
-    fn find(&self, kind: &'static Kind, namespace: &str, name: &str) -> Result<Entry, StatusError> {
+    fn find(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Arc<Entry>, StatusError> {
         self.store
             .get(&key(kind, namespace, name))
             .ok_or_else(|| StatusError::not_found(kind, name))
@@ -116,11 +121,11 @@ impl Registry {
         Ok((value, warnings.map_err(|error| StatusError::undecodable(kind, &error))?))
     }
 
-    async fn put(&self, key: Key, expect: Expect, value: Value) -> Result<Entry, WriteError> {
+    async fn put(&self, key: Key, expect: Expect, value: Value) -> Result<Arc<Entry>, WriteError> {
         self.store.write(key, expect, Change::Put(render(value))).await
     }
 
-    async fn remove(&self, key: Key, at: Revision, value: Value) -> Result<Entry, WriteError> {
+    async fn remove(&self, key: Key, at: Revision, value: Value) -> Result<Arc<Entry>, WriteError> {
         self.store.write(key, Expect::At(at), Change::Delete(render(value))).await
     }
 }

@@ -5,6 +5,7 @@
 //! reaches back, the answer is 410 with a token to go on from the present state, as in Kubernetes.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,7 +24,7 @@ use crate::store::{Entry, Key, Listing, Revision, TooOld};
 #[derive(Debug)]
 pub(crate) struct ListAnswer {
     pub(crate) revision: Revision,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Arc<Entry>>,
     /// The token for the next page; empty when this is the last.
     pub(crate) continue_token: String,
     /// How many objects the later pages have, where that is known.
@@ -37,7 +38,7 @@ impl Registry {
         kind: &'static Kind,
         namespace: &str,
         name: &str,
-    ) -> Result<Entry, StatusError> {
+    ) -> Result<Arc<Entry>, StatusError> {
         self.find(kind, namespace, name)
     }
 
@@ -72,7 +73,8 @@ impl Registry {
         }
         let Listing { revision, mut entries } = listing;
         if let Some(Token { after: (namespace, name), .. }) = &start {
-            entries.retain(|Entry { key, .. }| {
+            entries.retain(|entry| {
+                let Entry { key, .. } = &**entry;
                 (key.namespace.as_str(), key.name.as_str()) > (namespace, name)
             });
         }
@@ -85,7 +87,8 @@ impl Registry {
         if let Some(limit) = options.limit.filter(|limit| *limit < answer.entries.len()) {
             answer.remaining = everything.then_some(answer.entries.len() - limit);
             answer.entries.truncate(limit);
-            if let Some(Entry { key, .. }) = answer.entries.last() {
+            if let Some(entry) = answer.entries.last() {
+                let Entry { key, .. } = &**entry;
                 let after = (key.namespace.clone(), key.name.clone());
                 answer.continue_token = Token { revision: Some(revision), after }.encode();
             }
@@ -105,15 +108,15 @@ impl Registry {
         if to == present {
             return Ok(Listing { revision: present, entries });
         }
-        let mut state: BTreeMap<Key, Entry> =
+        let mut state: BTreeMap<Key, Arc<Entry>> =
             entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
         let mut cursor = self.store.watch(kind.resource(), to)?;
         let mut seen = HashSet::new();
         // The cursor reads history that is already there, so it is ready for as long as there is any.
         'history: while let Some(events) = cursor.next().now_or_never() {
             for event in events? {
-                let Entry { key, revision, json: _ } = event.entry;
-                if revision > present {
+                let Entry { key, revision, json: _ } = &*event.entry;
+                if *revision > present {
                     break 'history;
                 }
                 if namespace.is_some_and(|namespace| namespace != key.namespace)
@@ -123,11 +126,13 @@ impl Registry {
                 }
                 // The first change since then knows how the object was.
                 match event.previous {
-                    Some(json) => {
-                        state.insert(key.clone(), Entry { key, revision: to, json });
+                    Some(past) => {
+                        let json = past.json();
+                        let entry = Entry { key: key.clone(), revision: to, json };
+                        state.insert(key.clone(), Arc::new(entry));
                     }
                     None => {
-                        state.remove(&key);
+                        state.remove(key);
                     }
                 }
             }
@@ -183,7 +188,11 @@ fn expired_page(start: Option<&Token>) -> StatusError {
 
 /// A list's JSON: the stored objects behind each other, none of them parsed unless the kind is another version of what is
 /// stored.
-pub(crate) fn encode_list(kind: &Kind, metadata: Map<String, Value>, entries: &[Entry]) -> Bytes {
+pub(crate) fn encode_list(
+    kind: &Kind,
+    metadata: Map<String, Value>,
+    entries: &[Arc<Entry>],
+) -> Bytes {
     let length: usize = entries.iter().map(|entry| entry.json.len() + 1).sum();
     let mut out = Vec::with_capacity(length + 256);
     let head = format!(

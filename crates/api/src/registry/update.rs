@@ -137,7 +137,7 @@ impl Registry {
             // A deleted object whose last finalizer went by another way must still go.
             let last = is_deleting(&new) && may_go(kind, &new);
             if errors.is_empty() && new == old && !last {
-                return Ok(Written::new(entry.json, warnings));
+                return Ok(Written::new(entry.json.clone(), warnings));
             }
             errors.extend(rules::validate(kind, &new, Some(&old)));
             if !errors.is_empty() {
@@ -160,11 +160,11 @@ impl Registry {
             if options.dry_run {
                 return Ok(Written::new(to_bytes(&new), warnings));
             }
-            let Entry { key, revision, json: _ } = entry;
+            let Entry { key, revision, json: _ } = &*entry;
             let written = if last {
-                self.remove(key, revision, new).await
+                self.remove(key.clone(), *revision, new).await
             } else {
-                self.put(key, Expect::At(revision), new).await
+                self.put(key.clone(), Expect::At(*revision), new).await
             };
             match written {
                 Ok(entry) => {
@@ -175,7 +175,7 @@ impl Registry {
                     if last {
                         self.forget(kind, &old);
                     }
-                    return Ok(Written::new(entry.json, warnings));
+                    return Ok(Written::new(entry.json.clone(), warnings));
                 }
                 Err(WriteError::Conflict(_)) => {}
                 Err(error) => return Err(StatusError::write(kind, name, error)),

@@ -78,9 +78,10 @@ impl Registry {
             At::Newest | At::Any | At::NotOlderThan(_) | At::Exact(_) => {
                 let Listing { revision, entries } =
                     self.store.list(kind.resource(), namespace.as_deref());
-                for Entry { key, revision, json } in entries {
-                    if filter.matches(&key, &json) {
-                        initial.push((revision, json));
+                for entry in entries {
+                    let Entry { key, revision, json } = &*entry;
+                    if filter.matches(key, json) {
+                        initial.push((*revision, json.clone()));
                     }
                 }
                 initial_end = (send_initial_events && bookmarks).then_some(revision);
@@ -217,7 +218,7 @@ impl Watcher {
                 EventKind::Deleted => "DELETED",
             }
         } else {
-            let before = previous.is_some_and(|json| self.filter.matches(&entry.key, &json));
+            let before = previous.is_some_and(|past| self.filter.matches(&entry.key, &past.json()));
             let now = kind != EventKind::Deleted && self.filter.matches(&entry.key, &entry.json);
             match (before, now) {
                 (false, false) => return,

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::past::Packer;
 use super::serving::{Serving, decide};
 use super::{
     Change, Entry, Expect, Key, Limits, Listing, Revision, Store, TooOld, Watch, WriteError,
@@ -12,7 +13,7 @@ use super::{
 pub struct Memory {
     serving: Arc<Serving>,
     /// Held while a write makes its JSON, so that readers wait for its publication only.
-    turn: Mutex<()>,
+    turn: Mutex<Packer>,
 }
 
 impl Memory {
@@ -23,15 +24,20 @@ impl Memory {
 
     /// An empty store that keeps other amounts of history.
     pub fn with_limits(limits: Limits) -> Self {
-        Self { serving: Arc::new(Serving::new(limits, Revision(0), [])), turn: Mutex::new(()) }
+        Self { serving: Arc::new(Serving::new(limits, Revision(0), [])), turn: Mutex::default() }
     }
 
-    fn write_now(&self, key: Key, expect: Expect, change: Change) -> Result<Entry, WriteError> {
-        // The turn guards no data: a writer that panicked in its rendering has changed nothing.
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    fn write_now(
+        &self,
+        key: Key,
+        expect: Expect,
+        change: Change,
+    ) -> Result<Arc<Entry>, WriteError> {
+        // A writer that panicked in its rendering has changed nothing.
+        let mut packer = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.serving.get(&key);
         let revision = Revision(self.serving.revision().0 + 1);
-        let event = decide(key, current.as_ref(), expect, change, revision)?;
+        let event = decide(key, current.as_ref(), expect, change, revision, &mut packer)?;
         let entry = event.entry.clone();
         self.serving.publish([event]);
         Ok(entry)
@@ -49,8 +55,8 @@ impl Store for Memory {
         self.serving.revision()
     }
 
-    fn get(&self, key: &Key) -> Option<Entry> {
-        self.serving.get(key).map(|entry| Entry::clone(&entry))
+    fn get(&self, key: &Key) -> Option<Arc<Entry>> {
+        self.serving.get(key)
     }
 
     fn list(&self, resource: &'static str, namespace: Option<&str>) -> Listing {
@@ -59,6 +65,10 @@ impl Store for Memory {
 
     fn write(&self, key: Key, expect: Expect, change: Change) -> Writing<'_> {
         Box::pin(async move { self.write_now(key, expect, change) })
+    }
+
+    fn tidy(&self) {
+        self.serving.tidy();
     }
 
     fn watch(&self, resource: &'static str, from: Revision) -> Result<Box<dyn Watch>, TooOld> {

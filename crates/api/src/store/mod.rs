@@ -5,17 +5,20 @@
 
 mod history;
 mod memory;
+mod past;
 mod serving;
 mod sqlite;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 pub use history::Limits;
 pub use memory::Memory;
+pub use past::Past;
 pub use sqlite::{OpenError, Options, Sqlite};
 
 /// The store's revision; rises by one with every write. An object's `resourceVersion` is the revision of
@@ -40,14 +43,14 @@ pub struct Key {
     pub name: String,
 }
 
-/// A stored object.
+/// A stored object. It never changes: readers, watchers and history share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its key.
     pub key: Key,
     /// The revision of its last write.
     pub revision: Revision,
-    /// The object as JSON, `metadata.resourceVersion` included. Shared, never copied.
+    /// The object as JSON, `metadata.resourceVersion` included.
     pub json: Bytes,
 }
 
@@ -77,7 +80,7 @@ pub enum Change {
 pub enum WriteError {
     /// The object's state is not the expected one; this is its present state.
     #[error("the object is not in the expected state")]
-    Conflict(Option<Entry>),
+    Conflict(Option<Arc<Entry>>),
     /// The storage failed (disk full, I/O error): what and where.
     #[error("{0}")]
     Storage(String),
@@ -89,7 +92,7 @@ pub struct Listing {
     /// The store's revision at which this was true.
     pub revision: Revision,
     /// Ordered by namespace and name.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Arc<Entry>>,
 }
 
 /// One step of an object's life, as a watcher sees it.
@@ -98,9 +101,9 @@ pub struct Event {
     /// What happened.
     pub kind: EventKind,
     /// The object after it (for a deletion: its last state, with the deletion's revision).
-    pub entry: Entry,
+    pub entry: Arc<Entry>,
     /// The object before it, when there was one (selectors decide by it whether a watcher saw the object).
-    pub previous: Option<Bytes>,
+    pub previous: Option<Arc<Past>>,
 }
 
 /// What happened to an object.
@@ -133,7 +136,7 @@ pub trait Watch: Send {
 }
 
 /// The result of a write.
-pub type Writing<'a> = Pin<Box<dyn Future<Output = Result<Entry, WriteError>> + Send + 'a>>;
+pub type Writing<'a> = Pin<Box<dyn Future<Output = Result<Arc<Entry>, WriteError>> + Send + 'a>>;
 
 /// A store of objects. What `write` acknowledged survives a crash if the store is durable at all.
 pub trait Store: Send + Sync + 'static {
@@ -141,7 +144,7 @@ pub trait Store: Send + Sync + 'static {
     fn revision(&self) -> Revision;
 
     /// One object.
-    fn get(&self, key: &Key) -> Option<Entry>;
+    fn get(&self, key: &Key) -> Option<Arc<Entry>>;
 
     /// All objects of a resource, or those of one namespace.
     fn list(&self, resource: &'static str, namespace: Option<&str>) -> Listing;
@@ -149,6 +152,9 @@ pub trait Store: Send + Sync + 'static {
     /// Compare and set. The returned entry is durable and visible to readers and watchers. A caller that
     /// stops waiting does not take the write back: it may still happen.
     fn write(&self, key: Key, expect: Expect, change: Change) -> Writing<'_>;
+
+    /// Drops history that has become too old. Each write does so too; this is for a store that rests.
+    fn tidy(&self);
 
     /// Events of a resource after `from`. A `from` in the future waits.
     fn watch(&self, resource: &'static str, from: Revision) -> Result<Box<dyn Watch>, TooOld>;

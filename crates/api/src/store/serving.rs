@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::history::{History, Limits};
+use super::history::{History, Kept, Limits};
+use super::past::Packer;
 use super::{
     Change, Entry, Event, EventKind, Expect, Key, Listing, Revision, TooOld, Watch, WriteError,
 };
@@ -69,6 +70,24 @@ impl Shelf {
     }
 }
 
+impl State {
+    /// Drops what history is too much, into `retired`.
+    fn trim(&mut self, limits: &Limits, now: Instant, retired: &mut Vec<Kept>) {
+        for shelf in self.shelves.values_mut() {
+            shelf.history.trim(limits, now, retired);
+        }
+        while self.shelves.values().map(|shelf| shelf.history.bytes()).sum::<usize>() > limits.bytes
+        {
+            // The resource that holds most pays for the room.
+            let largest = self.shelves.values_mut().max_by_key(|shelf| shelf.history.bytes());
+            match largest.and_then(|shelf| shelf.history.pop()) {
+                Some(event) => retired.push(event),
+                None => break,
+            }
+        }
+    }
+}
+
 impl Serving {
     /// A state with these objects; `revision` is not below any of theirs.
     pub(super) fn new(
@@ -107,23 +126,20 @@ impl Serving {
     }
 
     pub(super) fn list(&self, resource: &'static str, namespace: Option<&str>) -> Listing {
-        let (revision, shared) = {
-            let state = self.read();
-            let mut shared = Vec::new();
-            if let Some(shelf) = state.shelves.get(resource) {
-                match namespace {
-                    Some(namespace) => {
-                        let names = shelf.objects.get(namespace);
-                        shared.extend(names.into_iter().flat_map(BTreeMap::values).cloned());
-                    }
-                    None => {
-                        shared.extend(shelf.objects.values().flat_map(BTreeMap::values).cloned());
-                    }
+        let state = self.read();
+        let mut entries = Vec::new();
+        if let Some(shelf) = state.shelves.get(resource) {
+            match namespace {
+                Some(namespace) => {
+                    let names = shelf.objects.get(namespace);
+                    entries.extend(names.into_iter().flat_map(BTreeMap::values).cloned());
+                }
+                None => {
+                    entries.extend(shelf.objects.values().flat_map(BTreeMap::values).cloned());
                 }
             }
-            (state.revision, shared)
-        };
-        Listing { revision, entries: shared.iter().map(|entry| Entry::clone(entry)).collect() }
+        }
+        Listing { revision: state.revision, entries }
     }
 
     /// Shows events to readers and watchers, all at once. Their revisions follow on the present one.
@@ -141,33 +157,29 @@ impl Serving {
                 let shelf = state.shelves.entry(resource).or_insert_with(|| Shelf::new(floor));
                 match event.kind {
                     EventKind::Added | EventKind::Modified => {
-                        shelf.put(Arc::new(event.entry.clone()));
+                        shelf.put(event.entry.clone());
                     }
                     EventKind::Deleted => shelf.remove(&event.entry.key),
                 }
-                shelf.history.push(Arc::new(event), now);
+                shelf.history.push(event, now);
                 if news.iter().all(|(told, _)| *told != resource) {
                     news.push((resource, shelf.news.clone()));
                 }
             }
-            for shelf in state.shelves.values_mut() {
-                shelf.history.trim(&self.limits, now, &mut retired);
-            }
-            while state.shelves.values().map(|shelf| shelf.history.bytes()).sum::<usize>()
-                > self.limits.bytes
-            {
-                // The resource that holds most pays for the room.
-                let largest = state.shelves.values_mut().max_by_key(|shelf| shelf.history.bytes());
-                match largest.and_then(|shelf| shelf.history.pop()) {
-                    Some(event) => retired.push(event),
-                    None => break,
-                }
-            }
+            state.trim(&self.limits, now, &mut retired);
             state.revision
         };
         for (_, sender) in news {
             sender.send_replace(revision);
         }
+    }
+
+    /// Drops history that has become too old.
+    pub(super) fn tidy(&self) {
+        let mut retired = Vec::new();
+        self.lock().trim(&self.limits, Instant::now(), &mut retired);
+        // Dropped here, when the lock is free again.
+        drop(retired);
     }
 
     pub(super) fn watch(
@@ -190,6 +202,7 @@ pub(super) fn decide(
     expect: Expect,
     change: Change,
     revision: Revision,
+    packer: &mut Packer,
 ) -> Result<Event, WriteError> {
     let expected = match (expect, current) {
         (Expect::Absent, None) => !matches!(change, Change::Delete(_)),
@@ -197,15 +210,17 @@ pub(super) fn decide(
         (Expect::Absent, Some(_)) | (Expect::At(_), None) => false,
     };
     if !expected {
-        return Err(WriteError::Conflict(current.map(|entry| Entry::clone(entry))));
+        return Err(WriteError::Conflict(current.cloned()));
     }
     let (kind, render) = match (change, current) {
         (Change::Put(render), None) => (EventKind::Added, render),
         (Change::Put(render), Some(_)) => (EventKind::Modified, render),
         (Change::Delete(render), _) => (EventKind::Deleted, render),
     };
-    let entry = Entry { key, revision, json: render(revision).into() };
-    Ok(Event { kind, entry, previous: current.map(|entry| entry.json.clone()) })
+    // Exactly as long as it is: what is kept for long has no room to grow.
+    let json = render(revision).into_boxed_slice().into();
+    let entry = Arc::new(Entry { key, revision, json });
+    Ok(Event { kind, entry, previous: current.map(|entry| packer.pack(entry)) })
 }
 
 /// A place in the history of one resource.
@@ -228,10 +243,11 @@ impl Cursor {
                     None => Vec::new(),
                 }
             };
+            let events: Vec<Event> = events.into_iter().map(Event::from).collect();
             if let Some(last) = events.last() {
                 // Nothing is awaited between this and the return: a dropped future has moved nothing.
                 self.seen = last.entry.revision;
-                return Ok(events.iter().map(|event| Event::clone(event)).collect());
+                return Ok(events);
             }
             if self.news.changed().await.is_err() {
                 // Cannot be: the sender lives in the state that this cursor holds.

@@ -4,6 +4,8 @@
 pub(crate) mod disk;
 pub(crate) mod vfs;
 
+use std::sync::Arc;
+
 use api::store::{Change, Entry, Expect, Key, Revision, Store, WriteError};
 
 /// A folder for tests that sync often and to which it is no matter: in memory where the system has that.
@@ -38,7 +40,7 @@ pub(crate) async fn put(
     key: &Key,
     expect: Expect,
     text: &str,
-) -> Result<Entry, WriteError> {
+) -> Result<Arc<Entry>, WriteError> {
     store.write(key.clone(), expect, put_change(text)).await
 }
 
@@ -47,6 +49,6 @@ pub(crate) async fn delete(
     key: &Key,
     expect: Expect,
     text: &str,
-) -> Result<Entry, WriteError> {
+) -> Result<Arc<Entry>, WriteError> {
     store.write(key.clone(), expect, delete_change(text)).await
 }

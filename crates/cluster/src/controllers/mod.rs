@@ -12,7 +12,6 @@ mod failure;
 mod requests;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -154,7 +153,7 @@ impl Actor {
                 if !self.unseen.is_empty() {
                     self.seen(&object);
                 }
-                self.world.apply(Arc::unwrap_or_clone(object))
+                self.world.apply(object)
             }
             Change::Gone { target, uid } => {
                 if self.unseen.get(&target).is_some_and(|unseen| unseen.uid == uid) {

@@ -49,6 +49,8 @@ pub(super) async fn run(up: Up) -> Result<Exit, Error> {
         findings |=
             apply(&running.client, running.watches.activity(), &reading.objects, &up.namespace)
                 .await;
+        // Served from now on; what was read need not be held as well.
+        drop(reading);
         tracing::info!("applied; waiting for the controllers and pods");
         running.watches.idle().await;
         running.report(&up).await

@@ -9,10 +9,10 @@ mod sets;
 mod status;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, ReplicaSet};
-use k8s_openapi::api::core::v1::Pod;
 use manifest::Object;
 use manifest::labels::REVISION;
 
+use crate::world::Pod;
 use crate::{Action, Context, Decision, Key, World, claim, pod};
 use sets::Sets;
 

@@ -1,6 +1,6 @@
 //! An endpoint from a pod, and the ports that it serves.
 
-use k8s_openapi::api::core::v1::{Node, Pod, Service, ServiceSpec};
+use k8s_openapi::api::core::v1::{Node, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions};
 use manifest::IpFamily;
 use manifest::labels::ZONE;
@@ -9,7 +9,7 @@ use super::Ports;
 use crate::World;
 use crate::pod;
 use crate::service;
-use crate::world::names;
+use crate::world::{Pod, names};
 
 /// The endpoint that a pod is in this family; `None` when it is none.
 pub(super) fn to_endpoint(
@@ -33,7 +33,7 @@ pub(super) fn to_endpoint(
     if addresses.is_empty() {
         return None;
     }
-    let serving = pod::ready(pod);
+    let serving = pod.is_ready();
     let terminating = pod::terminating(pod);
     let (_namespace, _name) = names(pod);
     Some(Endpoint {

@@ -10,7 +10,7 @@ mod fill;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Pod, Service, ServiceSpec};
+use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::labels::{HEADLESS, LAST_CHANGE, SERVICE_NAME, SLICE_CONTROLLER, SLICE_MANAGED_BY};
@@ -18,7 +18,7 @@ use manifest::{IpFamily, Object};
 
 use crate::owner::{self, controlled_by};
 use crate::service;
-use crate::world::{names, selector};
+use crate::world::{Pod, names, selector};
 use crate::{Action, Context, Decision, Key, World};
 use endpoint::{ports_of, to_endpoint};
 use fill::fill;

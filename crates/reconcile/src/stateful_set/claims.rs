@@ -1,13 +1,13 @@
 //! The PersistentVolumeClaims of a StatefulSet's pods: made before them, and owned as the retention policy says.
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use manifest::{ObjectRef, Stored, StoredObject};
 use serde_json::{Map, json};
 
 use crate::owner::{controlled_by, controller};
-use crate::world::names;
+use crate::world::{Pod, names};
 use crate::{Action, World};
 
 const KIND: &str = "PersistentVolumeClaim";

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    PersistentVolumeClaimVolumeSource, Pod, PodSpec, PodTemplateSpec, Volume,
+    self as core, PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::labels::{POD_INDEX, POD_NAME, REVISION_HASH};
 
 use super::claims;
 use crate::owner::controlled_by;
-use crate::world::names;
+use crate::world::{Pod, names};
 
 /// The ordinal in the name of a set's pod, `<set>-<ordinal>`.
 pub(super) fn ordinal(set: &str, pod: &str) -> Option<i64> {
@@ -28,7 +28,7 @@ pub(super) fn new_pod(
     spec: &StatefulSetSpec,
     (revision, template): (&str, &PodTemplateSpec),
     ordinal: i64,
-) -> Pod {
+) -> core::Pod {
     let (namespace, set_name) = names(set);
     let name = format!("{set_name}-{ordinal}");
     let labelled = template.metadata.clone().unwrap_or_default();
@@ -39,7 +39,7 @@ pub(super) fn new_pod(
     pod_spec.hostname = Some(name.clone());
     pod_spec.subdomain = spec.service_name.clone().filter(|service| !service.is_empty());
     volumes(set_name, spec, ordinal, &mut pod_spec);
-    Pod {
+    core::Pod {
         metadata: ObjectMeta {
             annotations: labelled.annotations,
             finalizers: labelled.finalizers,

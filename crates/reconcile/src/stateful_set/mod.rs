@@ -17,11 +17,11 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::{
     ControllerRevision, RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec,
 };
-use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use manifest::labels::REVISION_HASH;
 use manifest::{Object, StoredObject};
 
-use crate::world::{Refusal, names};
+use crate::world::{Pod, Refusal, names};
 use crate::{Action, Context, Decision, Key, Work, World, claim, number, pod};
 use identity::{identify, new_pod, ordinal};
 use revisions::{NameTaken, Revisions};
@@ -53,7 +53,7 @@ pub(crate) fn decide(world: &World, key: &Key, context: &Context<'_>) -> Decisio
         look.first.extend(look.revisions.action.take());
         look.act();
         if look.refusal().is_some() {
-            // All is not done for long, perhaps; people wait for the status.
+            // While a pod cannot be made there is always something to do: the status is told all the same.
             look.first.extend(status::update(&look));
         }
     }
@@ -184,7 +184,7 @@ impl<'a> Look<'a> {
                 return true;
             }
             if let Some(identified) = identify(self.set, &replica) {
-                self.actions.push(Action::Update(Object::Pod(identified)));
+                self.actions.push(Action::Update(identified.into()));
             }
         }
         false

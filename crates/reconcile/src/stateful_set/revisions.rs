@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet, StatefulSetSpec};
-use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use manifest::labels::CONTROLLER_HASH;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::revision;
 use crate::owner::controlled_by;
-use crate::world::names;
+use crate::world::{Pod, names};
 use crate::{Action, World, hash};
 
 /// How many bytes of a set's name are in its revisions' names, so that the hash has room.

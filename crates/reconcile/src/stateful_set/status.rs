@@ -36,7 +36,7 @@ fn status(look: &Look<'_>, held: &StatefulSetStatus) -> StatefulSetStatus {
     let mut updated = 0;
     for pod in &look.pods {
         replicas += 1;
-        if pod::phase(pod) == "Running" && pod::ready(pod) {
+        if pod::phase(pod) == "Running" && pod.is_ready() {
             ready += 1;
             let wait = pod::available_in(pod, look.min_ready_seconds, look.context_now);
             available += i32::from(wait == Some(Duration::ZERO));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::Metadata;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use manifest::labels::{
@@ -12,7 +12,7 @@ use manifest::labels::{
 };
 
 use super::kept::{Indexed, known, names, reference_of};
-use super::{Kept, World};
+use super::{Kept, Pod, World};
 use crate::namespace::DEFAULT_ACCOUNT;
 use crate::owner::controller;
 use crate::selector::compile;

@@ -1,7 +1,7 @@
 //! The kinds that the world keeps, and what it indexes of each.
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use k8s_openapi::{Metadata, Resource};
@@ -9,7 +9,7 @@ use manifest::labels::SERVICE_NAME;
 use manifest::{Kind, KindId, Object, ObjectRef, StoredObject};
 use serde_json::Map;
 
-use super::{Store, World, selector};
+use super::{Pod, Store, World, selector};
 use crate::{Key, Work};
 
 /// A kind that the world keeps.
@@ -57,7 +57,7 @@ macro_rules! kept {
             /// Takes in an object of any kind.
             pub(super) fn put_object(&mut self, object: Object) -> Vec<Work> {
                 match object {
-                    $(Object::$kind(object) => self.put(object),)*
+                    $(Object::$kind(object) => self.put(<$kind>::from(object)),)*
                     Object::Stored(object) => self.put_stored(object),
                     Object::Event(_) => Vec::new(),
                 }
@@ -207,7 +207,7 @@ fn index_pod(pod: &Pod, world: &mut World) {
     for (key, value) in pod.metadata.labels.iter().flatten() {
         world.pods_by_label.insert(namespace, key, value, name);
     }
-    if let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) {
+    if let Some(node) = &pod.node {
         world.pods_by_node.insert(node, Key::new(namespace, name));
     }
 }
@@ -217,7 +217,7 @@ fn unindex_pod(pod: &Pod, world: &mut World) {
     for (key, value) in pod.metadata.labels.iter().flatten() {
         world.pods_by_label.remove(namespace, key, value, name);
     }
-    if let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) {
+    if let Some(node) = &pod.node {
         world.pods_by_node.remove(node, &Key::new(namespace, name));
     }
 }

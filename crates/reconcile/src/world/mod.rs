@@ -12,6 +12,7 @@
 mod affected;
 mod index;
 mod kept;
+mod pod;
 mod refusals;
 mod store;
 mod tombstones;
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use manifest::labels::ENDPOINTS_MANAGED_BY;
@@ -32,6 +33,8 @@ use index::{Groups, PairIndex, SelectorIndex};
 use kept::{Indexed, reference_of};
 pub use kept::{Kept, kinds};
 pub(crate) use kept::{known, names, reference};
+pub use pod::Pod;
+pub(crate) use pod::Ready;
 pub use refusals::Refusal;
 use refusals::Refusals;
 pub use store::Store;
@@ -78,8 +81,13 @@ impl World {
 
     /// Puts in an object as created, read or watched, and says what must be looked at again: for the object as it
     /// was, and as it is. Nothing when it is a late echo.
-    pub fn apply(&mut self, object: Object) -> Vec<Work> {
-        self.put_object(object)
+    pub fn apply(&mut self, object: impl Into<Arc<Object>>) -> Vec<Work> {
+        let object = object.into();
+        match &*object {
+            // Of these, which are most, the little that is kept is taken without a copy of the whole.
+            Object::Pod(pod) => self.put(Pod::from(pod)),
+            _ => self.put_object(Arc::unwrap_or_clone(object)),
+        }
     }
 
     /// Takes out an object that is gone, and says what must be looked at again.

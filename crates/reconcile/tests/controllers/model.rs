@@ -335,7 +335,12 @@ impl Model {
         }
         let mut merged = object.to_value();
         let held = old.to_value();
-        if status {
+        if let Object::Pod(_) = object {
+            // Controllers hold little of a pod; it is patched by the difference in that.
+            let metadata = merged["metadata"].take();
+            merged = held;
+            merged["metadata"] = metadata;
+        } else if status {
             let status = merged["status"].clone();
             merged = held;
             merged["status"] = status;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Pod;
 use manifest::Object;
 use proptest::prelude::*;
-use reconcile::{Action, Propagation};
+use reconcile::{Action, Propagation, world};
 use serde_json::{Value, json};
 
 use crate::model::{Model, reference, told_of};
@@ -149,7 +149,8 @@ fn assert_ordered(model: &Model, done: &[Action]) {
     };
     for lower in 0..ordinal {
         let lower = format!("redis-{lower}");
-        let ready = model.world.get::<Pod>("default", &lower).is_some_and(|pod| ready(pod));
+        let ready =
+            model.world.get::<world::Pod>("default", &lower).is_some_and(|pod| pod.is_ready());
         assert!(ready, "redis-{ordinal} was made before {lower} was ready");
     }
 }
@@ -234,7 +235,11 @@ fn run(seed: u64, deeds: &[Deed]) {
 
     // The world has caught up with the API.
     for (target, object) in &model.objects {
-        assert_eq!(model.world.object(target), Some(told_of(object)));
+        let expected = match told_of(object) {
+            Object::Pod(pod) => world::Pod::from(pod).into(),
+            other => other,
+        };
+        assert_eq!(model.world.object(target), Some(expected));
     }
     assert_claimed(&model, &wish);
     assert_revisions(&model, &wish);

@@ -286,7 +286,7 @@ fn write(
         "DELETE FROM objects WHERE resource = ?1 AND namespace = ?2 AND name = ?3",
     )?;
     for Event { kind, entry, previous: _ } in events {
-        let Entry { key: Key { resource, namespace, name }, revision, json } = entry;
+        let Entry { key: Key { resource, namespace, name }, revision, json } = &**entry;
         match kind {
             EventKind::Added | EventKind::Modified => {
                 let json = std::str::from_utf8(json)

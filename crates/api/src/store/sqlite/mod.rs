@@ -200,7 +200,12 @@ impl Sqlite {
         WriteError::Storage(format!("cannot write {}: the store is closed", self.path.display()))
     }
 
-    async fn enqueue(&self, key: Key, expect: Expect, change: Change) -> Result<Entry, WriteError> {
+    async fn enqueue(
+        &self,
+        key: Key,
+        expect: Expect,
+        change: Change,
+    ) -> Result<Arc<Entry>, WriteError> {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(|| self.closed())?;
         let job = Job::Write(writer::Write { key, expect, change, reply });
@@ -228,8 +233,8 @@ impl Store for Sqlite {
         self.serving.revision()
     }
 
-    fn get(&self, key: &Key) -> Option<Entry> {
-        self.serving.get(key).map(|entry| Entry::clone(&entry))
+    fn get(&self, key: &Key) -> Option<Arc<Entry>> {
+        self.serving.get(key)
     }
 
     fn list(&self, resource: &'static str, namespace: Option<&str>) -> Listing {
@@ -238,6 +243,10 @@ impl Store for Sqlite {
 
     fn write(&self, key: Key, expect: Expect, change: Change) -> Writing<'_> {
         Box::pin(self.enqueue(key, expect, change))
+    }
+
+    fn tidy(&self) {
+        self.serving.tidy();
     }
 
     fn watch(&self, resource: &'static str, from: Revision) -> Result<Box<dyn Watch>, TooOld> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::super::past::Packer;
 use super::super::serving::{Serving, decide};
 use super::super::{Change, Entry, Event, EventKind, Expect, Key, Revision, WriteError};
 use super::file::File;
@@ -25,10 +26,11 @@ pub(super) struct Write {
     pub(super) reply: Reply,
 }
 
-type Reply = oneshot::Sender<Result<Entry, WriteError>>;
+type Reply = oneshot::Sender<Result<Arc<Entry>, WriteError>>;
 
 pub(super) struct Writer {
     serving: Arc<Serving>,
+    packer: Packer,
     file: File,
     /// Given up after the database is closed.
     folder: Folder,
@@ -51,7 +53,7 @@ impl Writer {
         folder: Folder,
         checkpoint_bytes: usize,
     ) -> Self {
-        Self { serving, file, folder, logged: 0, checkpoint_bytes }
+        Self { serving, packer: Packer::default(), file, folder, logged: 0, checkpoint_bytes }
     }
 
     /// Works until the queue is closed and empty.
@@ -77,7 +79,7 @@ impl Writer {
                 self.logged = 0;
             }
         }
-        let Self { serving: _, file, folder, logged: _, checkpoint_bytes: _ } = self;
+        let Self { serving: _, packer: _, file, folder, logged: _, checkpoint_bytes: _ } = self;
         file.close();
         drop(folder);
         for done in closers {
@@ -91,18 +93,19 @@ impl Writer {
         let mut events: Vec<Event> = Vec::new();
         // The newest state of what this batch has changed.
         let mut changed: HashMap<Key, Option<Arc<Entry>>> = HashMap::new();
-        let mut replies: Vec<(Reply, Result<Entry, WriteError>)> = Vec::new();
+        let mut replies: Vec<(Reply, Result<Arc<Entry>, WriteError>)> = Vec::new();
         for Write { key, expect, change, reply } in writes {
             let current = match changed.get(&key) {
                 Some(newest) => newest.clone(),
                 None => self.serving.get(&key),
             };
             let revision = Revision(base.0 + events.len() as u64 + 1);
-            let result = prepare(key, current.as_ref(), expect, change, revision);
+            let packer = &mut self.packer;
+            let result = prepare(key, current.as_ref(), expect, change, revision, packer);
             let result = result.map(|event| {
                 let entry = event.entry.clone();
                 let newest = match event.kind {
-                    EventKind::Added | EventKind::Modified => Some(Arc::new(entry.clone())),
+                    EventKind::Added | EventKind::Modified => Some(entry.clone()),
                     EventKind::Deleted => None,
                 };
                 changed.insert(entry.key.clone(), newest);
@@ -138,11 +141,13 @@ fn prepare(
     expect: Expect,
     change: Change,
     revision: Revision,
+    packer: &mut Packer,
 ) -> Result<Event, WriteError> {
-    let event = catch_unwind(AssertUnwindSafe(|| decide(key, current, expect, change, revision)))
-        .unwrap_or_else(|_| {
-        Err(WriteError::Storage("the object could not be rendered as JSON".to_owned()))
-    })?;
+    let event =
+        catch_unwind(AssertUnwindSafe(|| decide(key, current, expect, change, revision, packer)))
+            .unwrap_or_else(|_| {
+            Err(WriteError::Storage("the object could not be rendered as JSON".to_owned()))
+        })?;
     if std::str::from_utf8(&event.entry.json).is_err() {
         return Err(WriteError::Storage("the object's JSON is not UTF-8".to_owned()));
     }

@@ -102,6 +102,25 @@ impl Up {
         self.child.id()
     }
 
+    /// Its resident memory, in millions of bytes.
+    pub fn resident_megabytes(&self) -> f64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let text = line.expect("a line VmRSS").trim().trim_end_matches(" kB");
+        text.parse::<u64>().expect("a number") as f64 * 1024.0 / 1e6
+    }
+
+    /// The CPU time it has taken, in steps of a hundredth of a second.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("its stat");
+        // After the command's name in parentheses, which is field 2; utime and stime are 14 and 15 (proc(5)).
+        let (_, fields) = stat.rsplit_once(") ").expect("a command in parentheses");
+        let ticks = fields.split(' ').skip(11).take(2);
+        let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
     /// What it said on stderr so far.
     pub fn stderr(&self) -> String {
         std::fs::read_to_string(self.home.path().join("stderr")).expect("its stderr")
