@@ -741,6 +741,9 @@ fn defaults_are_complete_at_once() {
                 let template = workload(json!({}))["spec"]["template"].clone();
                 json!({"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": template}}}})
             }
+            KindId::Stored(Stored::ControllerRevision) => {
+                json!({"data": {"spec": {"template": {"spec": {}}}}, "revision": 1})
+            }
             KindId::Service => json!({"spec": {"ports": [{"port": 80}]}}),
             KindId::EndpointSlice => json!({"addressType": "IPv4"}),
             KindId::Namespace

@@ -101,7 +101,7 @@ fn what_the_ledger_says_is_shown() {
         .collect();
     for (command, Row { state, shown_by }) in ledger() {
         for name in shown_by {
-            // Not every kubectl has it.
+            // Nothing of ours could show it, or not every kubectl has it.
             if state == State::Local && name == "–" {
                 continue;
             }

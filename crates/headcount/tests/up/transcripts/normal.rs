@@ -57,8 +57,11 @@ fn by_version(command: &str, line: &str) -> bool {
 pub(super) fn lines(command: &str, output: &[String]) -> Vec<String> {
     let everywhere = output.iter().filter(|line| !by_version(command, line));
     let mut lines: Vec<String> = everywhere.map(|line| normal(line)).collect();
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
     // What happened at once has no order.
-    if command.contains("events") {
+    if command.contains("events") || command.contains("drain") {
         lines.sort();
     }
     lines
