@@ -71,14 +71,6 @@ async fn logs_come_from_the_node() {
     )
     .await;
     check(&server, &format!("POST {PODS}/p/log"), Value::Null, 405, json!({})).await;
-
-    // No command runs, so nobody is left waiting for its end.
-    let mut once = pod("once");
-    once["spec"]["restartPolicy"] = "Never".into();
-    check(&server, &format!("POST {PODS}"), once, 201, json!({})).await;
-    let text = "pods of headcount are simulated: no command runs whose end one could wait for; kubectl logs once tells \
-                what the simulated node did";
-    refused("once/log?follow=true", 501, text).await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use cluster::Notice;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use manifest::ObjectRef;
 
-use crate::status::{READY_ANNOTATION, Readiness, condition, initial_delay};
+use crate::status::{NO_TERMINAL, READY_ANNOTATION, Readiness, condition, initial_delay};
 
 const SCHEDULER: &str = "default-scheduler";
 const KUBELET: &str = "kubelet";
@@ -39,6 +39,8 @@ pub(crate) enum News {
     Ready { again: bool },
     /// A container ends.
     Stopping { container: String },
+    /// It waited for somebody to attach to it.
+    NoTerminal,
 }
 
 /// What was told of a pod's readiness last.
@@ -70,7 +72,8 @@ impl Report {
             | News::NoAddress { .. }
             | News::Kept { .. }
             | News::Started { .. }
-            | News::Stopping { .. } => None,
+            | News::Stopping { .. }
+            | News::NoTerminal => None,
         })
     }
 }
@@ -120,6 +123,14 @@ pub(crate) fn running(
     news
 }
 
+/// What is new when an interactive pod has been given its node.
+pub(crate) fn failed(bind: Option<&str>) -> Vec<News> {
+    let mut news = Vec::new();
+    news.extend(bind.map(|node| News::Scheduled { node: node.to_owned() }));
+    news.push(News::NoTerminal);
+    news
+}
+
 /// What is new when a pod cannot run, and why. That it still cannot for the same reason is no news.
 pub(crate) fn pending(pod: &Pod, bind: Option<&str>, scheduled: bool, why: &str) -> Vec<News> {
     let mut news = Vec::new();
@@ -163,6 +174,7 @@ impl News {
             Self::Stopping { container } => {
                 (Some(container), format!("stopping container {container}"))
             }
+            Self::NoTerminal => (None, format!("failed: {NO_TERMINAL}")),
         }
     }
 
@@ -201,6 +213,7 @@ impl News {
             Self::Stopping { container } => {
                 (KUBELET, false, "Killing", format!("Stopping container {container}"))
             }
+            Self::NoTerminal => (KUBELET, true, "Failed", format!("Error: {NO_TERMINAL}")),
             Self::Addressed { .. } | Self::Kept { .. } | Self::Ready { again: false } => {
                 return None;
             }

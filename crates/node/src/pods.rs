@@ -14,7 +14,7 @@ use crate::addresses::Addresses;
 use crate::config::Config;
 use crate::news::{self, News, Report, Told};
 use crate::schedule::{Place, schedule};
-use crate::status::{Readiness, pending, readiness, running};
+use crate::status::{Readiness, failed, is_interactive, pending, readiness, running};
 
 /// What is to be done for a pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -262,6 +262,10 @@ impl Pods {
             return Step::Rest(None);
         };
         let host = place.addresses.clone();
+        if is_interactive(pod) {
+            *news = news::failed(bind.as_deref());
+            return write(entry, bind, failed(pod, &host, now), None);
+        }
         if !host_network(pod)
             && entry.addresses.is_empty()
             && let Some(node) = &entry.node

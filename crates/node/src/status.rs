@@ -126,6 +126,40 @@ pub(crate) fn running(
     status
 }
 
+/// Whether a pod is there for one person at a terminal, and ends with what that person runs in it, as those of
+/// `kubectl run -it --restart=Never` do.
+pub(crate) fn is_interactive(pod: &Pod) -> bool {
+    let Some(spec) = &pod.spec else { return false };
+    let ends = spec.restart_policy.as_deref().is_some_and(|policy| policy != "Always");
+    ends && spec.containers.iter().any(|container| container.stdin_once == Some(true))
+}
+
+/// Why an interactive pod fails.
+pub(crate) const NO_TERMINAL: &str = "pods of headcount are simulated: there is no process to attach to; ask the cluster's DNS from \
+     here with dig, as headcount up shows";
+
+/// The status of an interactive pod. Nobody can attach to it, and who waits for its end must not wait for ever.
+pub(crate) fn failed(pod: &Pod, host: &[IpAddr], now: Timestamp) -> PodStatus {
+    let mut status = running(pod, &[], host, false, now);
+    status.phase = Some("Failed".to_owned());
+    (status.pod_ip, status.pod_ips) = (None, None);
+    for container in status.container_statuses.iter_mut().flatten() {
+        container.started = Some(false);
+        let terminated = ContainerStateTerminated {
+            container_id: container.container_id.clone(),
+            exit_code: 1,
+            reason: Some("Error".to_owned()),
+            message: Some(NO_TERMINAL.to_owned()),
+            started_at: Some(Time(now)),
+            finished_at: Some(Time(now)),
+            ..ContainerStateTerminated::default()
+        };
+        let state = ContainerState { terminated: Some(terminated), ..ContainerState::default() };
+        container.state = Some(state);
+    }
+    status
+}
+
 /// The status of a pod that no node takes, or that has no address.
 pub(crate) fn pending(pod: &Pod, scheduled: bool, message: String, now: Timestamp) -> PodStatus {
     let mut status = pod.status.clone().unwrap_or_default();

@@ -215,3 +215,19 @@ fn echoes_are_no_news() {
     f.revision -= 1;
     assert_eq!(f.pod("a", "1", json!({})), "echo");
 }
+
+#[test]
+fn an_interactive_pod_fails_for_nobody_can_attach_to_it() {
+    let mut f = Fixture::new();
+    let container = json!({"name": "c", "image": "busybox", "stdin": true, "stdinOnce": true});
+    let interactive =
+        |policy: &str| json!({"spec": {"restartPolicy": policy, "containers": [container]}});
+    let decided = f.pod("a", "1", interactive("Never"));
+    assert_eq!(decided, "bind node-1, Failed, not ContainersReady, not Ready");
+    assert_eq!(
+        f.told,
+        ["scheduled: runs on node-1", &format!("failed: {}", crate::status::NO_TERMINAL)]
+    );
+    // Others wait for somebody at a terminal, too, and go on when he is gone.
+    assert!(f.pod("b", "2", interactive("Always")).contains("Running"));
+}
