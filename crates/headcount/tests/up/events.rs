@@ -57,7 +57,7 @@ fn kubectl_shows_what_happened_to_pods_and_by_whom() {
         &[
             "Normal Scheduled",
             "default-scheduler Successfully assigned default/redis-0 to node-",
-            "kubelet Started container redis",
+            "Started container redis",
         ],
     );
     until(

@@ -55,8 +55,10 @@ fn check(up: &Up, words: &str, wanted: &[&str]) {
     let output = up.kubectl_output(&words.split(' ').collect::<Vec<_>>(), "");
     let stream = if output.status.success() { &output.stdout } else { &output.stderr };
     let text = String::from_utf8_lossy(stream);
+    // Newer ones warn of undoing what was applied.
     let lines: Vec<String> = text
         .lines()
+        .filter(|line| !line.starts_with("Warning: "))
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .filter(|line| !line.is_empty())
         .collect();

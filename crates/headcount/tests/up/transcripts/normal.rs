@@ -7,6 +7,9 @@ use regex::{Captures, Regex};
 /// The letters and digits of generated names.
 const GENERATED: &str = "bcdfghjklmnpqrstvwxz2456789";
 
+/// How kubectl begins when the server does not do something.
+const REFUSED: &str = "<refused>: ";
+
 /// What is replaced by what, in this order.
 static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let generated = |least: u8, most: u8| format!("[{GENERATED}]{{{least},{most}}}");
@@ -33,7 +36,11 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (format!("-{}\\b", generated(5, 5)), "-<suffix>"),
         (r"(^|[ (])(\d+(ms|[smhd]))(\d+[smhd])?($|[ )])".to_owned(), "$1<age>$5"),
         // kubectl 1.33 and newer.
-        (r#"^(\S+ "[^"]+" (force )?deleted) from \S+ namespace$"#.to_owned(), "$1"),
+        (r#"^(\S+ "[^"]+" (force )?deleted) from \S+ namespace"#.to_owned(), "$1"),
+        // kubectl 1.36: what of the object an Event is about; that a WebSocket was refused.
+        (r"spec\.containers\{[^}]+\}: ".to_owned(), ""),
+        (r"^error: (unable to upgrade|error upgrading) connection: ".to_owned(), REFUSED),
+        (r"^Error from server \(NotImplemented\): ".to_owned(), REFUSED),
     ]
     .into_iter()
     .map(|(pattern, text)| (Regex::new(&pattern).expect("a pattern"), text))
@@ -51,6 +58,7 @@ fn by_version(command: &str, line: &str) -> bool {
     command.contains("describe") && of_describe.iter().any(|start| line.starts_with(start))
         || line.starts_with("WARNING: version difference between client")
         || line.starts_with("--profile=legacy is deprecated")
+        || line.starts_with("Warning: ") && line.contains("Rolling back will not update")
 }
 
 /// The lines of a command's output, as they are compared.
@@ -95,4 +103,9 @@ fn what_differs_from_run_to_run_is_made_alike() {
     check("  3m (x4 over 10m)   Warning", "  <age> (x4 over <age>)  Warning");
     check(r#"pod "a" deleted from default namespace"#, r#"pod "a" deleted"#);
     check("port 6379/TCP of redis-headless", "port 6379/TCP of redis-headless");
+    check(
+        r#"service "a" deleted from x namespace (server dry run)"#,
+        r#"service "a" deleted (server dry run)"#,
+    );
+    check("error: unable to upgrade connection: no", "<refused>: no");
 }
