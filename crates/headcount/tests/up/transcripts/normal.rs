@@ -38,8 +38,9 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         // kubectl 1.33 and newer.
         (r#"^(\S+ "[^"]+" (force )?deleted) from \S+ namespace"#.to_owned(), "$1"),
         // kubectl 1.36: what of the object an Event is about; that a WebSocket was refused.
+        (r"( is not valid for pod \S+) out of: .*$".to_owned(), "$1"),
         (r"spec\.containers\{[^}]+\}: ".to_owned(), ""),
-        (r"^error: (unable to upgrade|error upgrading) connection: ".to_owned(), REFUSED),
+        (r"^error: ((unable to upgrade|error upgrading) connection: )+".to_owned(), REFUSED),
         (r"^Error from server \(NotImplemented\): ".to_owned(), REFUSED),
     ]
     .into_iter()
@@ -56,7 +57,8 @@ fn by_version(command: &str, line: &str) -> bool {
     // Up to 1.30, `describe` reads v1 Endpoints and does not know the policy.
     let of_describe = ["Warning: v1 Endpoints is deprecated", "Internal Traffic Policy: "];
     command.contains("describe") && of_describe.iter().any(|start| line.starts_with(start))
-        || line.starts_with("WARNING: version difference between client")
+        || line.to_lowercase().starts_with("warning: version difference between client")
+        || line.starts_with("All commands and output from this session will be recorded")
         || line.starts_with("--profile=legacy is deprecated")
         || line.starts_with("Warning: ") && line.contains("Rolling back will not update")
 }
