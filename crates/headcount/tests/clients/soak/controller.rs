@@ -29,14 +29,13 @@ type Error = finalizer::Error<kube::Error>;
 pub(super) struct Controller {
     services: Api<Service>,
     config_maps: Api<ConfigMap>,
-    events: Option<Api<StoredEvent>>,
+    events: Api<StoredEvent>,
 }
 
 struct Context {
     services: Api<Service>,
     config_maps: Api<ConfigMap>,
-    /// None where the server does not have events.k8s.io, where kube-rs reports.
-    recorder: Option<Recorder>,
+    recorder: Recorder,
 }
 
 /// The ConfigMap of a Service.
@@ -59,16 +58,14 @@ fn seen(service: &Service) -> BTreeMap<String, String> {
 
 impl Controller {
     /// Starts it.
-    pub(super) async fn start(client: Client, namespace: &str) -> Self {
+    pub(super) fn start(client: Client, namespace: &str) -> Self {
         let services: Api<Service> = Api::namespaced(client.clone(), namespace);
         let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-        let groups = client.list_api_groups().await.expect("API groups").groups;
-        let reports = groups.iter().any(|group| group.name == "events.k8s.io");
         let reporter = Reporter { controller: MANAGER.to_owned(), instance: None };
         let context = Context {
             services: services.clone(),
             config_maps: config_maps.clone(),
-            recorder: reports.then(|| Recorder::new(client.clone(), reporter)),
+            recorder: Recorder::new(client.clone(), reporter),
         };
         let runs = kube::runtime::Controller::new(services.clone(), watcher::Config::default())
             .owns(config_maps.clone(), watcher::Config::default().labels(LABEL))
@@ -80,8 +77,7 @@ impl Controller {
             );
         // Failures are tried again; what comes of it is looked at in the end.
         tokio::spawn(runs.for_each(|_| std::future::ready(())));
-        let events = reports.then(|| Api::namespaced(client, namespace));
-        Self { services, config_maps, events }
+        Self { services, config_maps, events: Api::namespaced(client, namespace) }
     }
 
     /// Waits until there is one ConfigMap for each Service, which says what the Service is, and no other.
@@ -95,8 +91,7 @@ impl Controller {
             assert!(Instant::now() < deadline, "expected {expected:#?}\nfound {actual:#?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let Some(events) = &self.events else { return };
-        let events = events.list(&ListParams::default()).await.expect("events").items;
+        let events = self.events.list(&ListParams::default()).await.expect("events").items;
         assert!(
             events.iter().any(|event| {
                 event.reporting_controller.as_deref() == Some(MANAGER)
@@ -173,7 +168,6 @@ async fn clean_up(service: &Service, context: &Context) -> Result<Action, kube::
 }
 
 async fn report(service: &Service, reason: &str, context: &Context) -> Result<(), kube::Error> {
-    let Some(recorder) = &context.recorder else { return Ok(()) };
     let event = Event {
         type_: EventType::Normal,
         reason: reason.to_owned(),
@@ -181,5 +175,5 @@ async fn report(service: &Service, reason: &str, context: &Context) -> Result<()
         action: "Look".to_owned(),
         secondary: None,
     };
-    recorder.publish(&event, &service.object_ref(&())).await
+    context.recorder.publish(&event, &service.object_ref(&())).await
 }

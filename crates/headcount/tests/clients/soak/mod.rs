@@ -71,7 +71,7 @@ async fn soak_of_reflectors_and_a_controller() {
     let mirrors = mirrors(&client);
     let large: Api<ConfigMap> = Api::namespaced(client.clone(), LARGE);
     let sluggish = Mirror::start("large ConfigMaps", large.clone(), list_watch(), Some(paused));
-    let controller = Controller::start(client.clone(), SPACE).await;
+    let controller = Controller::start(client.clone(), SPACE);
     let writers = Writers::start(&client, SPACE, WRITERS);
 
     let started = Instant::now();
