@@ -24,6 +24,7 @@ use crate::support::{PATIENCE, Up};
 use changes::Writers;
 use controller::Controller;
 use mirror::Mirror;
+use random::Random;
 
 /// The namespace of the changes, and that of the large objects.
 const SPACE: &str = "soak";
@@ -35,7 +36,7 @@ const WRITERS: u64 = 4;
 /// The least that belongs to a soak.
 const SECONDS_MIN: u64 = 4;
 
-/// How many bytes of history push out all before them (`api::store::Limits::BYTES`), and what a connection buffers.
+/// How many bytes of history push out all before them (`api::store`), and what a connection buffers.
 const HISTORY_BYTES: usize = 76 << 20;
 
 /// What breaks a client's comfort.
@@ -160,16 +161,16 @@ fn expired(mirrors: &[Mirror]) -> usize {
     mirrors.iter().map(Mirror::expired).sum()
 }
 
-/// Writes as much as the history of watches holds.
+/// Writes as much as the history of watches holds, of what cannot be packed.
 async fn fill_history(large: &Api<ConfigMap>) {
     let bytes = 900_000;
     let parameters = PatchParams::apply("soak").force();
-    let full = json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "large" }, "data": { "x": "x".repeat(bytes) },
-    });
-    large.patch("large", &parameters, &Patch::Apply(&full)).await.expect("applied");
-    for turn in 0..HISTORY_BYTES / bytes {
-        let turn = Patch::Merge(json!({ "data": { "turn": turn.to_string() } }));
+    let empty = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "large" } });
+    large.patch("large", &parameters, &Patch::Apply(&empty)).await.expect("applied");
+    let mut random = Random::new(0);
+    for _ in 0..HISTORY_BYTES / bytes {
+        let text = random.letters(bytes);
+        let turn = Patch::Merge(json!({ "data": { "x": text } }));
         let written = large.patch("large", &PatchParams::default(), &turn).await.expect("patched");
         assert_eq!(written.name_any(), "large");
     }

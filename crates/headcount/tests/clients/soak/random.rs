@@ -20,6 +20,13 @@ impl Random {
         self.next() % bound
     }
 
+    /// So many letters, in which nothing repeats.
+    pub(super) fn letters(&mut self, count: usize) -> String {
+        let letter = |number: u8| char::from(b'a' + number % 26);
+        let numbers = std::iter::repeat_with(|| self.next().to_le_bytes()).flatten();
+        numbers.map(letter).take(count).collect()
+    }
+
     /// One of these.
     pub(super) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         let index = self.below(choices.len() as u64);
