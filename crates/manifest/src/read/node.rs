@@ -61,16 +61,23 @@ impl Node {
         }
     }
 
-    /// How many levels lie below, and how many nodes there are, this one counted.
+    /// How many levels lie below, and about how many bytes a copy takes.
     pub(super) fn size(&self) -> (usize, usize) {
-        let fold = |(depth, count): (usize, usize), node: &Node| {
-            let (below, nodes) = node.size();
-            (depth.max(below + 1), count + nodes)
+        let own = size_of::<Self>();
+        let fold = |(depth, bytes): (usize, usize), node: &Node| {
+            let (below, more) = node.size();
+            (depth.max(below + 1), bytes + more)
         };
         match &self.content {
-            Content::Scalar { .. } => (0, 1),
-            Content::List(items) => items.iter().fold((0, 1), fold),
-            Content::Map(entries) => entries.iter().map(|entry| &entry.value).fold((0, 1), fold),
+            Content::Scalar { value, written } => {
+                let texts = [value.as_str(), written.as_deref()];
+                (0, own + texts.into_iter().flatten().map(str::len).sum::<usize>())
+            }
+            Content::List(items) => items.iter().fold((0, own), fold),
+            Content::Map(entries) => {
+                let keys: usize = entries.iter().map(|entry| entry.key.len()).sum();
+                entries.iter().map(|entry| &entry.value).fold((0, own + keys), fold)
+            }
         }
     }
 

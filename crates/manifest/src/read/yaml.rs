@@ -9,8 +9,8 @@ use super::node::{Content, Entry, Node};
 use super::problem::{Position, Problem};
 use super::scalar;
 
-/// How many nodes aliases may add to a document, and how deep a document may be.
-const ALIASED_NODES_MAX: usize = 100_000;
+/// How many bytes of copies anchors and aliases may make in a document, and how deep a document may be.
+const COPIED_BYTES_MAX: usize = 16 * 1024 * 1024;
 const DEPTH_MAX: usize = 200;
 
 /// Reads all documents of a text. One that cannot be read is a problem and does not hide the others.
@@ -27,7 +27,7 @@ pub(super) fn parse(source: &str, text: &str, problems: &mut Vec<Problem>) -> Ve
             documents: &mut documents,
             frames: Vec::new(),
             anchors: HashMap::new(),
-            aliased: 0,
+            copied_bytes: 0,
             sound: true,
         };
         if let Err(problem) = composer.compose(chunk) {
@@ -98,8 +98,8 @@ struct Composer<'t> {
     frames: Vec<Frame>,
     /// The nodes that have a name and are complete.
     anchors: HashMap<usize, Node>,
-    /// How many nodes aliases have added.
-    aliased: usize,
+    /// What anchors and aliases have copied.
+    copied_bytes: usize,
     /// Whether the document has no problem so far.
     sound: bool,
 }
@@ -122,7 +122,7 @@ impl Composer<'_> {
                 Event::DocumentStart(..) => {
                     self.frames.clear();
                     self.anchors.clear();
-                    self.aliased = 0;
+                    self.copied_bytes = 0;
                     self.sound = true;
                 }
                 Event::Alias(anchor) => {
@@ -131,9 +131,7 @@ impl Composer<'_> {
                 }
                 Event::Scalar(text, style, anchor, tag) => {
                     let node = scalar(&text, style, tag.as_deref(), at);
-                    if anchor != 0 {
-                        self.anchors.insert(anchor, node.clone());
-                    }
+                    self.name(anchor, &node)?;
                     self.add(node);
                 }
                 Event::SequenceStart(_, anchor, _) => {
@@ -145,7 +143,7 @@ impl Composer<'_> {
                     map: OpenMap::default(),
                     key: Key::Awaited,
                 })?,
-                Event::SequenceEnd | Event::MappingEnd => self.close(),
+                Event::SequenceEnd | Event::MappingEnd => self.close()?,
                 // Starts and ends of stream and document, comments, and what this reader did not ask for.
                 _ => {}
             }
@@ -164,27 +162,40 @@ impl Composer<'_> {
     }
 
     fn aliased(&mut self, anchor: usize, at: Position) -> Result<Node, Problem> {
-        let Some(node) = self.anchors.get(&anchor) else {
-            let message = "the alias refers to what it is part of";
-            return Err(Problem::error(self.source, at, message));
-        };
-        let (depth, nodes) = node.size();
-        self.aliased += nodes;
-        if self.aliased > ALIASED_NODES_MAX {
-            let message = format!("aliases add more than {ALIASED_NODES_MAX} nodes");
-            return Err(Problem::error(self.source, at, message));
-        }
+        let part_of_itself =
+            || Problem::error(self.source, at, "the alias refers to what it is part of");
+        let (depth, bytes) = self.anchors.get(&anchor).ok_or_else(part_of_itself)?.size();
+        self.count_copy(bytes, at)?;
         if self.frames.len() + depth > DEPTH_MAX {
             let message = format!("more than {DEPTH_MAX} levels of nesting");
             return Err(Problem::error(self.source, at, message));
         }
-        Ok(Node { at, content: node.content.clone() })
+        let content = self.anchors[&anchor].content.clone();
+        Ok(Node { at, content })
+    }
+
+    /// Keeps a complete node for the aliases of its anchor, if it has one.
+    fn name(&mut self, anchor: usize, node: &Node) -> Result<(), Problem> {
+        if anchor != 0 {
+            self.count_copy(node.size().1, node.at)?;
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(())
+    }
+
+    fn count_copy(&mut self, bytes: usize, at: Position) -> Result<(), Problem> {
+        self.copied_bytes += bytes;
+        if self.copied_bytes > COPIED_BYTES_MAX {
+            let message = format!("anchors and aliases copy more than {COPIED_BYTES_MAX} bytes");
+            return Err(Problem::error(self.source, at, message));
+        }
+        Ok(())
     }
 
     /// Ends the innermost list or map.
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<(), Problem> {
         let (anchor, node) = match self.frames.pop() {
-            None => return,
+            None => return Ok(()),
             Some(Frame::List { at, anchor, items }) => {
                 (anchor, Node { at, content: Content::List(items) })
             }
@@ -195,10 +206,9 @@ impl Composer<'_> {
                 (anchor, Node { at, content: Content::Map(map.entries) })
             }
         };
-        if anchor != 0 {
-            self.anchors.insert(anchor, node.clone());
-        }
+        self.name(anchor, &node)?;
         self.add(node);
+        Ok(())
     }
 
     /// Adds the entries of `<<` that the map does not have itself; of several maps the first wins.
