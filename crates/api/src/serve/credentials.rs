@@ -8,8 +8,8 @@
 //! | `token` | the bearer token |
 
 use std::fmt;
-use std::fs::{self, DirBuilder};
-use std::io;
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use super::write_private;
+use super::{keep_private, write_private};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -187,7 +187,14 @@ fn create_private(folder: &Path) -> Result<(), CredentialError> {
 
 /// A file's text; `None` when it is missing or is no text.
 fn read(path: &Path) -> Result<Option<String>, CredentialError> {
-    match fs::read(path) {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        keep_private(&file, path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
         Ok(bytes) => Ok(String::from_utf8(bytes).ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(file_error(path)(error)),
@@ -380,17 +387,17 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("data");
         let open = |domain| Credentials::load_or_create(&folder, &names(domain), None).unwrap();
-        let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
         let all = || ["pki/ca.crt", "pki/ca.key", "pki/server.pem", "token"].map(text);
 
         let first = open("cluster.local");
         let files = all();
         for name in ["pki/ca.crt", "pki/ca.key", "pki/server.pem", "token"] {
-            let mode = fs::metadata(folder.join(name)).unwrap().permissions().mode();
+            let mode = std::fs::metadata(folder.join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
         for name in [".", "pki"] {
-            let mode = fs::metadata(folder.join(name)).unwrap().permissions().mode();
+            let mode = std::fs::metadata(folder.join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{name}");
         }
         let again = open("cluster.local");
@@ -409,13 +416,13 @@ mod tests {
         // Each file damaged or lost in turn: whole again at the next start.
         for name in ["pki/ca.crt", "pki/ca.key", "pki/server.pem", "token"] {
             for damage in ["", "not what it was\n\n", &files[1], &files[0]] {
-                fs::write(folder.join(name), damage).unwrap();
+                std::fs::write(folder.join(name), damage).unwrap();
                 open("cluster.local");
                 let now = all();
                 open("cluster.local");
                 assert_eq!(all(), now, "{name}: stable after one repair");
             }
-            fs::remove_file(folder.join(name)).unwrap();
+            std::fs::remove_file(folder.join(name)).unwrap();
             open("cluster.local");
         }
     }
@@ -443,7 +450,7 @@ mod tests {
     fn errors_name_the_file() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("file");
-        fs::write(&folder, "").unwrap();
+        std::fs::write(&folder, "").unwrap();
         let error = Credentials::load_or_create(&folder, &names("cluster.local"), None);
         let text = error.unwrap_err().to_string();
         assert!(

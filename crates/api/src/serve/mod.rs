@@ -16,6 +16,7 @@ pub use authenticate::{Authenticate, Authenticated};
 pub use credentials::{CredentialError, Credentials, Token};
 pub use kubeconfig::{DnsAddress, Kubeconfig};
 pub use limits::Limits;
+pub(crate) use private::keep_private;
 pub use private::write_private;
 pub use server::{BindError, Server};
 

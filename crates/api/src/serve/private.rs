@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Writes a file with mode 0600, whole or not at all: who reads it meanwhile, or after a crash, finds the
@@ -34,6 +34,16 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Takes a file that is there from everybody but its owner, should others be able to read or write it.
+pub(crate) fn keep_private(file: &File, path: &Path) -> io::Result<()> {
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    tracing::warn!(path = %path.display(), "others could read this file (mode {mode:o}); its mode is now 600");
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+}
+
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
@@ -42,9 +52,20 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+
+    #[test]
+    fn what_others_could_read_is_taken_from_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for (mode, kept) in [(0o666, 0o600), (0o640, 0o600), (0o600, 0o600), (0o400, 0o400)] {
+            let file = File::create(&path).unwrap();
+            file.set_permissions(fs::Permissions::from_mode(mode)).unwrap();
+            keep_private(&file, &path).unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, kept, "{mode:o}");
+            fs::remove_file(&path).unwrap();
+        }
+    }
 
     #[test]
     fn replaces_whole_and_private() {

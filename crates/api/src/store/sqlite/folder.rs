@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
+use crate::serve::keep_private;
 
 /// The file whose lock stands for the folder. The kernel gives the lock up with the process, however that
 /// ends; the file stays.
@@ -55,7 +56,11 @@ impl Folder {
 }
 
 fn open_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    let mut options = OpenOptions::new();
+    let file =
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    keep_private(&file, path)?;
+    Ok(file)
 }
 
 /// Creates a folder (mode 0700) and its parents, and makes their names durable.
