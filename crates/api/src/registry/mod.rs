@@ -22,7 +22,7 @@ use manifest::kind::{Kind, KindId, Stored};
 use manifest::rules;
 use serde_json::Value;
 
-pub(crate) use read::{ListAnswer, encode_list};
+pub(crate) use read::ListAnswer;
 pub(crate) use update::Subject;
 
 use crate::allocate::CidrError;
