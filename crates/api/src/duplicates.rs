@@ -7,10 +7,9 @@ use std::fmt;
 use manifest::field::FieldPath;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// How many are looked for; Kubernetes' bound.
-const FOUND_MAX: usize = 100;
+use crate::options::PROBLEMS_MAX;
 
-/// The paths of the fields that stand twice, in their order: `spec.ports[0].name`. Of a text that is no JSON, those
+/// The paths of the fields that stand twice, in their order, no more than are told: `spec.ports[0].name`. Of a text that is no JSON, those
 /// before its first error.
 pub(crate) fn find(json: &[u8]) -> Vec<String> {
     let found = RefCell::default();
@@ -79,7 +78,7 @@ impl<'de> Visitor<'de> for Seek<'_> {
         let mut seen = HashSet::new();
         while let Some(name) = members.next_key::<String>()? {
             let at = path.child(&name);
-            if seen.contains(&name) && found.borrow().len() < FOUND_MAX {
+            if seen.contains(&name) && found.borrow().len() < PROBLEMS_MAX {
                 found.borrow_mut().push(at.to_string());
             }
             members.next_value_seed(Seek { path: &at, found })?;
@@ -113,6 +112,6 @@ mod tests {
         check("", &[]);
         check(&"[".repeat(1000), &[]);
         let many = format!("{{{}}}", vec![r#""a": 1"#; 500].join(","));
-        assert_eq!(find(many.as_bytes()).len(), FOUND_MAX);
+        assert_eq!(find(many.as_bytes()).len(), PROBLEMS_MAX);
     }
 }

@@ -50,6 +50,15 @@ impl ListBody {
         Self { before, items, write, first: true, next: None, ended: false, left }
     }
 
+    /// All of it at once.
+    pub(crate) fn whole(mut self) -> Bytes {
+        let mut whole = Vec::new();
+        while let Some(frame) = self.next_frame() {
+            whole.extend_from_slice(&frame);
+        }
+        whole.into()
+    }
+
     fn next_frame(&mut self) -> Option<Bytes> {
         if let Some(object) = self.next.take() {
             return Some(object);

@@ -233,7 +233,7 @@ pub(crate) struct WriteOptions {
 }
 
 /// How many unknown and duplicate fields are told; Kubernetes' bound.
-const PROBLEMS_MAX: usize = 100;
+pub(crate) const PROBLEMS_MAX: usize = 100;
 
 /// The longest name of a field manager, in bytes.
 const MANAGER_BYTES_MAX: usize = 128;

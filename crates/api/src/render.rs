@@ -53,17 +53,7 @@ impl Rendering {
         let items = entries.into_iter().map(|entry| entry.json.clone()).collect();
         let Self { form, include, now } = self;
         match form {
-            Form::Object => {
-                let head = list_head(&format!("{}List", kind.kind), kind.api_version(), metadata);
-                let write = (!kind.is_stored_as_served()).then(|| -> WriteItem {
-                    Box::new(|json, out| {
-                        let mut object = object::stored(json);
-                        kind.to_served(&mut object);
-                        append(out, &object);
-                    })
-                });
-                ListBody::new(&head, "items", items, write)
-            }
+            Form::Object => object_list(kind, metadata, items),
             Form::Metadata => {
                 let head = list_head("PartialObjectMetadataList", "meta.k8s.io/v1", metadata);
                 let write: WriteItem =
@@ -167,6 +157,23 @@ impl Rendered {
 
 fn append(out: &mut Vec<u8>, value: &Value) {
     serde_json::to_writer(out, value).expect("a JSON value serialises");
+}
+
+/// A list of whole objects.
+pub(crate) fn object_list(
+    kind: &'static Kind,
+    metadata: Map<String, Value>,
+    items: Vec<Bytes>,
+) -> ListBody {
+    let head = list_head(&format!("{}List", kind.kind), kind.api_version(), metadata);
+    let write = (!kind.is_stored_as_served()).then(|| -> WriteItem {
+        Box::new(|json, out| {
+            let mut object = object::stored(json);
+            kind.to_served(&mut object);
+            append(out, &object);
+        })
+    });
+    ListBody::new(&head, "items", items, write)
 }
 
 fn list_head(kind: &str, api_version: &str, metadata: Map<String, Value>) -> Value {

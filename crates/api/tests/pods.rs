@@ -7,7 +7,9 @@ mod common;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use api::store::Memory;
+use api::store::{
+    Change, Entry, Expect, Key, Listing, Memory, Revision, Store, TooOld, Watch, Writing,
+};
 use api::{ApiServer, Config, Container, Kubelet, LogOptions, LogStream, NoLog};
 use common::{PODS, call, check, check_answer, message, pod, send, server};
 use http::Request;
@@ -29,14 +31,19 @@ impl Kubelet for Echo {
     }
 }
 
-async fn with_kubelet() -> ApiServer {
+async fn server_over(store: impl Store) -> ApiServer {
     let mut config = Config::new(
         vec!["10.96.0.0/12".parse().unwrap()],
         SocketAddr::from(([192, 0, 2, 1], 6443)),
     );
     config.kubelet = Some(Arc::new(Echo));
-    let server = ApiServer::new(Arc::new(Memory::new()), config).unwrap();
+    let server = ApiServer::new(Arc::new(store), config).unwrap();
     server.bootstrap().await.unwrap();
+    server
+}
+
+async fn with_kubelet() -> ApiServer {
+    let server = server_over(Memory::new()).await;
     check(&server, &format!("POST {PODS}"), pod("p"), 201, json!({})).await;
     server
 }
@@ -133,15 +140,17 @@ async fn evictions_delete() {
     check(server, &format!("GET {PODS}/p"), Value::Null, 404, json!({})).await;
 }
 
-#[tokio::test]
-async fn evictions_heed_budgets() {
-    let server = &server().await;
+/// Makes a budget that wants one of the pods `p` and `q`.
+async fn make_budget(server: &ApiServer, name: &str) {
+    let budget = json!({ "metadata": { "name": name },
+        "spec": { "minAvailable": 1, "selector": { "matchLabels": { "app": "a" } } } });
     let budgets = "POST /apis/policy/v1/namespaces/default/poddisruptionbudgets";
-    let budget = |name: &str| {
-        json!({ "metadata": { "name": name },
-            "spec": { "minAvailable": 1, "selector": { "matchLabels": { "app": "a" } } } })
-    };
-    check(server, budgets, budget("b"), 201, json!({})).await;
+    check(server, budgets, budget, 201, json!({})).await;
+}
+
+/// The pods `p` and `q`, which are ready, and a budget that wants one of them.
+async fn with_budget(server: &ApiServer) {
+    make_budget(server, "b").await;
     for name in ["p", "q"] {
         let mut pod = pod(name);
         pod["metadata"]["labels"] = json!({ "app": "a" });
@@ -149,6 +158,56 @@ async fn evictions_heed_budgets() {
         let ready = json!({ "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] } });
         check(server, &format!("PATCH {PODS}/{name}/status"), ready, 200, json!({})).await;
     }
+}
+
+/// A store whose writes take a while, in which others go on.
+struct Late(Memory);
+
+impl Store for Late {
+    fn revision(&self) -> Revision {
+        self.0.revision()
+    }
+
+    fn get(&self, key: &Key) -> Option<Arc<Entry>> {
+        self.0.get(key)
+    }
+
+    fn list(&self, resource: &'static str, namespace: Option<&str>) -> Listing {
+        self.0.list(resource, namespace)
+    }
+
+    fn write(&self, key: Key, expect: Expect, change: Change) -> Writing<'_> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            self.0.write(key, expect, change).await
+        })
+    }
+
+    fn tidy(&self) {
+        self.0.tidy();
+    }
+
+    fn watch(&self, resource: &'static str, from: Revision) -> Result<Box<dyn Watch>, TooOld> {
+        self.0.watch(resource, from)
+    }
+}
+
+#[tokio::test]
+async fn evictions_at_once_heed_a_budget_together() {
+    let server = server_over(Late(Memory::new())).await;
+    with_budget(&server).await;
+    let evict = async |name: &str| {
+        let head = format!("POST {PODS}/{name}/eviction");
+        call(&server, &head, &[], eviction(name).to_string()).await.code
+    };
+    let (one, other) = futures::join!(evict("p"), evict("q"));
+    assert_eq!([one.min(other), one.max(other)], [201, 429]);
+}
+
+#[tokio::test]
+async fn evictions_heed_budgets() {
+    let server = &server().await;
+    with_budget(server).await;
     let evict = |name| format!("POST {PODS}/{name}/eviction");
     check(server, &evict("p"), eviction("p"), 201, json!({ "status": "Success" })).await;
     check(
@@ -164,7 +223,7 @@ async fn evictions_heed_budgets() {
         }),
     )
     .await;
-    check(server, budgets, budget("c"), 201, json!({})).await;
+    make_budget(server, "c").await;
     let text = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
     check(server, &evict("q"), eviction("q"), 500, message(text)).await;
     // A pod that does not run disrupts nothing by going.

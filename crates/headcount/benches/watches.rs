@@ -40,7 +40,7 @@ async fn main() {
     for (name, accept) in [("objects", "application/json"), ("Tables", TABLE)] {
         let up = Up::ephemeral(&[]);
         let door = Door::of(&up).await;
-        let before = resident_kib(up.pid());
+        let before = up.resident_kib();
         let mut bodies = Vec::new();
         for _ in 0..watches / STREAMS {
             let stream = TokioIo::new(door.connect("h2").await);
@@ -59,7 +59,7 @@ async fn main() {
 
     let up = Up::ephemeral(&[]);
     let door = Door::of(&up).await;
-    let before = resident_kib(up.pid());
+    let before = up.resident_kib();
     let mut bodies = Vec::new();
     let mut senders = Vec::new();
     for _ in 0..watches {
@@ -81,7 +81,7 @@ fn body_of(response: Response<Incoming>) -> Incoming {
 /// Writes twenty times, and prints what it took until the last watch knew.
 async fn report(name: &str, up: &Up, before: u64, bodies: Vec<Incoming>) {
     let watches = bodies.len();
-    let memory = (resident_kib(up.pid()) - before) as f64 / watches as f64;
+    let memory = (up.resident_kib() - before) as f64 / watches as f64;
     let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
     for mut body in bodies {
         let heard = heard.clone();
@@ -107,7 +107,7 @@ async fn report(name: &str, up: &Up, before: u64, bodies: Vec<Incoming>) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     times.sort();
-    let after = (resident_kib(up.pid()) - before) as f64 / watches as f64;
+    let after = (up.resident_kib() - before) as f64 / watches as f64;
     println!(
         "{watches} watches ({name}): {memory:.1} KiB each, {after:.1} after 20 events; a write to the last of them {:.0} ms median, {:.0} ms worst",
         times[times.len() / 2].as_secs_f64() * 1e3,
@@ -157,11 +157,4 @@ impl Door {
             .body(Empty::new())
             .unwrap()
     }
-}
-
-/// A process's resident memory.
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use k8s_openapi::api::authorization::v1::{
-    LocalSubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview,
-};
+use k8s_openapi::api::authorization::v1::{SelfSubjectAccessReview, SelfSubjectRulesReview};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::core::v1::Binding;
 use k8s_openapi::api::policy::v1::Eviction;
@@ -34,14 +32,12 @@ pub fn definitions() -> Map<String, Value> {
     generator.subschema_for::<DeleteOptions>();
     generator.subschema_for::<Eviction>();
     generator.subschema_for::<ListMeta>();
-    generator.subschema_for::<LocalSubjectAccessReview>();
     generator.subschema_for::<Patch>();
     generator.subschema_for::<Scale>();
     generator.subschema_for::<SelfSubjectAccessReview>();
     generator.subschema_for::<SelfSubjectReview>();
     generator.subschema_for::<SelfSubjectRulesReview>();
     generator.subschema_for::<Status>();
-    generator.subschema_for::<SubjectAccessReview>();
     let mut definitions = generator.take_definitions(false);
     for (name, schema) in &mut definitions {
         correct_required(name, schema);

@@ -24,17 +24,6 @@ pub enum Propagation {
     Orphan,
 }
 
-impl Propagation {
-    /// The value of `propagationPolicy`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Background => "Background",
-            Self::Foreground => "Foreground",
-            Self::Orphan => "Orphan",
-        }
-    }
-}
-
 /// One request to the API.
 ///
 /// The actions of one decision are applied in order. What the API answers goes into the

@@ -34,7 +34,7 @@ pub(crate) fn verb(
         }
         (KindId::Pod, "eviction") => {
             one_of(&[Method::POST])?;
-            Ok(Some(Verb::Evict { name, options: WriteOptions::parse(query)? }))
+            Ok(Some(Verb::Evict { name, options: WriteOptions::of_create(query)? }))
         }
         (KindId::Pod | KindId::Node | KindId::Service, _) => {
             let Some(to) = Connection::parse(kind.id, part, query) else { return Ok(None) };

@@ -9,10 +9,11 @@ use manifest::labels::{FOREGROUND, ORPHAN};
 use serde_json::{Map, Value, json};
 
 use super::update::{Subject, may_go};
-use super::{ATTEMPTS_MAX, Registry, Written, encode_list, has_generation, success};
+use super::{ATTEMPTS_MAX, Registry, Written, has_generation, success};
 use crate::body::to_bytes;
 use crate::object::{self, finalizers, is_deleting, meta};
 use crate::options::{DeleteOptions, ListOptions, Propagation};
+use crate::render::object_list;
 use crate::status::{Reason, StatusError};
 use crate::store::{Entry, Expect, WriteError};
 
@@ -91,7 +92,8 @@ impl Registry {
         }
         let mut metadata = Map::new();
         metadata.insert("resourceVersion".to_owned(), self.store.revision().to_string().into());
-        Ok(Written::new(encode_list(kind, metadata, &deleted), Vec::new()))
+        let objects = deleted.into_iter().map(|entry| entry.json.clone()).collect();
+        Ok(Written::new(object_list(kind, metadata, objects).whole(), Vec::new()))
     }
 
     /// The object as a deletion leaves it.

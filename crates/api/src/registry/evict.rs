@@ -1,7 +1,8 @@
 //! Evictions: deletions that heed the pods' disruption budgets (K: `pkg/registry/core/pod/storage/eviction.go`).
 //!
 //! Kubernetes keeps how many disruptions a budget allows in its status, by a controller. Here it is counted when an
-//! eviction asks, from the pods as they are then.
+//! eviction asks, from the pods as they are then; so evictions wait for one another, or two at once would both count the
+//! pod that the other is about to delete.
 
 use manifest::kind::{Kind, KindId, Stored};
 use manifest::selector::LabelSelector;
@@ -39,6 +40,7 @@ impl Registry {
         delete.dry_run |= options.dry_run;
 
         let kind = Kind::of(KindId::Pod);
+        let _turn = self.evictions.lock().await;
         let pod = object::stored(&self.find(kind, namespace, name)?.json);
         let disrupts = matches!(pod["status"]["phase"].as_str(), Some("Running" | "Unknown"));
         if disrupts && !is_deleting(&pod) {

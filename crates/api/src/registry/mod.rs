@@ -22,7 +22,7 @@ use manifest::kind::{Kind, KindId, Stored};
 use manifest::rules;
 use serde_json::Value;
 
-pub(crate) use read::{ListAnswer, encode_list};
+pub(crate) use read::ListAnswer;
 pub(crate) use update::Subject;
 
 use crate::allocate::CidrError;
@@ -47,6 +47,8 @@ pub(crate) struct Registry {
     pub(crate) config: Config,
     pub(crate) allocations: Allocations,
     pub(crate) rendered: Arc<Rendered>,
+    /// Held from the count of a budget's pods to the deletion of one.
+    evictions: tokio::sync::Mutex<()>,
 }
 
 /// What a write came to.
@@ -69,7 +71,13 @@ impl Written {
 impl Registry {
     pub(crate) fn new(store: Arc<dyn Store>, config: Config) -> Result<Self, CidrError> {
         let allocations = Allocations::restore(&config.service_cidrs, store.as_ref())?;
-        Ok(Self { store, config, allocations, rendered: Arc::default() })
+        Ok(Self {
+            store,
+            config,
+            allocations,
+            rendered: Arc::default(),
+            evictions: tokio::sync::Mutex::default(),
+        })
     }
 
     fn now(&self) -> Timestamp {

@@ -9,13 +9,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use futures::FutureExt as _;
 use manifest::kind::Kind;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Registry;
-use crate::object;
 use crate::options::{At, ListOptions};
 use crate::status::{Reason, StatusError};
 use crate::store::{Entry, Key, Listing, Revision, TooOld};
@@ -184,30 +182,4 @@ fn expired_page(start: Option<&Token>) -> StatusError {
     );
     error.continue_token = Some(Token { revision: None, after: after.clone() }.encode());
     error
-}
-
-/// A list's JSON: the stored objects behind each other, none of them parsed unless the kind is another version of what is
-/// stored.
-pub(crate) fn encode_list(
-    kind: &Kind,
-    metadata: Map<String, Value>,
-    entries: &[Arc<Entry>],
-) -> Bytes {
-    let length: usize = entries.iter().map(|entry| entry.json.len() + 1).sum();
-    let mut out = Vec::with_capacity(length + 256);
-    let head = format!(
-        "{{\"kind\":\"{}List\",\"apiVersion\":\"{}\",\"metadata\":{},\"items\":[",
-        kind.kind,
-        kind.api_version(),
-        Value::Object(metadata)
-    );
-    out.extend_from_slice(head.as_bytes());
-    for (index, entry) in entries.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(&object::served(kind, &entry.json));
-    }
-    out.extend_from_slice(b"]}");
-    out.into()
 }

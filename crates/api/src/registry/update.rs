@@ -8,7 +8,7 @@ use manifest::rules;
 use serde_json::Value;
 
 use super::create::adopt_namespace;
-use super::{ATTEMPTS_MAX, Registry, Written, check_size, has_generation, key};
+use super::{ATTEMPTS_MAX, Registry, Written, check_size, has_generation};
 use crate::body::to_bytes;
 use crate::object::{self, finalizers, is_deleting, meta, strings};
 use crate::options::{PatchOptions, WriteOptions};
@@ -389,11 +389,4 @@ fn specification_differs(old: &Value, new: &Value) -> bool {
             && old.get(field) != new.get(field)
     };
     old.keys().chain(new.keys()).any(differs)
-}
-
-/// The key of the object that a write is about.
-impl From<Subject<'_>> for crate::store::Key {
-    fn from(Subject { kind, namespace, name }: Subject<'_>) -> Self {
-        key(kind, namespace, name)
-    }
 }

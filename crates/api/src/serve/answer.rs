@@ -9,6 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
+use crate::options::Query;
+
 /// What goes on on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -61,16 +63,11 @@ impl Drop for UnderWay {
     }
 }
 
-/// Whether the answer goes on until someone ends it: a watch, or a log that is followed.
+/// Whether the answer goes on until someone ends it: a watch, or a log that is followed. As the request itself is read, so
+/// that no way of writing the query is another one here. One that cannot be read is refused, and that ends.
 pub(super) fn endless(query: Option<&str>) -> bool {
-    let mut pairs = query.unwrap_or_default().split('&');
-    pairs.any(|pair| match pair.split_once('=') {
-        Some(("watch" | "follow", value)) => {
-            matches!(value, "" | "1" | "true" | "True" | "TRUE" | "t" | "T")
-        }
-        Some(_) => false,
-        None => matches!(pair, "watch" | "follow"),
-    })
+    let Ok(query) = Query::parse(query.unwrap_or_default()) else { return false };
+    ["watch", "follow"].into_iter().any(|name| matches!(query.flag(name), Ok(Some(true))))
 }
 
 /// Completes when the server stops.
@@ -145,9 +142,13 @@ mod tests {
         check("limit=5&watch=1&resourceVersion=7", true);
         check("watch", true);
         check("watch=T", true);
+        check("w%61tch=true", true);
+        check("watch=%74rue", true);
         check("follow=true", true);
         check("watch=false", false);
         check("watch=0", false);
+        check("watch=yes", false);
+        check("watch=%", false);
         check("labelSelector=watch%3Dtrue", false);
         assert!(!endless(None));
     }

@@ -15,7 +15,7 @@ use super::failure::failed;
 use crate::activity::Activity;
 use crate::kind;
 use crate::recorder::{Notice, Recorder};
-use crate::watches::trim;
+use crate::watches::{is_partial, trim};
 
 /// How many requests of one decision are under way at once, where their order is of no matter.
 const CONCURRENT: usize = 16;
@@ -339,8 +339,8 @@ fn is_moot_creation(status: &Status) -> bool {
 /// of the same `resourceVersion`.
 pub(super) fn prepare(action: Action, held: impl FnOnce(&ObjectRef) -> Option<Object>) -> Request {
     let (object, absent) = match action {
-        Action::Update(object) if is_trimmed(&object) => (object, Vec::new()),
-        Action::Release { object, absent } if is_trimmed(&object) => (object, absent),
+        Action::Update(object) if is_partial(&object) => (object, Vec::new()),
+        Action::Release { object, absent } if is_partial(&object) => (object, absent),
         other => return Request::Act(other.into()),
     };
     let target = object.reference();
@@ -351,22 +351,6 @@ pub(super) fn prepare(action: Action, held: impl FnOnce(&ObjectRef) -> Option<Ob
         crate::merge::difference(&held.to_value(), &object.to_value()).unwrap_or_else(|| json!({}));
     patch["metadata"]["resourceVersion"] = json!(version);
     Request::Patch { target, patch, absent }
-}
-
-/// Whether the world holds only a part of such an object.
-fn is_trimmed(object: &Object) -> bool {
-    match object {
-        Object::Pod(_) | Object::ControllerRevision(_) | Object::Stored(_) => true,
-        Object::Namespace(_)
-        | Object::Node(_)
-        | Object::Service(_)
-        | Object::Endpoints(_)
-        | Object::EndpointSlice(_)
-        | Object::StatefulSet(_)
-        | Object::Deployment(_)
-        | Object::ReplicaSet(_)
-        | Object::Event(_) => false,
-    }
 }
 
 #[cfg(test)]

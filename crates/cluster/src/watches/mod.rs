@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::activity::{Activity, Busy};
 use backoff::Backoff;
 pub(crate) use backoff::delay;
-pub(crate) use trim::trim;
+pub(crate) use trim::{is_partial, trim};
 
 /// How many changes wait for one subscriber at most.
 const CHANNEL_CAPACITY: usize = 512;

@@ -3,9 +3,9 @@
 use manifest::Object;
 use manifest::labels::LAST_APPLIED;
 
-/// Drops what nobody in this process reads: `managedFields` everywhere, and the parts of pods that neither
-/// names, controllers nor simulated nodes depend on, and the annotations of revisions. These are therefore never
-/// written back whole (see [`crate::controllers`]); everything else can be.
+/// Drops what nobody in this process reads: `managedFields` everywhere, the parts of pods that neither names, controllers
+/// nor simulated nodes depend on, and the annotations of revisions. What is then [partial](is_partial) is never written
+/// back whole (see [`crate::controllers`]).
 pub(crate) fn trim(object: &mut Object) {
     object.metadata_mut().managed_fields = None;
     match object {
@@ -54,5 +54,22 @@ pub(crate) fn trim(object: &mut Object) {
         | Object::Deployment(_)
         | Object::ReplicaSet(_)
         | Object::Event(_) => {}
+    }
+}
+
+/// Whether of such an object so little is held that writing it back whole would lose something. (What is dropped of a
+/// Node is of its status, which has a request of its own.)
+pub(crate) fn is_partial(object: &Object) -> bool {
+    match object {
+        Object::Pod(_) | Object::ControllerRevision(_) | Object::Stored(_) => true,
+        Object::Namespace(_)
+        | Object::Node(_)
+        | Object::Service(_)
+        | Object::Endpoints(_)
+        | Object::EndpointSlice(_)
+        | Object::StatefulSet(_)
+        | Object::Deployment(_)
+        | Object::ReplicaSet(_)
+        | Object::Event(_) => false,
     }
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use support::Up;
+use support::random::Random;
 use tokio::sync::watch;
 use watcher::Watcher;
 use writer::{Object, Writer};
@@ -24,23 +25,6 @@ const WRITERS: u64 = 8;
 
 /// Acknowledged writes before a kill, at most.
 const WRITES_MAX: u64 = 300;
-
-/// A random sequence that a number begins (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// Below `bound`.
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
-    }
-}
 
 /// The kinds that are written: stored only, with allocated addresses, of another group.
 fn kinds() -> Vec<ApiResource> {

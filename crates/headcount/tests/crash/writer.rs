@@ -7,7 +7,8 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Po
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{Random, api, revision};
+use crate::support::random::Random;
+use crate::{api, revision};
 
 /// Every object that is written here has it.
 pub(crate) const LABEL: &str = "crash=test";

@@ -114,9 +114,9 @@ fn owners(
     after: Option<&ObjectMeta>,
     work: &mut Found,
 ) {
-    let references = |metadata: Option<&ObjectMeta>| -> Vec<OwnerReference> {
-        metadata.and_then(|metadata| metadata.owner_references.clone()).unwrap_or_default()
-    };
+    fn references(metadata: Option<&ObjectMeta>) -> &[OwnerReference] {
+        metadata.and_then(|metadata| metadata.owner_references.as_deref()).unwrap_or_default()
+    }
     let now = references(after);
     for owner in references(before).iter().filter(|owner| !now.contains(owner)) {
         let Some(target) = known(&owner.api_version, &owner.kind, namespace, &owner.name) else {

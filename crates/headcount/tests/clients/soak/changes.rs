@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::random::Random;
+use crate::support::random::Random;
 
 /// How many names there are of each kind: so few that changes meet, so many that an event that is lost is not made good
 /// at once by the next one of the same object.

@@ -6,7 +6,6 @@
 mod changes;
 mod controller;
 mod mirror;
-mod random;
 
 use std::time::{Duration, Instant};
 
@@ -20,11 +19,11 @@ use kube::{Client, ResourceExt as _};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::support::random::Random;
 use crate::support::{PATIENCE, Up};
 use changes::Writers;
 use controller::Controller;
 use mirror::Mirror;
-use random::Random;
 
 /// The namespace of the changes, and that of the large objects.
 const SPACE: &str = "soak";

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub)] // shared with the benchmark; each uses its part
 
 pub mod dns;
+pub mod random;
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -104,11 +105,16 @@ impl Up {
 
     /// Its resident memory, in millions of bytes.
     pub fn resident_megabytes(&self) -> f64 {
+        self.resident_kib() as f64 * 1024.0 / 1e6
+    }
+
+    /// Its resident memory.
+    pub fn resident_kib(&self) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let text = line.expect("a line VmRSS").trim().trim_end_matches(" kB");
-        text.parse::<u64>().expect("a number") as f64 * 1024.0 / 1e6
+        text.parse().expect("a number")
     }
 
     /// The CPU time it has taken, in steps of a hundredth of a second.

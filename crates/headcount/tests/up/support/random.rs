@@ -1,10 +1,10 @@
 //! Chance with a seed, so that a run can be told from another.
 
 /// A generator of numbers (SplitMix64).
-pub(super) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -16,19 +16,19 @@ impl Random {
     }
 
     /// A number below `bound`.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
     /// So many letters, in which nothing repeats.
-    pub(super) fn letters(&mut self, count: usize) -> String {
+    pub fn letters(&mut self, count: usize) -> String {
         let letter = |number: u8| char::from(b'a' + number % 26);
         let numbers = std::iter::repeat_with(|| self.next().to_le_bytes()).flatten();
         numbers.map(letter).take(count).collect()
     }
 
     /// One of these.
-    pub(super) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         let index = self.below(choices.len() as u64);
         choices[usize::try_from(index).expect("an index")]
     }
