@@ -23,7 +23,7 @@ use crate::registry::{Registry, Subject, Written};
 use crate::render::Rendering;
 use crate::request::{ResourceRequest, Route, Subresource, Verb};
 use crate::review::Review;
-use crate::status::StatusError;
+use crate::status::{Reason, StatusError};
 use crate::store::Store;
 use crate::table::IncludeObject;
 
@@ -65,7 +65,9 @@ impl ApiServer {
         let (parts, body) = request.into_parts();
         let head = parts.method == Method::HEAD;
         let query = parts.uri.query().unwrap_or("");
-        let answer = match Route::parse(&parts.method, parts.uri.path(), query) {
+        let route = not_impersonating(&parts.headers)
+            .and_then(|()| Route::parse(&parts.method, parts.uri.path(), query));
+        let answer = match route {
             Ok(Route::Resource(resource)) => match body::read(&parts.headers, body).await {
                 Ok(body) => self.answer(*resource, query, &parts.headers, body).await,
                 Err(error) => Err(error),
@@ -197,6 +199,16 @@ impl ApiServer {
         let write = async move { write(&registry, request, &headers, &body).await };
         ToTheEnd { future: Some(Box::pin(write)), begun: false }
     }
+}
+
+/// There is one user. Who asks as another would take the answers for that one's.
+fn not_impersonating(headers: &HeaderMap) -> Result<(), StatusError> {
+    let Some(user) = headers.get("impersonate-user") else { return Ok(()) };
+    let message = format!(
+        "users {user:?} is forbidden: headcount has one user, who may do everything, and nobody to impersonate; leave \
+         --as out"
+    );
+    Err(StatusError::new(Reason::Forbidden, message))
 }
 
 /// A future that, once begun, goes on by itself when who waits for it stops waiting.

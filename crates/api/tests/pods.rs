@@ -86,7 +86,7 @@ async fn connections_are_refused_in_one_sentence() {
     let refused = async |head: &str, code: u16, text: &str| {
         check(&server, head, Value::Null, code, message(text)).await;
     };
-    let process = "pods of headcount are simulated: there is no process to run a command in; kubectl logs p tells what the \
+    let process = "pods of headcount are simulated: there is no process to run a command in; kubectl logs p -n default tells what the \
                    simulated node did";
     refused(&format!("POST {PODS}/p/exec?command=ls&container=c"), 501, process).await;
     refused(&format!("GET {PODS}/p/exec?command=ls"), 501, process).await;
@@ -244,4 +244,20 @@ async fn without_nodes_there_are_no_logs() {
     check(server, &format!("POST {PODS}"), pod("p"), 201, json!({})).await;
     let answer = call(server, &format!("GET {PODS}/p/log"), &[], "").await;
     check_answer("log", answer, 501, &message("this API server has no nodes to ask for a log"));
+}
+
+#[tokio::test]
+async fn there_is_one_token_and_one_user() {
+    let server = with_kubelet().await;
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    let account = json!({ "metadata": { "name": "a" } });
+    check(&server, &format!("POST {accounts}"), account, 201, json!({})).await;
+    let text = "headcount has one token, that of its kubeconfig: ServiceAccounts have none";
+    let request = format!("POST {accounts}/a/token");
+    check(&server, &request, json!({}), 501, message(text)).await;
+    check(&server, &format!("POST {accounts}/b/token"), json!({}), 404, json!({})).await;
+
+    let request = Request::get(format!("{PODS}/p")).header("Impersonate-User", "bob");
+    let response = send(&server, request.body(Full::default()).unwrap()).await;
+    assert_eq!(response.status().as_u16(), 403);
 }

@@ -1,6 +1,7 @@
 //! What a cluster of our own holds from its start: the Service of its DNS, and the pod behind it.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Api, Client};
@@ -15,6 +16,9 @@ pub const DNS_SERVICE: &str = "kube-dns";
 pub(crate) const DNS_POD: &str = "headcount-dns";
 
 const APP_LABEL: &str = "k8s-app";
+
+/// How often they are looked after.
+const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Creates, where missing, the Service `kube-dns` at these addresses (the tenth of each range of Services, one a
 /// family) and the pod that stands for the DNS server itself. The namespace is the API's to make.
@@ -35,6 +39,18 @@ pub async fn bootstrap(client: &Client, cluster_ips: &[IpAddr]) -> kube::Result<
         }
     }
     Ok(())
+}
+
+/// Makes again what [`bootstrap`] made when somebody deleted it; forever.
+pub async fn keep_up(client: Client, cluster_ips: Vec<IpAddr>) {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = bootstrap(&client, &cluster_ips).await {
+            tracing::warn!(%error, "the Service and pod of the cluster's DNS could not be kept up");
+        }
+    }
 }
 
 async fn exists(services: &Api<Service>) -> kube::Result<bool> {
@@ -77,6 +93,8 @@ fn pod() -> Pod {
             "name": DNS_POD,
             "namespace": DNS_NAMESPACE,
             "labels": { APP_LABEL: DNS_SERVICE },
+            // What a kubelet says of the pods that it runs without being told by the API. Draining its node passes it by.
+            "annotations": { "kubernetes.io/config.mirror": DNS_POD },
         },
         "spec": {
             "priorityClassName": "system-cluster-critical",

@@ -107,9 +107,8 @@ pub(crate) fn running(
     let known = told.is_none() && was == Some(false);
     match (readiness, told) {
         (Readiness::Ready, Some(Told::Ready)) => {}
-        (Readiness::Ready, Some(Told::Played | Told::Delayed)) => {
-            news.push(News::Ready { again: true });
-        }
+        (Readiness::Ready, Some(Told::Played)) => news.push(News::Ready { again: true }),
+        (Readiness::Ready, Some(Told::Delayed)) => news.push(News::Ready { again: false }),
         (Readiness::Ready, None) if was != Some(true) => news.push(News::Ready { again: known }),
         (Readiness::Ready, None) => {}
         (Readiness::NotReady, Some(Told::Played))
@@ -202,11 +201,6 @@ impl News {
                     format!("Readiness probe failed: annotation {READY_ANNOTATION} is \"false\"");
                 (KUBELET, true, "Unhealthy", message)
             }
-            Self::Delayed { seconds } => {
-                let message =
-                    format!("Readiness probe has not run yet: initialDelaySeconds is {seconds}");
-                (KUBELET, true, "Unhealthy", message)
-            }
             Self::Ready { again: true } => {
                 (KUBELET, false, "Ready", "Readiness probe succeeded".to_owned())
             }
@@ -214,9 +208,10 @@ impl News {
                 (KUBELET, false, "Killing", format!("Stopping container {container}"))
             }
             Self::NoTerminal => (KUBELET, true, "Failed", format!("Error: {NO_TERMINAL}")),
-            Self::Addressed { .. } | Self::Kept { .. } | Self::Ready { again: false } => {
-                return None;
-            }
+            Self::Addressed { .. }
+            | Self::Kept { .. }
+            | Self::Delayed { .. }
+            | Self::Ready { again: false } => return None,
         };
         let field = match self {
             Self::Started { container, .. } | Self::Stopping { container } => {
@@ -400,12 +395,7 @@ mod tests {
                 "kubelet Warning Unhealthy: Readiness probe failed: annotation headcount.dev/ready is \"false\"",
             ),
         );
-        check(
-            News::Delayed { seconds: 5 },
-            Some(
-                "kubelet Warning Unhealthy: Readiness probe has not run yet: initialDelaySeconds is 5",
-            ),
-        );
+        check(News::Delayed { seconds: 5 }, None);
         check(News::Ready { again: true }, Some("kubelet Normal Ready: Readiness probe succeeded"));
         check(News::Ready { again: false }, None);
         check(News::Addressed { addresses: Vec::new() }, None);

@@ -27,7 +27,7 @@ pub(crate) enum Readiness {
 /// not ready while [`READY_ANNOTATION`] says so.
 pub(crate) fn readiness(pod: &Pod, started: Timestamp, now: Timestamp) -> Readiness {
     let annotation = pod.metadata.annotations.as_ref().and_then(|has| has.get(READY_ANNOTATION));
-    if annotation.is_some_and(|value| value == "false") {
+    if annotation.is_some_and(|value| value.eq_ignore_ascii_case("false")) {
         return Readiness::NotReady;
     }
     let passed = Duration::try_from(now.duration_since(started)).unwrap_or(Duration::ZERO);

@@ -2,7 +2,7 @@
 //! in one sentence, once it is known that what is asked for exists.
 
 use http::Method;
-use manifest::kind::{Kind, KindId};
+use manifest::kind::{Kind, KindId, Stored};
 use serde_json::Value;
 
 use super::container;
@@ -25,6 +25,8 @@ pub(crate) enum Connection {
     EphemeralContainers,
     /// Change the resources of a running pod.
     Resize,
+    /// Ask for a ServiceAccount's token.
+    Token,
 }
 
 const ANY: &[Method] = &[
@@ -48,6 +50,7 @@ impl Connection {
             (KindId::Pod, "portforward") => Some(Self::PortForward),
             (KindId::Pod, "ephemeralcontainers") => Some(Self::EphemeralContainers),
             (KindId::Pod, "resize") => Some(Self::Resize),
+            (KindId::Stored(Stored::ServiceAccount), "token") => Some(Self::Token),
             _ => None,
         }
     }
@@ -60,6 +63,7 @@ impl Connection {
             }
             Self::Proxy(_) => ANY,
             Self::EphemeralContainers | Self::Resize => &[Method::GET, Method::PUT, Method::PATCH],
+            Self::Token => &[Method::POST],
         }
     }
 
@@ -79,7 +83,11 @@ impl Connection {
             Self::Exec { container } | Self::Attach { container } => {
                 container::choose(object, container.as_deref()).err()
             }
-            Self::PortForward | Self::Proxy(_) | Self::EphemeralContainers | Self::Resize => None,
+            Self::PortForward
+            | Self::Proxy(_)
+            | Self::EphemeralContainers
+            | Self::Resize
+            | Self::Token => None,
         };
         if let Some(error) = missing {
             return error;
@@ -91,12 +99,22 @@ impl Connection {
             Self::Proxy(_) => "nothing answers requests",
             Self::EphemeralContainers => "there is no process to debug",
             Self::Resize => "they use no resources",
+            Self::Token => {
+                let why =
+                    "headcount has one token, that of its kubeconfig: ServiceAccounts have none";
+                return StatusError::new(Reason::NotImplemented, why);
+            }
+        };
+        let place = match meta(object, "namespace") {
+            "" => String::new(),
+            namespace => format!(" -n {namespace}"),
         };
         let instead = match self {
             Self::Proxy(kind @ (KindId::Node | KindId::Service)) => {
-                format!("kubectl describe {} {name} shows what is there", Kind::of(*kind).singular)
+                let kind = Kind::of(*kind).singular;
+                format!("kubectl describe {kind} {name}{place} shows what is there")
             }
-            _ => format!("kubectl logs {name} tells what the simulated node did"),
+            _ => format!("kubectl logs {name}{place} tells what the simulated node did"),
         };
         let message = format!("pods of headcount are simulated: {what}; {instead}");
         StatusError::new(Reason::NotImplemented, message)

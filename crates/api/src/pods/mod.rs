@@ -8,7 +8,7 @@ pub(crate) use connect::Connection;
 pub(crate) use log::LogQuery;
 
 use http::Method;
-use manifest::kind::{Kind, KindId};
+use manifest::kind::{Kind, KindId, Stored};
 
 use crate::options::{Query, WriteOptions};
 use crate::request::Verb;
@@ -36,7 +36,10 @@ pub(crate) fn verb(
             one_of(&[Method::POST])?;
             Ok(Some(Verb::Evict { name, options: WriteOptions::of_create(query)? }))
         }
-        (KindId::Pod | KindId::Node | KindId::Service, _) => {
+        (
+            KindId::Pod | KindId::Node | KindId::Service | KindId::Stored(Stored::ServiceAccount),
+            _,
+        ) => {
             let Some(to) = Connection::parse(kind.id, part, query) else { return Ok(None) };
             one_of(to.methods())?;
             Ok(Some(Verb::Connect { name, to }))

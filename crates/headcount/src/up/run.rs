@@ -10,7 +10,7 @@ use api::ApiServer;
 use api::allocate::{dns_address, kubernetes_address};
 use api::serve::{Authenticate, Credentials, DnsAddress, Kubeconfig, Limits, Token, write_private};
 use api::store::{Memory, Sqlite, Store};
-use cluster::bootstrap::{DNS_NAMESPACE, DNS_SERVICE};
+use cluster::bootstrap::{DNS_NAMESPACE, DNS_SERVICE, keep_up};
 use cluster::{Controllers, Feed, Recorder, RunningWatches, Watches};
 use directory::view::ObjectName;
 use directory::{Cidr, ZoneConfig};
@@ -165,7 +165,10 @@ impl Running {
             Error::caused("could not create the Service of the cluster's DNS", &error)
         })?;
 
-        let maintenance = tokio::spawn(server.clone().maintain());
+        let (maintained, keeper) = (server.clone(), client.clone());
+        let maintenance = tokio::spawn(async move {
+            futures::join!(maintained.maintain(), keep_up(keeper, dns_addresses));
+        });
         let (stop_api, stopped) = watch::channel(false);
         let service = ServiceBuilder::new()
             .layer(Authenticate::new(credentials.token().clone()))
@@ -317,7 +320,7 @@ async fn until_true(mut flag: watch::Receiver<bool>) {
     let _ = flag.wait_for(|stop| *stop).await;
 }
 
-/// Completes at the first SIGINT or SIGTERM, with its name. A second one ends the process at once.
+/// Completes at the first SIGINT, SIGTERM or SIGHUP (its terminal is closed), with its name. A second one ends the process at once.
 #[cfg(unix)]
 fn stop_signal() -> Result<impl Future<Output = &'static str>, Error> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -325,6 +328,7 @@ fn stop_signal() -> Result<impl Future<Output = &'static str>, Error> {
         |kind| signal(kind).map_err(|error| Error::caused("could not listen for signals", &error));
     let (mut interrupt, mut terminate) =
         (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut hang_up = listen(SignalKind::hangup())?;
     let (send, receive) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         let mut send = Some(send);
@@ -332,6 +336,7 @@ fn stop_signal() -> Result<impl Future<Output = &'static str>, Error> {
             let (name, status) = tokio::select! {
                 _ = interrupt.recv() => ("interrupted", 130),
                 _ = terminate.recv() => ("terminated", 143),
+                _ = hang_up.recv() => ("hung up", 129),
             };
             match send.take() {
                 Some(send) => drop(send.send(name)),

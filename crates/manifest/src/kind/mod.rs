@@ -340,7 +340,8 @@ impl UnknownKind {
         KINDS
             .iter()
             .map(|k| (distance(&k.kind.to_lowercase(), &self.kind.to_lowercase()), k))
-            .filter(|(distance, _)| *distance <= 2)
+            // Two letters of three make another word.
+            .filter(|(distance, _)| *distance <= 2.min(self.kind.len() / 3))
             .min_by_key(|(distance, _)| *distance)
             .map(|(_, k)| k)
     }
@@ -441,5 +442,6 @@ mod tests {
         assert_eq!(suggested("v1", "StatefulSet"), Some("StatefulSet"));
         assert_eq!(suggested("v1", "cm"), Some("ConfigMap"));
         assert_eq!(suggested("v1", "Certificate"), None);
+        assert_eq!(suggested("v1", "Foo"), None);
     }
 }
