@@ -58,7 +58,7 @@ fn by_version(command: &str, line: &str) -> bool {
     let of_describe = ["Warning: v1 Endpoints is deprecated", "Internal Traffic Policy: "];
     command.contains("describe") && of_describe.iter().any(|start| line.starts_with(start))
         || line.to_lowercase().starts_with("warning: version difference between client")
-        || line.starts_with("All commands and output from this session will be recorded")
+        || line.starts_with("All commands and output from this ")
         || line.starts_with("--profile=legacy is deprecated")
         || line.starts_with("Warning: ") && line.contains("Rolling back will not update")
 }
