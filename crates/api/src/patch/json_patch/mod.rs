@@ -16,6 +16,10 @@ const OPERATIONS_MAX: usize = 10_000;
 /// that a short patch can neither grow an object without bound nor keep the server busy with carrying it about.
 const CARRIED_MAX: usize = 3 * 1024 * 1024;
 
+/// How many elements of lists a patch's operations may shift together to make and close gaps: the 10,000 allowed may
+/// each be at the front of a list of 2,000. Those of a longer list could keep the server busy for minutes.
+const SHIFTED_MAX: usize = 20_000_000;
+
 /// Applies the operations of `patch` to `document`.
 pub(super) fn apply(mut document: Value, patch: &Value) -> Result<Value, PatchError> {
     let Value::Array(operations) = patch else {
@@ -31,6 +35,7 @@ pub(super) fn apply(mut document: Value, patch: &Value) -> Result<Value, PatchEr
         )));
     }
     let mut carried = 0;
+    let mut shifted = 0;
     for (index, value) in operations.iter().enumerate() {
         let operation = Operation::read(value)
             .map_err(|why| PatchError::Malformed(format!("JSON patch operation {index}: {why}")))?;
@@ -43,13 +48,18 @@ pub(super) fn apply(mut document: Value, patch: &Value) -> Result<Value, PatchEr
                 )));
             }
         }
-        document = operation.apply(document).map_err(|why| {
+        document = operation.apply(document, &mut shifted).map_err(|why| {
             PatchError::Unprocessable(format!(
                 "JSON patch operation {index}, {} {:?}: {why}",
                 operation.action.name(),
                 operation.path.text()
             ))
         })?;
+        if shifted > SHIFTED_MAX {
+            return Err(PatchError::TooLarge(format!(
+                "JSON patch operation {index}: the operations shift more than {SHIFTED_MAX} elements of lists"
+            )));
+        }
     }
     Ok(document)
 }
@@ -93,12 +103,13 @@ impl<'a> Operation<'a> {
         Ok(Self { action, path })
     }
 
-    fn apply(&self, mut document: Value) -> Result<Value, String> {
+    /// Applies the operation, and adds to `shifted` how many elements of lists that shifts.
+    fn apply(&self, mut document: Value, shifted: &mut usize) -> Result<Value, String> {
         let path = &self.path;
         match &self.action {
-            Action::Add { value } => add(document, path, (*value).clone()),
+            Action::Add { value } => add(document, path, (*value).clone(), shifted),
             Action::Remove => {
-                remove(&mut document, path)?;
+                remove(&mut document, path, shifted)?;
                 Ok(document)
             }
             Action::Replace { value } => {
@@ -111,12 +122,12 @@ impl<'a> Operation<'a> {
                 if path.is_below(from) {
                     return Err(format!("cannot move {:?} into itself", from.text()));
                 }
-                let value = remove(&mut document, from)?;
-                add(document, path, value)
+                let value = remove(&mut document, from, shifted)?;
+                add(document, path, value, shifted)
             }
             Action::Copy { from } => {
                 let value = from.find(&document).ok_or_else(|| missing(from))?.clone();
-                add(document, path, value)
+                add(document, path, value, shifted)
             }
             Action::Test { value } => {
                 match path.find(&document) {
@@ -157,7 +168,12 @@ fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<&'a str, Stri
     }
 }
 
-fn add(mut document: Value, path: &Pointer<'_>, value: Value) -> Result<Value, String> {
+fn add(
+    mut document: Value,
+    path: &Pointer<'_>,
+    value: Value,
+    shifted: &mut usize,
+) -> Result<Value, String> {
     check_depth(path, &value)?;
     let Some((holder, last)) = path.holder(&mut document) else {
         return Ok(value);
@@ -168,7 +184,10 @@ fn add(mut document: Value, path: &Pointer<'_>, value: Value) -> Result<Value, S
         }
         Value::Array(items) if last == "-" => items.push(value),
         Value::Array(items) => match array_index(last) {
-            Some(index) if index <= items.len() => items.insert(index, value),
+            Some(index) if index <= items.len() => {
+                *shifted += items.len() - index;
+                items.insert(index, value);
+            }
             Some(index) => {
                 return Err(format!("index {index} is beyond the list's {} elements", items.len()));
             }
@@ -179,14 +198,17 @@ fn add(mut document: Value, path: &Pointer<'_>, value: Value) -> Result<Value, S
     Ok(document)
 }
 
-fn remove(document: &mut Value, path: &Pointer<'_>) -> Result<Value, String> {
+fn remove(document: &mut Value, path: &Pointer<'_>, shifted: &mut usize) -> Result<Value, String> {
     let Some((holder, last)) = path.holder(document) else {
         return Ok(document.take());
     };
     let removed = match holder {
         Some(Value::Object(members)) => members.remove(last),
         Some(Value::Array(items)) => match array_index(last) {
-            Some(index) if index < items.len() => Some(items.remove(index)),
+            Some(index) if index < items.len() => {
+                *shifted += items.len() - index - 1;
+                Some(items.remove(index))
+            }
             Some(_) | None => None,
         },
         Some(_) | None => None,

@@ -206,6 +206,38 @@ fn a_short_patch_cannot_grow_an_object_without_bound() {
     assert!(matches!(many, Err(PatchError::TooLarge(_))), "{many:?}");
 }
 
+/// The same operation as often as is allowed, on a list of so many elements.
+#[track_caller]
+fn check_shifting(operation: Value, elements: usize, result: Result<usize, &str>) {
+    let patch = json!(vec![&operation; OPERATIONS_MAX]);
+    let document = json!({"x": vec![0; elements]});
+    let list = |document: Value| document["x"].as_array().map_or(0, Vec::len);
+    let refused = |index: &str| {
+        PatchError::TooLarge(format!(
+            "JSON patch operation {index}: the operations shift more than {SHIFTED_MAX} elements of lists"
+        ))
+    };
+    assert_eq!(apply(document, &patch).map(list), result.map_err(refused), "{operation}");
+}
+
+#[test]
+fn a_short_patch_cannot_shift_a_long_list_without_end() {
+    let add = |path: &str| json!({"op": "add", "path": path, "value": 0});
+    let remove = |path: &str| json!({"op": "remove", "path": path});
+    let take = |from: &str, path: &str| json!({"op": "move", "from": from, "path": path});
+    let copy = json!({"op": "copy", "from": "/x/1", "path": "/x/0"});
+    const LONG: usize = 1_200_000;
+    check_shifting(add("/x/0"), LONG, Err("16"));
+    check_shifting(remove("/x/0"), LONG, Err("16"));
+    check_shifting(copy, LONG, Err("16"));
+    check_shifting(take("/x/0", "/x/1"), LONG, Err("8"));
+    check_shifting(take("/x/1199999", "/x/0"), LONG, Err("16"));
+    // What is done at the end shifts nothing; lists of honest length are shifted as often as is wanted.
+    check_shifting(add("/x/-"), LONG, Ok(LONG + OPERATIONS_MAX));
+    check_shifting(take("/x/1199999", "/x/-"), LONG, Ok(LONG));
+    check_shifting(take("/x/0", "/x/999"), 1_000, Ok(1_000));
+}
+
 proptest! {
     #[test]
     fn what_was_added_can_be_removed(
