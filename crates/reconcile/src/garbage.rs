@@ -4,6 +4,8 @@
 //! Only owners of the kinds that the world keeps, and of kinds that are synced, can count as gone; and even then
 //! the API has the last word (see [`Action::Collect`]).
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use manifest::labels::{FOREGROUND, ORPHAN};
 use manifest::{Object, ObjectRef};
@@ -48,15 +50,16 @@ fn orphan(world: &World, target: &ObjectRef, metadata: &ObjectMeta, actions: &mu
     }
 }
 
+/// How many owners, and owners of owners, are asked whether an object waits for itself.
+const OWNERS_ASKED_MAX: usize = 1_000;
+
 /// The dependents that block the deletion go first; then the object may go.
 fn foreground(world: &World, target: &ObjectRef, metadata: &ObjectMeta, actions: &mut Vec<Action>) {
     let uid = metadata.uid.as_deref().unwrap_or_default();
     let mut blocked = false;
     for dependent in world.dependents_of(uid) {
         let Some(metadata) = world.metadata(dependent) else { continue };
-        let blocks =
-            |owner: &OwnerReference| owner.uid == uid && owner.block_owner_deletion == Some(true);
-        if !metadata.owner_references.iter().flatten().any(blocks) {
+        if !blocked_owners(metadata).any(|owner| owner.uid == uid) {
             continue;
         }
         blocked = true;
@@ -66,7 +69,54 @@ fn foreground(world: &World, target: &ObjectRef, metadata: &ObjectMeta, actions:
     }
     if !blocked {
         actions.extend(without_finalizer(world, target, FOREGROUND));
+    } else if waits_for_itself(world, metadata) {
+        actions.extend(unblocking(world, target));
     }
+}
+
+/// The owners whose deletion waits for this dependent.
+fn blocked_owners(metadata: &ObjectMeta) -> impl Iterator<Item = &OwnerReference> {
+    let owners = metadata.owner_references.iter().flatten();
+    owners.filter(|owner| owner.block_owner_deletion == Some(true))
+}
+
+/// Whether an object that waits for its dependents is, over owners that wait as well, one of its own dependents: such a
+/// circle would wait for ever. Kubernetes suspects one wherever an owner and a dependent both wait; here only owners too
+/// many to be asked are taken for one. That costs no more than the order in which they go.
+fn waits_for_itself(world: &World, metadata: &ObjectMeta) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut unasked = vec![metadata];
+    while let Some(dependent) = unasked.pop() {
+        let namespace = dependent.namespace.as_deref().unwrap_or_default();
+        for owner in blocked_owners(dependent) {
+            if Some(&owner.uid) == metadata.uid.as_ref() || seen.len() == OWNERS_ASKED_MAX {
+                return true;
+            }
+            if seen.insert(&owner.uid) {
+                let target = known(&owner.api_version, &owner.kind, namespace, &owner.name);
+                let found = target.and_then(|target| world.metadata(&target));
+                unasked.extend(
+                    found.filter(|found| {
+                        found.uid.as_deref() == Some(&owner.uid) && is_waiting(found)
+                    }),
+                );
+            }
+        }
+    }
+    false
+}
+
+/// The object with references that block no owner's deletion.
+fn unblocking(world: &World, target: &ObjectRef) -> Option<Action> {
+    let mut object = world.object(target)?;
+    for owner in object.metadata_mut().owner_references.iter_mut().flatten() {
+        owner.block_owner_deletion = Some(false);
+    }
+    Some(Action::Update(object))
+}
+
+fn is_waiting(metadata: &ObjectMeta) -> bool {
+    metadata.deletion_timestamp.is_some() && has(metadata, FOREGROUND)
 }
 
 fn without_finalizer(world: &World, target: &ObjectRef, finalizer: &str) -> Option<Action> {
@@ -92,7 +142,7 @@ fn standing(world: &World, namespace: &str, owner: &OwnerReference) -> Standing 
     };
     match world.metadata(&target) {
         Some(metadata) if metadata.uid.as_deref() == Some(&owner.uid) => {
-            if metadata.deletion_timestamp.is_some() && has(metadata, FOREGROUND) {
+            if is_waiting(metadata) {
                 Standing::Waiting
             } else {
                 Standing::Solid

@@ -2,7 +2,7 @@
 
 use manifest::ObjectRef;
 use reconcile::{Action, Propagation, Work};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::model::{Model, object, reference};
 use crate::stateful_sets::{headless, redis};
@@ -205,4 +205,70 @@ fn an_owner_in_a_namespace_cannot_own_what_is_in_none() {
         [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "no-such-uid"}]}}));
     model.settle();
     assert_eq!(model.names("PersistentVolume"), ["v"]);
+}
+
+/// ConfigMaps, each owned by the ones named (blocking), of which some are deleted in the foreground: what is left, in the
+/// order in which nothing else may come, and in any other.
+#[track_caller]
+fn check_circle(owners: &[(&str, &[&str])], deleted: &[&str], left: &[&str]) {
+    for seed in 0..20 {
+        let mut model = if seed == 0 { Model::new() } else { Model::shuffled(seed) };
+        for (name, _) in owners {
+            model.apply(json!({"kind": "ConfigMap", "metadata": {"name": name}}));
+        }
+        for (name, of) in owners {
+            let reference_to = |owner: &&str| {
+                let uid = &model.value("ConfigMap", owner)["metadata"]["uid"];
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "name": owner, "uid": uid, "blockOwnerDeletion": true})
+            };
+            let references: Vec<Value> = of.iter().map(reference_to).collect();
+            model.change(&reference("ConfigMap", name), |object| {
+                object.metadata_mut().owner_references =
+                    Some(serde_json::from_value(references.into()).unwrap());
+            });
+        }
+        model.settle();
+        for name in deleted {
+            model.delete(&reference("ConfigMap", name), Propagation::Foreground);
+        }
+        model.settle();
+        assert_eq!(model.names("ConfigMap"), left, "{owners:?} without {deleted:?}");
+    }
+}
+
+#[test]
+fn owners_in_a_circle_do_not_wait_for_one_another() {
+    check_circle(&[("a", &["b"]), ("b", &["a"])], &["a"], &[]);
+    // Both at once, as one command deletes them.
+    check_circle(&[("a", &["b"]), ("b", &["a"])], &["a", "b"], &[]);
+    check_circle(&[("a", &["a"])], &["a"], &[]);
+    check_circle(&[("a", &["c"]), ("b", &["a"]), ("c", &["b"])], &["b"], &[]);
+    // What hangs below a circle, and one that two others hold.
+    let below: &[(&str, &[&str])] =
+        &[("a", &["b"]), ("b", &["a"]), ("c", &["b"]), ("d", &["c", "a"])];
+    check_circle(below, &["a"], &[]);
+    check_circle(below, &["c"], &["a", "b", "d"]);
+    // One that another owner holds stays, and the circle is none any more.
+    check_circle(&[("a", &["b"]), ("b", &["a", "s"]), ("s", &[])], &["a"], &["b", "s"]);
+}
+
+#[test]
+fn a_chain_of_owners_goes_from_its_end() {
+    let mut model = Model::new();
+    let mut owners = json!([]);
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        model.apply(
+            json!({"kind": "ConfigMap", "metadata": {"name": name, "ownerReferences": owners}}),
+        );
+        let uid = &model.value("ConfigMap", name)["metadata"]["uid"];
+        owners = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": uid, "blockOwnerDeletion": true}]);
+    }
+    model.settle();
+    model.delete(&reference("ConfigMap", "a"), Propagation::Foreground);
+    while model.step() {
+        let left = model.names("ConfigMap");
+        assert_eq!(left, names[..left.len()]);
+    }
+    assert_eq!(model.names("ConfigMap"), [""; 0]);
 }
