@@ -240,3 +240,70 @@ async fn what_cannot_be_applied() {
     check_answer(&head, answer, 201, &json!({ "spec": { "type": "ClusterIP" } }));
     check(server, &format!("GET {NAME}"), json!(null), 404, json!({})).await;
 }
+
+const CONFIG: &str = "/api/v1/namespaces/default/configmaps/shared";
+
+fn config(key: &str, value: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { key: value } })
+}
+
+/// Who applies is never told that another one was first, or that what it would have changed was just removed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_apply_one_new_object_at_once() {
+    let server = server().await;
+    for round in 0..10 {
+        let mut appliers = tokio::task::JoinSet::new();
+        let start = std::sync::Arc::new(tokio::sync::Barrier::new(32));
+        for index in 0..32 {
+            let (server, start) = (server.clone(), std::sync::Arc::clone(&start));
+            appliers.spawn(async move {
+                let head = format!("PATCH {CONFIG}?fieldManager=m{index}");
+                let body = config(&format!("k{index}"), "v").to_string();
+                start.wait().await;
+                let headers = ["Content-Type: application/apply-patch+yaml"];
+                call(&server, &head, &headers, body).await
+            });
+        }
+        let answers = appliers.join_all().await;
+        let codes: Vec<u16> = answers.iter().map(|answer| answer.code).collect();
+        let counts = [200, 201].map(|code| codes.iter().filter(|held| **held == code).count());
+        assert_eq!(counts, [31, 1], "round {round}: {codes:?}");
+        let whole = check(&server, &format!("GET {CONFIG}"), json!(null), 200, json!({})).await;
+        assert_eq!(whole["data"].as_object().unwrap().len(), 32, "{whole:#}");
+        assert_eq!(owned(&whole).as_object().unwrap().len(), 32, "{whole:#}");
+        check(&server, &format!("DELETE {CONFIG}"), json!(null), 200, json!({})).await;
+    }
+}
+
+/// A field that very many own: the conflicts are all counted, and the first of them listed.
+#[tokio::test]
+async fn a_conflict_with_very_many() {
+    const MANAGERS: usize = 20_000;
+    let server = &server().await;
+    let entry = |index: usize| {
+        json!({
+            "manager": format!("m{index:05}"), "operation": "Apply", "apiVersion": "v1",
+            "fieldsType": "FieldsV1", "fieldsV1": { "f:data": { "f:k": {} } },
+        })
+    };
+    let mut object = config("k", "v");
+    object["metadata"] = json!({ "name": "shared" });
+    let head = "POST /api/v1/namespaces/default/configmaps";
+    check(server, head, object.clone(), 201, json!({})).await;
+    object["metadata"]["managedFields"] = (0..MANAGERS).map(entry).collect();
+    check(server, &format!("PUT {CONFIG}"), object, 200, json!({})).await;
+
+    let begun = std::time::Instant::now();
+    let other = config("k", "other");
+    let refused = apply_to(server, CONFIG, "fieldManager=me", other, 409, json!({})).await;
+    let took = begun.elapsed();
+    let causes = refused["details"]["causes"].as_array().unwrap();
+    // Each takes 15 bytes of the room, `"m00000"` and `.data.k`, and the last one what is left.
+    assert_eq!(causes.len(), 64 * 1024 / 15 + 1);
+    let text = refused["message"].as_str().unwrap();
+    let first = "Apply failed with 20000 conflicts: conflicts with \"m00000\":\n- .data.k\nconflicts with \"m00001\":\n- .data.k\n";
+    assert!(text.starts_with(first), "{}", &text[..200]);
+    let last = format!("- .data.k\n… and {} more", MANAGERS - causes.len());
+    assert!(text.ends_with(&last), "{}", &text[text.len() - 200..]);
+    assert!(took.as_secs() < 5, "{took:?}");
+}

@@ -9,6 +9,9 @@ mod set;
 mod tests;
 mod value;
 
+use std::collections::{BTreeMap, VecDeque, btree_map};
+use std::mem;
+
 use manifest::kind::Kind;
 use serde_json::{Value, json};
 
@@ -18,6 +21,10 @@ use value::Difference;
 
 /// How many managers with operation Update an object has; older ones become [`ANCIENT`].
 const UPDATERS_MAX: usize = 10;
+
+/// The room for the names of the conflicts that a client is told, in bytes: what it may want to read, and not what many
+/// managers of many fields with long names come to.
+const LISTED_BYTES_MAX: usize = 64 * 1024;
 
 /// The manager that stands for the oldest ones.
 const ANCIENT: &str = "ancient-changes";
@@ -68,7 +75,16 @@ pub(crate) enum ApplyError {
     /// It is malformed.
     Malformed(String),
     /// Others own what would change.
-    Conflicts(Vec<Conflict>),
+    Conflicts(Conflicts),
+}
+
+/// The conflicts of one apply; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Conflicts {
+    /// The first of them, as many as [`LISTED_BYTES_MAX`] allows.
+    pub(crate) listed: Vec<Conflict>,
+    /// How many there are.
+    pub(crate) total: usize,
 }
 
 /// An object with something applied to it.
@@ -144,18 +160,21 @@ pub(crate) fn apply(
         value::prune(place, &mut object, &gone, Some(&others));
     }
     let Difference { set: changed, removed } = difference(place, live, &object);
-    let mut conflicts = Vec::new();
+    let mut conflicts = Conflicts { listed: Vec::new(), total: 0 };
+    let mut room = LISTED_BYTES_MAX;
     for entry in entries.iter_mut().filter(|entry| !is_mine(entry)) {
         let common = entry.fields.common(&changed);
         if !common.is_empty() && !force {
             let manager = entry.described();
+            let paths = common.paths_within(&mut room, manager.len());
             let conflict = |path| Conflict { manager: manager.clone(), path };
-            conflicts.extend(common.paths().into_iter().map(conflict));
+            conflicts.listed.extend(paths.into_iter().map(conflict));
+            conflicts.total += common.len();
         }
         entry.fields.subtract(&changed);
         entry.fields.subtract(&removed);
     }
-    if !conflicts.is_empty() {
+    if conflicts.total > 0 {
         return Err(ApplyError::Conflicts(conflicts));
     }
     match entries.iter_mut().find(|entry| is_mine(entry)) {
@@ -288,29 +307,38 @@ fn render(entries: &[Entry]) -> Value {
     if kept.is_empty() { Value::Null } else { kept.into() }
 }
 
-/// Puts the oldest updaters together where there are too many.
+/// Puts the oldest updaters of each subresource together where there are too many.
 fn bound(entries: &mut Vec<Entry>) {
     entries.retain(|entry| !entry.fields.is_empty());
-    loop {
-        let updaters = || entries.iter().filter(|entry| entry.operation == Operation::Update);
-        if updaters().count() <= UPDATERS_MAX {
-            return;
-        }
-        let oldest = |left: &&Entry, right: &&Entry| left.time.cmp(&right.time);
-        let named = updaters().filter(|entry| entry.manager != ANCIENT).min_by(oldest).cloned();
-        let Some(old) = named else { return };
-        entries.retain(|entry| *entry != old);
-        let same =
-            |entry: &&mut Entry| entry.manager == ANCIENT && entry.subresource == old.subresource;
-        match entries.iter_mut().find(same) {
-            Some(ancient) => {
-                ancient.fields.add(&old.fields);
-                ancient.time = old.time;
-            }
-            None => {
-                // One more entry is made, one less is there: the loop ends once two are put together.
-                entries.push(Entry { manager: ANCIENT.to_owned(), ..old });
-            }
-        }
+    let is_updater = |entry: &Entry| entry.operation == Operation::Update;
+    if entries.iter().filter(|entry| is_updater(entry)).count() <= UPDATERS_MAX {
+        return;
     }
+    let (updaters, appliers) = mem::take(entries).into_iter().partition::<Vec<_>, _>(is_updater);
+    let (mut named, old) = updaters.into_iter().partition::<Vec<_>, _>(|it| it.manager != ANCIENT);
+    let mut ancient = BTreeMap::new();
+    let mut put = |entry: Entry| {
+        match ancient.entry(entry.subresource.clone()) {
+            btree_map::Entry::Vacant(free) => {
+                free.insert(Entry { manager: ANCIENT.to_owned(), ..entry });
+            }
+            btree_map::Entry::Occupied(mut held) => {
+                held.get_mut().fields.add(&entry.fields);
+                held.get_mut().time = entry.time;
+            }
+        }
+        ancient.len()
+    };
+    let mut count = 0;
+    for entry in old {
+        count = put(entry);
+    }
+    named.sort_by(|left, right| left.time.cmp(&right.time));
+    let mut named = VecDeque::from(named);
+    while named.len() + count > UPDATERS_MAX
+        && let Some(oldest) = named.pop_front()
+    {
+        count = put(oldest);
+    }
+    entries.extend(appliers.into_iter().chain(ancient.into_values()).chain(named));
 }

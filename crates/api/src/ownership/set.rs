@@ -121,16 +121,34 @@ impl FieldSet {
         both
     }
 
+    /// How many paths are in the set.
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.own) + self.children.values().map(Self::len).sum::<usize>()
+    }
+
     /// The paths as Kubernetes writes them: `.spec.ports[port=80,protocol="TCP"].name`.
     pub(super) fn paths(&self) -> Vec<String> {
+        self.paths_within(&mut { usize::MAX }, 0)
+    }
+
+    /// The first of the paths, until `room` is used up: of that each takes its length and `more`, in bytes.
+    pub(super) fn paths_within(&self, room: &mut usize, more: usize) -> Vec<String> {
         let mut found = Vec::new();
-        self.collect("", &mut found);
+        if *room == 0 {
+            return found;
+        }
+        self.collect("", &mut |path| {
+            found.push(path.to_owned());
+            *room = room.saturating_sub(path.len() + more);
+            *room > 0
+        });
         found
     }
 
-    fn collect(&self, path: &str, found: &mut Vec<String>) {
-        if self.own {
-            found.push(path.to_owned());
+    /// Hands out the paths until `take` wants no more.
+    fn collect(&self, path: &str, take: &mut impl FnMut(&str) -> bool) -> bool {
+        if self.own && !take(path) {
+            return false;
         }
         for (element, below) in &self.children {
             let (mark, rest) = element.split_at(2);
@@ -145,7 +163,10 @@ impl FieldSet {
                 "v:" => format!("[={rest}]"),
                 _ => format!("[{rest}]"),
             };
-            below.collect(&format!("{path}{step}"), found);
+            if !below.collect(&format!("{path}{step}"), take) {
+                return false;
+            }
         }
+        true
     }
 }

@@ -111,6 +111,33 @@ fn updaters_are_bounded() {
     assert_eq!(all.paths().len(), 40);
 }
 
+/// Clients may set as many as they like; the next write puts them together.
+#[test]
+fn very_many_updaters_are_put_together_in_one_go() {
+    const MANAGERS: usize = 20_000;
+    let entry = |index: usize| {
+        json!({
+            "manager": format!("m{index}"),
+            "operation": "Update",
+            "apiVersion": "v1",
+            "subresource": if index.is_multiple_of(2) { "" } else { "status" },
+            "time": format!("2026-01-01T{:02}:{:02}:{:02}Z", index / 3600, index / 60 % 60, index % 60),
+            "fieldsV1": { "f:data": { format!("f:k{index}"): {} } },
+        })
+    };
+    let given = (0..MANAGERS).rev().map(entry).collect();
+    let config_map = Kind::of(KindId::Stored(Stored::ConfigMap));
+    let by = Writer { kind: config_map, ..writer(None) };
+    let managed = update(&given, &json!({}), &json!({ "data": { "k": "v" } }), by);
+    let count = |entry: &Entry| (entry.manager.clone(), entry.fields.len());
+    let mut counts: Vec<_> = parse(&managed).unwrap().iter().map(count).collect();
+    let last = counts.split_off(2);
+    let half = (MANAGERS - 8) / 2;
+    assert_eq!(counts, [(ANCIENT.to_owned(), half), (ANCIENT.to_owned(), half)]);
+    let newest = |index| (format!("m{index}"), 1);
+    assert_eq!(last, (MANAGERS - 8..MANAGERS).map(newest).collect::<Vec<_>>());
+}
+
 #[test]
 fn what_clients_may_set() {
     let check = |managed: Value, expected: Option<Value>| {

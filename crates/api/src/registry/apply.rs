@@ -1,17 +1,19 @@
 //! Server-side apply.
 
+use std::collections::BTreeMap;
+
 use manifest::field::{FieldError, FieldPath};
 use manifest::kind::Kind;
 use serde_json::{Value, json};
 
 use super::subresource::{SCALE_API_VERSION, as_scale};
 use super::update::{Scope, Subject};
-use super::{Registry, Written, key};
+use super::{ATTEMPTS_MAX, Registry, Written, key};
 use crate::object;
 use crate::options::{PatchOptions, WriteOptions};
-use crate::ownership::{self, ApplyError, Conflict, Writer};
+use crate::ownership::{self, Applied, ApplyError, Conflict, Conflicts, Writer};
 use crate::request::Subresource;
-use crate::status::StatusError;
+use crate::status::{Reason, StatusError};
 
 impl Registry {
     /// Applies an object or a part of it (server-side apply): creates it where it is missing, else merges it into
@@ -76,35 +78,54 @@ impl Registry {
         let time = self.time();
         let writer = Writer { manager: Some(manager), subresource, kind, time: &time };
         let force = options.force;
-        if scope == Scope::Main && self.store.get(&key(kind, namespace, name)).is_none() {
-            let mut new = ownership::apply(&Value::Null, &config, manager, writer, force)
-                .map_err(|error| refused(&error))?;
-            match object::meta(&new.object, "name") {
-                "" => new.object["metadata"]["name"] = name.into(),
-                given if given == name => {}
-                given => {
-                    return Err(StatusError::bad_request(format!(
-                        "the name of the object ({given}) does not match the name on the URL ({name})"
-                    )));
-                }
-            }
-            let namespace = kind.namespaced.then_some(namespace);
-            let options = options.write.clone();
-            return self
-                .create_owned(kind, namespace, new.object, options, Some(new.managed))
-                .await;
-        }
         let write = WriteOptions { applies: true, ..options.write.clone() };
-        let written = self
-            .change(subject, scope, &write, |current| {
-                let applied = ownership::apply(current, &config, manager, writer, force)
+        for _ in 0..ATTEMPTS_MAX {
+            let missing =
+                scope == Scope::Main && self.store.get(&key(kind, namespace, name)).is_none();
+            let written = if missing {
+                let new = ownership::apply(&Value::Null, &config, manager, writer, force)
                     .map_err(|error| refused(&error))?;
-                let (mut value, _) = Self::normalize(kind, applied.object)?;
-                object::set(&mut value["metadata"], "managedFields", applied.managed);
-                Ok((value, warnings.clone()))
-            })
-            .await?;
-        Ok(if scope == Scope::Scale { as_scale(written) } else { written })
+                self.create_applied(subject, new, options.write.clone()).await
+            } else {
+                self.change(subject, scope, &write, |current| {
+                    let applied = ownership::apply(current, &config, manager, writer, force)
+                        .map_err(|error| refused(&error))?;
+                    let (mut value, _) = Self::normalize(kind, applied.object)?;
+                    object::set(&mut value["metadata"], "managedFields", applied.managed);
+                    Ok((value, warnings.clone()))
+                })
+                .await
+            };
+            match written {
+                // Another created it between, or removed it.
+                Err(error) if missing && error.reason == Reason::AlreadyExists => {}
+                Err(error)
+                    if scope == Scope::Main && !missing && error.reason == Reason::NotFound => {}
+                Ok(written) if scope == Scope::Scale => return Ok(as_scale(written)),
+                written => return written,
+            }
+        }
+        Err(StatusError::modified(kind, name))
+    }
+
+    /// Creates what was applied where nothing was.
+    async fn create_applied(
+        &self,
+        Subject { kind, namespace, name }: Subject<'_>,
+        Applied { mut object, managed }: Applied,
+        options: WriteOptions,
+    ) -> Result<Written, StatusError> {
+        match object::meta(&object, "name") {
+            "" => object["metadata"]["name"] = name.into(),
+            given if given == name => {}
+            given => {
+                return Err(StatusError::bad_request(format!(
+                    "the name of the object ({given}) does not match the name on the URL ({name})"
+                )));
+            }
+        }
+        let namespace = kind.namespaced.then_some(namespace);
+        self.create_owned(kind, namespace, object, options, Some(managed)).await
     }
 }
 
@@ -134,27 +155,29 @@ fn refused(about: &str, error: &ApplyError) -> StatusError {
 
 impl StatusError {
     /// 409: other managers own fields that would change.
-    fn apply_conflict(conflicts: &[Conflict]) -> Self {
-        let message = match conflicts {
-            [Conflict { manager, path }] => {
+    fn apply_conflict(Conflicts { listed, total }: &Conflicts) -> Self {
+        let message = match (listed.as_slice(), total) {
+            ([Conflict { manager, path }], 1) => {
                 format!("Apply failed with 1 conflict: conflict with {manager}: {path}")
             }
-            several => {
-                let mut managers: Vec<&str> =
-                    several.iter().map(|conflict| conflict.manager.as_str()).collect();
-                managers.sort_unstable();
-                managers.dedup();
-                let mut lines = Vec::new();
-                for manager in managers {
-                    lines.push(format!("conflicts with {manager}:"));
-                    let of = several.iter().filter(|conflict| conflict.manager == manager);
-                    lines.extend(of.map(|conflict| format!("- {}", conflict.path)));
+            (listed, total) => {
+                let mut by_manager = BTreeMap::<_, Vec<_>>::new();
+                for Conflict { manager, path } in listed {
+                    by_manager.entry(manager).or_default().push(path);
                 }
-                format!("Apply failed with {} conflicts: {}", several.len(), lines.join("\n"))
+                let mut lines = Vec::new();
+                for (manager, paths) in by_manager {
+                    lines.push(format!("conflicts with {manager}:"));
+                    lines.extend(paths.into_iter().map(|path| format!("- {path}")));
+                }
+                if listed.len() < *total {
+                    lines.push(format!("… and {} more", total - listed.len()));
+                }
+                format!("Apply failed with {total} conflicts: {}", lines.join("\n"))
             }
         };
-        conflicts.iter().fold(
-            Self::new(crate::status::Reason::Conflict, message),
+        listed.iter().fold(
+            Self::new(Reason::Conflict, message),
             |error, Conflict { manager, path }| {
                 error.with_cause("FieldManagerConflict", &format!("conflict with {manager}"), path)
             },
