@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
+use crate::capacity::Capacity;
 use crate::status::{Reason, StatusError};
 
 /// The body of every answer: whole for most, written while it is read for lists, a stream without end for watches.
@@ -29,13 +31,27 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const DISCARD_MAX: usize = 64 * 1024 * 1024;
 const DISCARD_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Reads a request's body, up to [`MAX_REQUEST_BYTES`]. One that does not come to its end must not hold a connection
-/// for good: after a minute the answer is 504.
+/// A request's body, and its share of the server, which is given back with it.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+/// Reads a request's body, up to [`MAX_REQUEST_BYTES`], and then waits for the request's turn: who waits for a client
+/// keeps nobody else from being worked on. A body takes room as it arrives, and one that does not come to its end must
+/// not hold it, nor a connection, for good: after a minute the answer is 504.
 ///
 /// # Errors
 ///
-/// Also 415 for a body that is compressed: as Kubernetes, this server does not unpack.
-pub(crate) async fn read<B>(headers: &HeaderMap, body: B) -> Result<Bytes, StatusError>
+/// Also 429 where others' bodies have all the room, and 415 for a body that is compressed: as Kubernetes, this server
+/// does not unpack.
+pub(crate) async fn read<B>(
+    headers: &HeaderMap,
+    body: B,
+    capacity: Option<&Capacity>,
+) -> Result<Received, StatusError>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: std::fmt::Display,
@@ -49,21 +65,36 @@ where
             format!("the body's Content-Encoding {coding:?} is not supported; send it as it is");
         return Err(StatusError::new(Reason::UnsupportedMediaType, message));
     }
-    read_within(Box::pin(body), PATIENCE).await
+    let (bytes, room) = read_within(Box::pin(body), capacity, PATIENCE).await?;
+    let turn = match capacity {
+        Some(capacity) => capacity.turn().await,
+        None => None,
+    };
+    Ok(Received { bytes, _room: room, _turn: turn })
 }
 
-async fn read_within<B>(body: Pin<Box<B>>, patience: Duration) -> Result<Bytes, StatusError>
+/// A body's bytes, and the room that they take.
+type Whole = (Bytes, Option<OwnedSemaphorePermit>);
+
+async fn read_within<B>(
+    body: Pin<Box<B>>,
+    capacity: Option<&Capacity>,
+    patience: Duration,
+) -> Result<Whole, StatusError>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: std::fmt::Display,
 {
-    tokio::time::timeout(patience, read_whole(body)).await.unwrap_or_else(|_| {
+    tokio::time::timeout(patience, read_whole(body, capacity)).await.unwrap_or_else(|_| {
         let message = format!("Timeout: the request's body did not arrive within {patience:?}");
         Err(StatusError::new(Reason::Timeout, message))
     })
 }
 
-async fn read_whole<B>(mut body: Pin<Box<B>>) -> Result<Bytes, StatusError>
+async fn read_whole<B>(
+    mut body: Pin<Box<B>>,
+    capacity: Option<&Capacity>,
+) -> Result<Whole, StatusError>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: std::fmt::Display,
@@ -74,6 +105,7 @@ where
     }
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
+    let mut room: Option<OwnedSemaphorePermit> = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             StatusError::bad_request(format!("the request's body could not be read: {error}"))
@@ -83,6 +115,17 @@ where
             discard(body);
             return Err(StatusError::too_large(MAX_REQUEST_BYTES));
         }
+        if let Some(capacity) = capacity {
+            let Some(more) = capacity.room(data.len()) else {
+                discard(body);
+                let what = "the bodies of other requests fill the server's memory for them";
+                return Err(StatusError::too_many_requests(what));
+            };
+            match &mut room {
+                Some(room) => room.merge(more),
+                None => room = Some(more),
+            }
+        }
         // A body of one frame, which is nearly every body, is not copied.
         if first.is_empty() && all.is_empty() {
             first = data;
@@ -91,7 +134,7 @@ where
             all.extend_from_slice(&data);
         }
     }
-    Ok(if all.is_empty() { first } else { all.freeze() })
+    Ok((if all.is_empty() { first } else { all.freeze() }, room))
 }
 
 /// Reads on behind an answer that does not wait for the body, and forgets what comes. Many clients look for the answer
@@ -158,6 +201,9 @@ pub(crate) fn length(value: &Value) -> usize {
 pub(crate) fn error_response(error: &StatusError) -> Response<Body> {
     let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json_response(code, to_bytes(&error.to_value()));
+    if let Some(seconds) = error.details.as_ref().and_then(|details| details.retry_after_seconds) {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
     for warning in &error.warnings {
         add_warning(response.headers_mut(), warning);
     }
@@ -192,8 +238,30 @@ mod tests {
     async fn a_body_that_never_ends_is_given_up() {
         let begun = Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"{")));
         let body = StreamBody::new(stream::iter([begun]).chain(stream::pending()));
-        let error =
-            read_within(Box::pin(body), Duration::from_millis(1)).await.expect_err("endless");
+        let patience = Duration::from_millis(1);
+        let error = read_within(Box::pin(body), None, patience).await.expect_err("endless");
         assert_eq!(error.code(), 504);
+    }
+
+    #[tokio::test]
+    async fn bodies_have_room_while_they_are_kept() {
+        let capacity = Capacity::new(2, 5);
+        let body = |text: &'static str| {
+            let bytes = Bytes::from_static(text.as_bytes());
+            let frames = [bytes.slice(..1), bytes.slice(1..)];
+            StreamBody::new(stream::iter(
+                frames.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes))),
+            ))
+        };
+        let none = HeaderMap::new();
+        let first = read(&none, body("abc"), Some(&capacity)).await.expect("there is room");
+        assert_eq!(first.bytes, "abc");
+        let error = read(&none, body("def"), Some(&capacity)).await.expect_err("no room");
+        assert_eq!(error.code(), 429);
+        read(&none, body("de"), Some(&capacity))
+            .await
+            .expect("what was refused gave back its part");
+        drop(first);
+        read(&none, body("defgh"), Some(&capacity)).await.expect("there is room again");
     }
 }

@@ -6,6 +6,7 @@
 pub mod allocate;
 mod body;
 mod bootstrap;
+mod capacity;
 mod config;
 mod discovery;
 mod duplicates;

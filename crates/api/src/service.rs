@@ -13,7 +13,8 @@ use http_body_util::{BodyExt as _, StreamBody};
 use manifest::kind::KindId;
 
 use crate::allocate::CidrError;
-use crate::body::{self, Body, error_response, full, json_body, json_response};
+use crate::body::{self, Body, Received, error_response, full, json_body, json_response};
+use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::discovery::{self, Document};
 use crate::negotiate::{self, BodyFormat, Form};
@@ -65,15 +66,17 @@ impl ApiServer {
         let (parts, body) = request.into_parts();
         let head = parts.method == Method::HEAD;
         let query = parts.uri.query().unwrap_or("");
+        let capacity = parts.extensions.get::<Capacity>();
         let route = not_impersonating(&parts.headers)
             .and_then(|()| Route::parse(&parts.method, parts.uri.path(), query));
         let answer = match route {
-            Ok(Route::Resource(resource)) => match body::read(&parts.headers, body).await {
+            Ok(Route::Resource(resource)) => match body::read(&parts.headers, body, capacity).await
+            {
                 Ok(body) => self.answer(*resource, query, &parts.headers, body).await,
                 Err(error) => Err(error),
             },
-            Ok(Route::Review(review)) => match body::read(&parts.headers, body).await {
-                Ok(body) => answer_review(review, &parts.headers, &body),
+            Ok(Route::Review(review)) => match body::read(&parts.headers, body, capacity).await {
+                Ok(body) => answer_review(review, &parts.headers, &body.bytes),
                 Err(error) => Err(error),
             },
             Ok(Route::Document) => {
@@ -98,7 +101,7 @@ impl ApiServer {
         request: ResourceRequest,
         query: &str,
         headers: &HeaderMap,
-        body: Bytes,
+        body: Received,
     ) -> Result<Response<Body>, StatusError> {
         let ResourceRequest { kind, namespace, verb } = request;
         let rendering = self.rendering(query, headers)?;
@@ -193,10 +196,14 @@ impl ApiServer {
         &self,
         request: ResourceRequest,
         headers: HeaderMap,
-        body: Bytes,
+        body: Received,
     ) -> ToTheEnd<Result<Written, StatusError>> {
         let registry = self.registry.clone();
-        let write = async move { write(&registry, request, &headers, &body).await };
+        let write = async move {
+            // Whole, so that its turn and its room are kept as long.
+            let body = body;
+            write(&registry, request, &headers, &body.bytes).await
+        };
         ToTheEnd { future: Some(Box::pin(write)), begun: false }
     }
 }
@@ -442,5 +449,47 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let server = self.clone();
         Box::pin(async move { Ok(server.handle(request).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::FutureExt as _;
+    use http_body_util::Full;
+    use jiff::Timestamp;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::store::Memory;
+
+    /// A request has its turn, and its body its room, until it is answered. The clock, which is asked meanwhile, looks.
+    #[tokio::test]
+    async fn a_turn_lasts_until_the_answer() {
+        const BODY: &str = r#"{"metadata":{"name":"a"}}"#;
+        let capacity = Capacity::new(1, BODY.len());
+        let looked = Arc::new(AtomicUsize::new(0));
+        let (seen, count) = (capacity.clone(), looked.clone());
+        let mut config =
+            Config::new(vec!["10.96.0.0/12".parse().expect("a range")], ([127, 0, 0, 1], 1).into());
+        config.clock = Arc::new(move || {
+            assert!(seen.turn().now_or_never().is_none(), "the turn is over");
+            assert!(seen.room(1).is_none(), "the room is free");
+            count.fetch_add(1, Ordering::Relaxed);
+            Timestamp::UNIX_EPOCH
+        });
+        let server = ApiServer::new(Arc::new(Memory::new()), config).expect("a server");
+        let request = Request::post("/api/v1/namespaces")
+            .header(CONTENT_TYPE, "application/json")
+            .extension(capacity.clone())
+            .body(Full::new(Bytes::from_static(BODY.as_bytes())))
+            .expect("a request");
+        let response = server.oneshot(request).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::CREATED);
+        // For the answer's form, and for what is written.
+        assert!(looked.load(Ordering::Relaxed) >= 2);
+        assert!(capacity.turn().now_or_never().is_some());
+        assert!(capacity.room(BODY.len()).is_some());
     }
 }

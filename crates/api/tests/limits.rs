@@ -9,9 +9,13 @@ use std::time::Duration;
 use api::serve::Limits;
 use bytes::Bytes;
 use futures::future::join_all;
+use futures::{StreamExt as _, stream};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use serde_json::json;
-use tls::{CONFIG_MAPS, PROTOCOLS, Protocol, Served, serve, sized, unsized_body, whole};
+use tls::{CONFIG_MAPS, PROTOCOLS, Protocol, SentBody, Served, serve, sized, unsized_body, whole};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// How long anything may take before a test calls it broken.
@@ -164,7 +168,7 @@ async fn idle_connections_stay_longer_than_silent_ones() {
 #[tokio::test]
 async fn a_watch_is_no_idle_connection() {
     let brief = Duration::from_millis(500);
-    let limits = Limits { greeting: brief, idle: brief, ..Limits::default() };
+    let limits = Limits { greeting: brief, idle: brief, stall: brief, ..Limits::default() };
     let served = serve(limits).await;
     let check = async |protocol| {
         let mut client = served.connect(protocol).await;
@@ -226,6 +230,139 @@ async fn one_watch_too_many_is_told_so() {
     drop(first);
     let start = Instant::now();
     while open().await.status() != 200 {
+        assert!(start.elapsed() < PATIENCE);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A body that begins so, and never ends.
+fn endless_body(begin: impl Into<Bytes>) -> SentBody {
+    let begin = stream::iter([Ok(Frame::data(begin.into()))]);
+    BodyExt::boxed(StreamBody::new(begin.chain(stream::pending())))
+}
+
+#[tokio::test]
+async fn only_a_watch_that_is_allowed_counts_as_one() {
+    let served = serve(Limits { watches: 1, ..Limits::default() }).await;
+    // No body is taken, so that each answer stays with the server.
+    let stranger = served.connect_with_window(0).await.with_token(None);
+    let friend = served.connect_with_window(0).await;
+    let mut unread = Vec::new();
+    for (client, path, code) in [
+        (&stranger, CONFIG_MAPS, 401),
+        (&stranger, "/healthz", 200),
+        (&stranger, "/version", 200),
+        (&friend, "/healthz", 200),
+        (&friend, "/none", 404),
+        (&friend, "/api/v1/namespaces", 200),
+    ] {
+        let head = format!("GET {path}?watch=true");
+        let response = client.another().send(&head, &[], sized("")).await.unwrap();
+        assert_eq!(response.status(), code, "{path}");
+        unread.push(response);
+    }
+    // The last one was a watch.
+    let watch = format!("GET {CONFIG_MAPS}?watch=true");
+    let mut other = served.connect(Protocol::Http2).await;
+    let response = other.send(&watch, &[], sized("")).await.unwrap();
+    assert_eq!(response.status(), 429);
+    unread.pop();
+    let start = Instant::now();
+    while other.send(&watch, &[], sized("")).await.unwrap().status() != 200 {
+        assert!(start.elapsed() < PATIENCE);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The client answers PINGs, and leaves the window of an answer shut.
+#[tokio::test]
+async fn a_stream_of_which_nothing_is_taken_is_given_up() {
+    let stall = Duration::from_millis(500);
+    let served = serve(Limits { stall, ..Limits::default() }).await;
+    served.connect(Protocol::Http1).await.create("large", MIB).await;
+    let object = format!("GET {CONFIG_MAPS}/large");
+    let list = format!("GET {CONFIG_MAPS}");
+    let watch = format!("GET {CONFIG_MAPS}?watch=true");
+    let quiet = "GET /api/v1/services?watch=true&fieldSelector=metadata.name=none";
+    let check = async |window: u32, head: &str, given_up: bool| {
+        let client = served.connect_with_window(window).await;
+        let start = Instant::now();
+        let response = client.another().send(head, &[], sized("")).await.unwrap();
+        assert_eq!(response.status(), 200, "{head}");
+        let patience = if given_up { PATIENCE } else { stall * 4 };
+        let ended = tokio::time::timeout(patience, client.connection).await;
+        assert_eq!(ended.is_ok(), given_up, "{window} {head}");
+        assert!(start.elapsed() >= stall, "{window} {head} {:?}", start.elapsed());
+    };
+    tokio::join!(
+        check(0, &object, true),
+        // Here, all of the answer is with hyper, and its body is gone.
+        check(1, &object, true),
+        check(0, &list, true),
+        check(1000, &list, true),
+        check(0, &watch, true),
+        check(1000, &watch, true),
+        // What waits for the server is not stalled.
+        check(0, quiet, false),
+        // Neither is what was taken, and not read by who asked.
+        check(4 * MIB as u32, &object, false),
+        check(4 * MIB as u32, &watch, false),
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_keeps_nobody_from_his_turn() {
+    let served = serve(Limits { requests: 1, ..Limits::default() }).await;
+    let silent = served.connect(Protocol::Http2).await;
+    let mut sent = JoinSet::new();
+    for _ in 0..4 {
+        let mut client = silent.another();
+        let head = format!("POST {CONFIG_MAPS}");
+        sent.spawn(async move { client.send(&head, &[], endless_body("{")).await });
+    }
+    for protocol in PROTOCOLS {
+        let mut other = served.connect(protocol).await;
+        let all = async {
+            for path in ["/healthz", "/api", CONFIG_MAPS] {
+                assert_eq!(other.get(path).await.0, 200, "{protocol:?} {path}");
+            }
+            other.create(&format!("{protocol:?}").to_lowercase(), 1).await;
+        };
+        tokio::time::timeout(PATIENCE, all).await.unwrap();
+    }
+    // They still wait.
+    assert!(sent.try_join_next().is_none());
+}
+
+#[tokio::test]
+async fn bodies_have_a_bound_together() {
+    let served = serve(Limits { bodies: MIB, ..Limits::default() }).await;
+    let mut client = served.connect(Protocol::Http2).await;
+    let mut silent = served.connect(Protocol::Http2).await;
+    let head = format!("POST {CONFIG_MAPS}");
+    let half = head.clone();
+    let sent = tokio::spawn(async move {
+        // Until it is the other one that finds no room.
+        while silent.send(&half, &[], endless_body(" ".repeat(MIB / 2))).await.is_ok() {}
+    });
+    let body = || sized(" ".repeat(3 * MIB / 4));
+    let start = Instant::now();
+    let refused = loop {
+        // Blanks are no JSON: 400 while there is room.
+        let response = client.send(&head, &[], body()).await.unwrap();
+        match response.status().as_u16() {
+            400 => assert!(start.elapsed() < PATIENCE),
+            _ => break response,
+        }
+    };
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let (code, status) = whole(refused).await;
+    assert_eq!((code, &status["reason"]), (429, &json!("TooManyRequests")));
+    // Small ones have room, and what takes none.
+    client.create("small", 1000).await;
+    assert_eq!(client.get(CONFIG_MAPS).await.0, 200);
+    sent.abort();
+    while client.send(&head, &[], body()).await.unwrap().status() != 400 {
         assert!(start.elapsed() < PATIENCE);
         tokio::task::yield_now().await;
     }

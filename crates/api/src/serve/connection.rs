@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, Version};
 use http_body::Body;
 use http_body_util::Either;
@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tower::{Service, ServiceExt};
@@ -22,6 +22,7 @@ use super::answer::{Activity, Answer, Endless, State, endless, stopped};
 use super::stall::Stalling;
 use super::{GRACE, Limits};
 use crate::body;
+use crate::capacity::Capacity;
 use crate::status::StatusError;
 
 /// HTTP/2 peers are asked this often whether they are still there, so that lost ones free their watches.
@@ -41,7 +42,7 @@ pub(super) struct Shared<S> {
     pub(super) service: S,
     pub(super) limits: Limits,
     pub(super) watches: Arc<Semaphore>,
-    pub(super) requests: Arc<Semaphore>,
+    pub(super) capacity: Capacity,
     pub(super) stopped: watch::Receiver<bool>,
 }
 
@@ -112,6 +113,7 @@ impl<S> Shared<S> {
             ended = connection.as_mut() => return ended,
             () = stopped(stop) => {}
             () = idle(&activity, greeting, patience) => {}
+            () = stalled(&activity, limits.stall) => {}
         }
         connection.as_mut().graceful_shutdown();
         timeout(GRACE, connection).await.unwrap_or(Ok(()))
@@ -119,12 +121,13 @@ impl<S> Shared<S> {
 
     async fn answer<B>(
         self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         admission: Admission,
         activity: &Activity,
     ) -> Result<Response<Answer<Either<B, body::Body>>>, S::Error>
     where
         S: Service<Request<Incoming>, Response = Response<B>>,
+        B: Body<Data = Bytes>,
     {
         let under_way = activity.begin();
         let version = request.version();
@@ -136,19 +139,18 @@ impl<S> Shared<S> {
             let most = self.limits.connections;
             return refuse(format!("the server has {most} connections open"), under_way);
         }
-        let mut permit: Option<OwnedSemaphorePermit> = None;
-        if endless(request.uri().query()) {
-            permit = self.watches.try_acquire_owned().ok();
-            if permit.is_none() {
+        let asked_endless = endless(request.uri().query());
+        request.extensions_mut().insert(self.capacity);
+        let response = self.service.oneshot(request).await?;
+        let mut endless = None;
+        // An answer that knows its length has an end: 401, for one, which takes no token to get.
+        if asked_endless && response.body().size_hint().exact().is_none() {
+            let Ok(permit) = self.watches.try_acquire_owned() else {
                 let most = self.limits.watches;
                 return refuse(format!("the server has {most} watches open"), under_way);
-            }
+            };
+            endless = Some(Endless::new(self.stopped, permit));
         }
-        // An error means that the semaphore is closed, which it never is.
-        let worked_on = self.requests.acquire_owned().await;
-        let response = self.service.oneshot(request).await?;
-        drop(worked_on);
-        let endless = permit.map(|permit| Endless::new(self.stopped, permit));
         Ok(response.map(|inner| Answer::new(Either::Left(inner), endless, under_way)))
     }
 }
@@ -169,10 +171,21 @@ async fn idle(activity: &Activity, greeting: Instant, patience: Duration) {
     }
 }
 
+/// Completes when the client has taken nothing of an answer for too long.
+async fn stalled(activity: &Activity, patience: Duration) {
+    loop {
+        let now = Instant::now();
+        let deadline = activity.untaken_since().unwrap_or(now) + patience;
+        if deadline <= now {
+            return;
+        }
+        sleep_until(deadline).await;
+    }
+}
+
 /// 429: what there is too much of, and when to come again.
 fn refusal(what: &str, version: Version) -> Response<body::Body> {
     let mut response = body::error_response(&StatusError::too_many_requests(what));
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     if version < Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -7,15 +7,21 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections at a time. One more is answered 429, and told to come again.
     pub connections: usize,
-    /// Watches (and logs that are followed) at a time, on all connections together. One more is answered 429.
+    /// Watches (and logs that are followed) at a time, on all connections together. One more is answered 429. What is
+    /// refused for want of the token, or for another reason, does not count.
     pub watches: usize,
-    /// Requests worked on at a time; more wait, with their bodies unread. A watch counts until it has begun.
+    /// Requests about resources worked on at a time; more wait for their turn. A request whose body is still to come
+    /// does not count, nor does a watch that has begun. Health, version and discovery are answered out of turn.
     pub requests: usize,
+    /// Bytes of request bodies held at a time, from their arrival until their requests are answered. A request whose
+    /// body finds no room is answered 429. It should be several times the largest body, which has 3 MiB.
+    pub bodies: usize,
     /// From the connection to the first request, the TLS handshake included.
     pub greeting: Duration,
     /// A connection on which no request is under way is closed after this long.
     pub idle: Duration,
-    /// A connection is closed when its client has taken nothing of what waits for it for this long.
+    /// A connection is closed when its client has taken nothing for this long, of all that waits for it or, with HTTP/2,
+    /// of one answer: there, each has a window, and a client that leaves one shut would keep the answer for good.
     pub stall: Duration,
 }
 
@@ -36,6 +42,7 @@ impl Default for Limits {
             connections: 16_384,
             watches: 20_000,
             requests: 256,
+            bodies: 256 * 1024 * 1024,
             greeting: Duration::from_secs(10),
             idle: Duration::from_secs(90),
             stall: Duration::from_secs(60),

@@ -18,6 +18,7 @@ use tower::Service;
 
 use super::connection::{Admission, Shared};
 use super::{Credentials, GRACE, Limits};
+use crate::capacity::Capacity;
 
 /// After a failure to accept (no file descriptors left), before the next attempt.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -85,8 +86,9 @@ impl Server {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
         let (served, refused) = (semaphore(limits.connections), semaphore(Limits::REFUSALS));
         let (stopping, stopped) = watch::channel(false);
-        let (watches, requests) = (semaphore(limits.watches), semaphore(limits.requests));
-        let shared = Shared { tls, service, limits, watches, requests, stopped };
+        let watches = semaphore(limits.watches);
+        let capacity = Capacity::new(limits.requests, limits.bodies);
+        let shared = Shared { tls, service, limits, watches, capacity, stopped };
         let mut connections = tokio::task::JoinSet::new();
         let mut stop = std::pin::pin!(stop);
         loop {

@@ -118,6 +118,16 @@ impl Served {
             }
         }
     }
+
+    /// An HTTP/2 connection that takes so many bytes of each answer before it has read some.
+    pub(crate) async fn connect_with_window(&self, bytes: u32) -> Client {
+        let stream = TokioIo::new(self.tls(Protocol::Http2).await);
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let (sender, connection) =
+            builder.initial_stream_window_size(bytes).handshake(stream).await.unwrap();
+        let connection = tokio::spawn(async move { _ = connection.await });
+        Client { sender: Sender::Http2(sender), token: Some(self.token().to_owned()), connection }
+    }
 }
 
 /// A body of this length that says it.
