@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use api::serve::write_private;
+use api::store::Sqlite;
 
 use super::families::Families;
 use crate::error::Error;
@@ -51,6 +52,20 @@ impl Origin {
             Error::caused(format_args!("could not write {}", path.display()), &error)
                 .hint("name another folder with --data-dir")
         })
+    }
+
+    /// Refuses a folder whose database has been emptied, by a copy that failed, say: it would begin a new cluster without a
+    /// word.
+    pub(super) fn check_not_emptied(folder: &Path) -> Result<(), Error> {
+        let database = folder.join(Sqlite::FILE_NAME);
+        let is_empty = std::fs::metadata(&database).is_ok_and(|file| file.len() == 0);
+        if !is_empty || !folder.join(NAME).exists() {
+            return Ok(());
+        }
+        let message = format!("{} is empty, and held a cluster before", database.display());
+        Err(Error::new(message).hint(
+            "restore it from a copy, move it away to begin anew, or name another folder with --data-dir",
+        ))
     }
 
     /// Compares with what a file says; lines that it lacks say nothing.

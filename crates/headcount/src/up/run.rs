@@ -239,6 +239,7 @@ fn open_store(up: &Up) -> Result<(Folder, Arc<dyn Store>), Error> {
     }
     let folder = Folder::open(up.data_dir.clone())?;
     tracing::info!("data folder: {}", folder.path().display());
+    Origin::check_not_emptied(folder.path())?;
     let store = Sqlite::open(folder.path()).map_err(|error| Error::new(error.to_string()))?;
     // Now that the folder is ours alone.
     let origin = Origin {

@@ -133,6 +133,21 @@ fn other_ranges_than_those_that_the_data_has_are_refused() {
 }
 
 #[test]
+fn a_database_that_was_emptied_is_no_new_cluster() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = ["--data-dir", text(folder.path())];
+    Up::start(&data).stop();
+    let database = folder.path().join("headcount.db");
+    std::fs::write(&database, "").expect("an emptied database");
+    let local = ["--api-listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"];
+    let expected = [text(&database), "is empty, and held a cluster before", "--data-dir"];
+    check_cannot_run(&[&data[..], &local].concat(), &expected);
+    std::fs::remove_file(&database).expect("the database");
+    let (status, _) = Up::start(&data).stop();
+    assert_eq!(status.code(), Some(0), "moved away, it begins anew");
+}
+
+#[test]
 fn a_data_folder_in_use_is_named_with_the_flag_to_change() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let _first = Up::start(&["--data-dir", text(folder.path())]);

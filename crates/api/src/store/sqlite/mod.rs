@@ -50,9 +50,6 @@ use file::File;
 use folder::Folder;
 use writer::{Job, Writer};
 
-/// The database's name in the data folder.
-const FILE_NAME: &str = "headcount.db";
-
 /// How to open a store.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -148,6 +145,9 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// The database's name in the data folder.
+    pub const FILE_NAME: &str = "headcount.db";
+
     /// Writes that may wait; more are held back at their callers. As many as one commit takes, twice.
     const QUEUE: usize = 2 * Writer::BATCH;
 
@@ -161,10 +161,10 @@ impl Sqlite {
     pub fn open_with(folder: &Path, options: Options) -> Result<Self, OpenError> {
         let Options { limits, checkpoint_bytes, vfs } = options;
         let folder = Folder::open(folder)?;
-        let path = folder.path().join(FILE_NAME);
+        let path = folder.path().join(Self::FILE_NAME);
         if vfs.is_none() {
             // SQLite takes an empty file for a new database, and gives the log beside it the same mode.
-            folder.create_file(FILE_NAME)?;
+            folder.create_file(Self::FILE_NAME)?;
         }
         let (file, contents) = File::open(path.clone(), vfs.as_deref())?;
         // A new database and its log are now named in the folder; so that they still are after a power cut:
