@@ -192,7 +192,9 @@ fn kubectl_says_that_pods_are_simulated() {
         refused(
             &up,
             arguments,
-            &format!("{simulated}{what}; kubectl logs redis-0 tells what the simulated node did\n"),
+            &format!(
+                "{simulated}{what}; kubectl logs redis-0 -n default tells what the simulated node did\n"
+            ),
         );
     };
     check(&["exec", "redis-0", "--", "ls"], "there is no process to run a command in");
@@ -218,16 +220,17 @@ fn kubectl_says_that_pods_are_simulated() {
 #[test]
 fn kubectl_drains_a_node() {
     let up = Up::ephemeral(&["-f", "examples/redis"]);
-    let on_node = ["get", "pods", "--field-selector", "spec.nodeName=node-2", "-o", "name"];
+    // The one that the DNS server's own pod is on, which stays.
+    let on_node = ["get", "pods", "--field-selector", "spec.nodeName=node-1", "-o", "name"];
     assert!(up.kubectl(&on_node).contains("pod/redis-"));
-    let drained = up.kubectl(&["drain", "node-2", "--ignore-daemonsets", "--timeout=30s"]);
-    assert!(drained.contains("evicted") && drained.contains("node/node-2 drained"), "{drained}");
+    let drained = up.kubectl(&["drain", "node-1", "--ignore-daemonsets", "--timeout=30s"]);
+    assert!(drained.contains("evicted") && drained.contains("node/node-1 drained"), "{drained}");
     assert_eq!(up.kubectl(&on_node), "");
     up.kubectl(&["rollout", "status", "sts/redis", "--timeout=30s"]);
     up.until("redis-headless.default.svc.cluster.local.", "A", |reply| reply.data("A").len() == 3);
 
     // A budget that allows nothing holds a drain up.
-    up.kubectl(&["uncordon", "node-2"]);
+    up.kubectl(&["uncordon", "node-1"]);
     up.kubectl(&["create", "pdb", "redis", "--selector=app=redis", "--min-available=3"]);
     refused(
         &up,
