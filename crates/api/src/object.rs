@@ -66,7 +66,7 @@ fn parse_yaml(body: &[u8]) -> Result<Value, StatusError> {
         return Err(StatusError::bad_request(format!("error decoding YAML: {problem}")));
     }
     match (documents.pop(), documents.is_empty()) {
-        (Some(document), true) if document.value.is_object() => Ok(document.value),
+        (Some(document), true) if document.value.is_object() => Ok(document.located.value),
         (Some(_), true) => Err(StatusError::bad_request("the body is not an object")),
         (Some(_), false) => Err(StatusError::bad_request("the body holds more than one object")),
         (None, _) => Err(StatusError::bad_request("the body holds no object")),

@@ -2,8 +2,6 @@
 //!
 //! It stands on the watches alone, so that DNS serves a cluster without running its controllers.
 
-mod views;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +11,7 @@ use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use crate::watches::{Change, Subscription, Watches};
-use views::Unusable;
+use preview::views::{self, Unusable};
 
 /// What names depend on.
 const KINDS: &[KindId] = &[KindId::Namespace, KindId::Service, KindId::EndpointSlice, KindId::Pod];

@@ -5,7 +5,7 @@ use futures::{StreamExt as _, stream};
 use kube::Client;
 use manifest::read::{Checked, Problem};
 
-use super::manifests::File;
+use crate::files::File;
 
 /// Requests under way at a time. The store commits together what waits together.
 const REQUESTS_MAX: usize = 32;

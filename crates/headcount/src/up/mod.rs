@@ -5,7 +5,6 @@ mod descriptors;
 mod families;
 mod folder;
 mod kubelet;
-mod manifests;
 mod origin;
 mod reach;
 mod report;

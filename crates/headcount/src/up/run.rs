@@ -25,8 +25,9 @@ use super::apply::{Reading, apply, print_line};
 use super::folder::Folder;
 use super::kubelet::SimulatedKubelet;
 use super::origin::Origin;
-use super::{Up, descriptors, manifests, reach, report};
+use super::{Up, descriptors, reach, report};
 use crate::error::{Error, Exit};
+use crate::files;
 
 /// Starts everything, applies, reports, and serves until a signal.
 pub(super) async fn run(up: Up) -> Result<Exit, Error> {
@@ -34,7 +35,7 @@ pub(super) async fn run(up: Up) -> Result<Exit, Error> {
     // From here on a signal ends the start in order, too.
     let mut stop = std::pin::pin!(stop_signal()?);
     let files = tokio::select! {
-        files = manifests::read(up.filenames.clone()) => files?,
+        files = files::read(up.filenames.clone()) => files?,
         signal = &mut stop => return Ok(stopped_early(signal)),
     };
     let reading = Reading::new(files, &up.namespace);

@@ -5,15 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::support::root;
 
 /// Which crates of the workspace a crate may look at.
-const LADDER: [(&str, &[&str]); 8] = [
+const LADDER: [(&str, &[&str]); 10] = [
     ("directory", &[]),
     ("manifest", &[]),
     ("reconcile", &["manifest"]),
+    ("preview", &["directory", "manifest", "reconcile"]),
+    ("advisor", &["directory", "manifest", "reconcile", "preview"]),
     ("api", &["manifest"]),
     ("dns", &["directory"]),
-    ("cluster", &["directory", "manifest", "reconcile"]),
+    ("cluster", &["directory", "manifest", "reconcile", "preview"]),
     ("node", &["manifest", "cluster"]),
-    ("headcount", &["directory", "manifest", "reconcile", "api", "cluster", "dns", "node"]),
+    (
+        "headcount",
+        &[
+            "directory",
+            "manifest",
+            "reconcile",
+            "preview",
+            "advisor",
+            "api",
+            "cluster",
+            "dns",
+            "node",
+        ],
+    ),
 ];
 
 /// The names in one table of a Cargo.toml.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::document::Document;
 use super::help;
-use super::problem::{Level, Problem};
+use super::problem::Problem;
 use super::unmatched;
 use crate::field::FieldError;
 use crate::object::ObjectRef;
@@ -23,51 +23,61 @@ pub struct Checked {
     pub value: Value,
 }
 
-/// Checks the objects of any number of texts together.
+/// An object, whether it would be accepted or not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Examined {
+    /// The object as its author wrote it.
+    pub document: Document,
+    /// What names it.
+    pub reference: ObjectRef,
+    /// The object with its namespace and defaults, of known fields only; `None` when its shape is wrong.
+    pub value: Option<Value>,
+    /// What is wrong with it, by place.
+    pub problems: Vec<Problem>,
+}
+
+/// Examines the objects of any number of texts together, each by itself and whether its name is taken.
 ///
-/// Those without errors are returned, in their order, with all problems in the order of the texts. A field that
-/// the kind does not have is an error, as with kubectl's `--validate=strict`.
-pub fn check(documents: Vec<Document>, default_namespace: &str) -> (Vec<Checked>, Vec<Problem>) {
-    let mut problems = Vec::new();
+/// A field that the kind does not have is an error, as with kubectl's `--validate=strict`.
+pub fn examine(documents: Vec<Document>, default_namespace: &str) -> Vec<Examined> {
     let mut first: HashMap<ObjectRef, usize> = HashMap::new();
-    let mut outcomes: Vec<Option<(ObjectRef, Value)>> = Vec::with_capacity(documents.len());
-    for (index, document) in documents.iter().enumerate() {
+    let mut examined: Vec<Examined> = Vec::with_capacity(documents.len());
+    for (index, document) in documents.into_iter().enumerate() {
         let reference = document.reference(default_namespace);
-        let mut found = Vec::new();
-        let value = one(document, &reference, &mut found);
+        let mut problems = Vec::new();
+        let value = one(&document, &reference, &mut problems);
         if !reference.name.is_empty() {
-            match first.get(&reference).map(|first| &documents[*first]) {
-                Some(earlier) => found.push(twice(document, earlier, &reference)),
+            match first.get(&reference).map(|first| &examined[*first]) {
+                Some(earlier) => problems.push(twice(&document, &earlier.document, &reference)),
                 None => {
                     first.insert(reference.clone(), index);
                 }
             }
         }
-        let is_good = found.iter().all(|problem: &Problem| problem.level == Level::Note);
-        outcomes.push(value.filter(|_| is_good).map(|value| (reference, value)));
-        problems.push(found);
+        problems.sort_by_key(Problem::position);
+        examined.push(Examined { document, reference, value, problems });
     }
-    for (index, note) in unmatched::notes(&documents, default_namespace) {
-        if outcomes[index].is_some() {
-            problems[index].push(note);
+    examined
+}
+
+/// Checks the objects of any number of texts together.
+///
+/// Those without errors are returned, in their order, with all problems in the order of the texts, and a note for each
+/// Service that selects no pod of them.
+pub fn check(documents: Vec<Document>, default_namespace: &str) -> (Vec<Checked>, Vec<Problem>) {
+    let mut notes: HashMap<usize, Problem> =
+        unmatched::notes(&documents, default_namespace).into_iter().collect();
+    let (mut checked, mut all) = (Vec::new(), Vec::new());
+    for (index, examined) in examine(documents, default_namespace).into_iter().enumerate() {
+        let Examined { document, reference, value, mut problems } = examined;
+        if let Some(value) = value.filter(|_| !problems.iter().any(Problem::is_error)) {
+            problems.extend(notes.remove(&index));
+            problems.sort_by_key(Problem::position);
+            checked.push(Checked { document, reference, value });
         }
+        all.extend(problems);
     }
-    let problems = problems
-        .into_iter()
-        .flat_map(|mut found| {
-            found.sort_by_key(Problem::position);
-            found
-        })
-        .collect();
-    let checked = documents
-        .into_iter()
-        .zip(outcomes)
-        .filter_map(|(document, outcome)| {
-            let (reference, value) = outcome?;
-            Some(Checked { document, reference, value })
-        })
-        .collect();
-    (checked, problems)
+    (checked, all)
 }
 
 /// Checks one object by itself; returns it with its defaults unless its shape is wrong.

@@ -1,11 +1,12 @@
 //! The objects of a text.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::node::{Content, Entry, Node};
-use super::problem::{Position, Problem};
+use super::problem::{Position, Problem, Span};
 use super::{json, yaml};
 use crate::kind::{Kind, served};
 use crate::object::ObjectRef;
@@ -13,21 +14,17 @@ use crate::object::ObjectRef;
 /// How deep lists may lie in lists.
 const LISTS_MAX: usize = 8;
 
-/// One object of a text, as its author wrote it.
+/// An object of a text, as its author wrote it, of whatever kind.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Document {
+pub struct Located {
     /// The text's name, usually a file's path.
     pub source: Arc<str>,
-    /// Which object of the text this is, from 0.
-    pub index: usize,
-    /// Its kind.
-    pub kind: &'static Kind,
     /// The object, with `apiVersion` and `kind`.
     pub value: Value,
     root: Node,
 }
 
-impl Document {
+impl Located {
     /// Where the object begins.
     pub fn start(&self) -> Position {
         self.root.at
@@ -36,9 +33,14 @@ impl Document {
     /// Where a field such as `spec.ports[0].port` is: its value, or its key where the value is an object or a
     /// list. If there is no such field, the place of the nearest parent that exists.
     pub fn position(&self, field: &str) -> Position {
+        self.span(field).start
+    }
+
+    /// As [`Located::position`], with the end of that value or key.
+    pub fn span(&self, field: &str) -> Span {
         // What is wrong with the one address is said of the list that defaulting makes of it.
         let one = field.starts_with("spec.clusterIPs") && !self.has("spec.clusterIPs");
-        self.root.position(if one { "spec.clusterIP" } else { field })
+        self.root.span(if one { "spec.clusterIP" } else { field })
     }
 
     /// Whether the author wrote this field.
@@ -60,7 +62,59 @@ impl Document {
     pub fn namespace(&self) -> &str {
         self.value["metadata"]["namespace"].as_str().unwrap_or_default()
     }
+}
 
+/// An object of a kind that is served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// The object and its places.
+    pub located: Located,
+}
+
+/// What can be said of every object can be said of one of a known kind.
+impl Deref for Document {
+    type Target = Located;
+
+    fn deref(&self) -> &Located {
+        &self.located
+    }
+}
+
+/// An object of a kind that is not served, such as a Certificate: its shape is unknown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Foreign {
+    /// The object and its places.
+    pub located: Located,
+    /// What is said of it where only known kinds will do.
+    problem: Problem,
+}
+
+impl Foreign {
+    /// `kind`, as written.
+    pub fn kind(&self) -> &str {
+        self.located.value["kind"].as_str().unwrap_or_default()
+    }
+
+    /// `apiVersion`, as written.
+    pub fn api_version(&self) -> &str {
+        self.located.value["apiVersion"].as_str().unwrap_or_default()
+    }
+}
+
+/// What a text holds.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The objects of kinds that are served.
+    pub documents: Vec<Document>,
+    /// The objects of other kinds.
+    pub foreign: Vec<Foreign>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+impl Document {
     /// What names the object, with the namespace that it is in or would be put in.
     pub fn reference(&self, default_namespace: &str) -> ObjectRef {
         let namespace = match (self.kind.namespaced, self.namespace()) {
@@ -75,15 +129,24 @@ impl Document {
         }
     }
 
+    /// An error in one of its fields.
     pub(super) fn problem(&self, field: &str, message: impl Into<String>) -> Problem {
         Problem::error(&self.source, self.position(field), message).in_field(field)
     }
 }
 
-/// Reads the objects of a YAML or JSON text; `source` names it in problems.
+/// Reads the objects of a YAML or JSON text; `source` names it in problems. A kind that is not served is one.
 ///
 /// Documents of a YAML text are read independently; lists (`kind: List`, `ServiceList`) are taken apart.
 pub fn read(source: &str, text: &str) -> (Vec<Document>, Vec<Problem>) {
+    let Reading { documents, foreign, mut problems } = read_any(source, text);
+    problems.extend(foreign.into_iter().map(|foreign| foreign.problem));
+    problems.sort_by_key(Problem::position);
+    (documents, problems)
+}
+
+/// As [`read`], for who takes objects of any kind.
+pub fn read_any(source: &str, text: &str) -> Reading {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut problems = Vec::new();
     let nodes = if text.trim_start().starts_with('{') {
@@ -99,28 +162,36 @@ pub fn read(source: &str, text: &str) -> (Vec<Document>, Vec<Problem>) {
     } else {
         yaml::parse(source, text, &mut problems)
     };
-    let mut reader = Reader { source: Arc::from(source), documents: Vec::new(), problems };
+    let reading = Reading { problems, ..Reading::default() };
+    let mut reader = Reader { source: Arc::from(source), reading };
     for node in nodes {
         reader.object(node, None, 0);
     }
-    let Reader { source: _, documents, mut problems } = reader;
-    problems.sort_by_key(Problem::position);
-    (documents, problems)
+    let mut reading = reader.reading;
+    reading.problems.sort_by_key(Problem::position);
+    reading
+}
+
+/// A text as [`read`] takes it, of bytes that may not even be UTF-8.
+///
+/// # Errors
+///
+/// The first place that is not UTF-8.
+pub fn text<'b>(source: &str, bytes: &'b [u8]) -> Result<&'b str, Problem> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let last = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let column = String::from_utf8_lossy(last).chars().count() + 1;
+        Problem::error(source, Position { line, column }, "not UTF-8 text")
+    })
 }
 
 /// Reads the objects of a text that may not even be UTF-8.
 pub fn read_bytes(source: &str, bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
-    match std::str::from_utf8(bytes) {
+    match text(source, bytes) {
         Ok(text) => read(source, text),
-        Err(error) => {
-            let before = &bytes[..error.valid_up_to()];
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let last = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-            let column = String::from_utf8_lossy(last).chars().count() + 1;
-            let at = Position { line, column };
-            let problem = Problem::error(source, at, "not UTF-8 text");
-            (Vec::new(), vec![problem])
-        }
+        Err(problem) => (Vec::new(), vec![problem]),
     }
 }
 
@@ -135,14 +206,13 @@ fn missing_help(node: &Node, field: &str) -> Option<String> {
 
 struct Reader {
     source: Arc<str>,
-    documents: Vec<Document>,
-    problems: Vec<Problem>,
+    reading: Reading,
 }
 
 impl Reader {
     fn refuse(&mut self, at: Position, field: &str, message: &str, help: Option<String>) {
-        self.problems
-            .push(Problem::error(&self.source, at, message).in_field(field).with_help(help));
+        let problem = Problem::error(&self.source, at, message);
+        self.reading.problems.push(problem.in_field(field).with_help(help));
     }
 
     /// Takes an object, or those of a list; `item_type` is what the list says its items are.
@@ -187,9 +257,9 @@ impl Reader {
                     map.insert("apiVersion".to_owned(), kind.api_version().into());
                     map.insert("kind".to_owned(), kind.kind.into());
                 }
-                let index = self.documents.len();
                 let source = Arc::clone(&self.source);
-                self.documents.push(Document { source, index, kind, value, root: node });
+                let located = Located { source, value, root: node };
+                self.reading.documents.push(Document { kind, located });
             }
             Err(unknown) => {
                 let help = match unknown.suggestion() {
@@ -198,7 +268,17 @@ impl Reader {
                 };
                 let message =
                     format!("\"{kind}\" of \"{api_version}\" is not a kind that is served");
-                self.refuse(node.position("kind"), "kind", &message, Some(help));
+                let problem = Problem::error(&self.source, node.position("kind"), message)
+                    .in_field("kind")
+                    .with_help(Some(help));
+                let mut value = node.to_value();
+                if let Value::Object(map) = &mut value {
+                    // What the list around it said.
+                    map.entry("apiVersion").or_insert_with(|| api_version.as_str().into());
+                    map.entry("kind").or_insert_with(|| kind.as_str().into());
+                }
+                let located = Located { source: Arc::clone(&self.source), value, root: node };
+                self.reading.foreign.push(Foreign { located, problem });
             }
         }
     }

@@ -87,7 +87,8 @@ impl<'t> Reader<'t> {
                 Content::Scalar { value, written: None }
             }
         };
-        Ok(Node { at, content })
+        let end = self.at;
+        Ok(Node { at, end, content })
     }
 
     /// The text of the scalar that comes next; whether it is one is for serde_json to say.
@@ -141,13 +142,14 @@ impl<'t> Reader<'t> {
                 ));
             }
             self.advance(text.len());
+            let key_end = self.at;
             self.skip_space();
             if !self.take(b':') {
                 return self.refuse("expected `:` after a key");
             }
             let value = self.value(depth + 1)?;
             self.skip_space();
-            entries.push(Entry { key, key_at, value });
+            entries.push(Entry { key, key_at, key_end, value });
         }
         Ok(entries)
     }

@@ -12,6 +12,6 @@ mod tests;
 mod unmatched;
 mod yaml;
 
-pub use check::{Checked, check};
-pub use document::{Document, read, read_bytes};
-pub use problem::{Level, Position, Problem};
+pub use check::{Checked, Examined, check, examine};
+pub use document::{Document, Foreign, Located, Reading, read, read_any, read_bytes, text};
+pub use problem::{Level, Position, Problem, Span};

@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::problem::Position;
+use super::problem::{Position, Span};
 
-/// A value and where it begins.
+/// A value, where it begins and where it ends (of lists and maps only the beginning is kept).
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
     pub(super) at: Position,
+    pub(super) end: Position,
     pub(super) content: Content,
 }
 
@@ -27,6 +28,7 @@ pub(super) enum Content {
 pub(super) struct Entry {
     pub(super) key: String,
     pub(super) key_at: Position,
+    pub(super) key_end: Position,
     pub(super) value: Node,
 }
 
@@ -84,6 +86,11 @@ impl Node {
     /// Where a field such as `spec.ports[0].port` or `metadata.labels[app]` is: its value, or its key where the
     /// value is not a scalar. If there is no such field, the nearest parent that exists.
     pub(super) fn position(&self, field: &str) -> Position {
+        self.find(field).0.start
+    }
+
+    /// As [`Node::position`], with the end of that value or key.
+    pub(super) fn span(&self, field: &str) -> Span {
         self.find(field).0
     }
 
@@ -101,9 +108,9 @@ impl Node {
     }
 
     /// The place of a field, and the field if it exists.
-    fn find(&self, field: &str) -> (Position, Option<&Node>) {
+    fn find(&self, field: &str) -> (Span, Option<&Node>) {
         let mut node = self;
-        let mut at = self.at;
+        let mut at = Span { start: self.at, end: self.end };
         let mut rest = field;
         while !rest.is_empty() {
             let Some((next, place, after)) = node.step(rest) else { return (at, None) };
@@ -115,13 +122,14 @@ impl Node {
     }
 
     /// The child that a path begins with, its place, and the rest of the path.
-    fn step<'n, 'p>(&'n self, path: &'p str) -> Option<(&'n Node, Position, &'p str)> {
+    fn step<'n, 'p>(&'n self, path: &'p str) -> Option<(&'n Node, Span, &'p str)> {
         match &self.content {
             Content::Scalar { .. } => None,
             Content::List(items) => {
                 let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
                 let item = items.get(index.parse::<usize>().ok()?)?;
-                Some((item, item.at, rest.strip_prefix('.').unwrap_or(rest)))
+                let place = Span { start: item.at, end: item.end };
+                Some((item, place, rest.strip_prefix('.').unwrap_or(rest)))
             }
             // Keys may hold dots and brackets of their own, so the keys that are there decide; the longest wins.
             Content::Map(entries) => entries
@@ -129,10 +137,15 @@ impl Node {
                 .filter_map(|entry| Some((entry, after_key(path, &entry.key)?)))
                 .max_by_key(|(entry, _)| entry.key.len())
                 .map(|(entry, rest)| {
-                    let at = match &entry.value.content {
-                        Content::Scalar { value, .. } if !value.is_null() => entry.value.at,
-                        Content::Scalar { .. } | Content::List(_) | Content::Map(_) => entry.key_at,
+                    let (start, end) = match &entry.value.content {
+                        Content::Scalar { value, .. } if !value.is_null() => {
+                            (entry.value.at, entry.value.end)
+                        }
+                        Content::Scalar { .. } | Content::List(_) | Content::Map(_) => {
+                            (entry.key_at, entry.key_end)
+                        }
                     };
+                    let at = Span { start, end };
                     (&entry.value, at, rest)
                 }),
         }

@@ -16,20 +16,32 @@ impl Position {
     pub(crate) const START: Position = Position { line: 1, column: 1 };
 }
 
-/// How bad a problem is.
+/// A stretch of a text: from a character up to, not including, another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// The first character.
+    pub start: Position,
+    /// Behind the last one.
+    pub end: Position,
+}
+
+/// How bad a problem is; what is worse is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
-    /// The object cannot be used.
-    Error,
     /// The object is usable, but perhaps not what was meant.
     Note,
+    /// The object is usable, and will not do what was meant.
+    Warning,
+    /// The object cannot be used.
+    Error,
 }
 
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Error => "error",
             Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
         })
     }
 }

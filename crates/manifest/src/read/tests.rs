@@ -336,13 +336,13 @@ fn aliases_are_bounded() {
         text.push_str(&format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 10].join(", ")));
     }
     assert_snapshot!(outcome(&text), @r#"
-app.yaml:6:10: error: anchors and aliases copy more than 16777216 bytes
+app.yaml:5:9: error: anchors and aliases copy more than 16777216 bytes
 "#);
     // Anchors within one another, and few aliases of much.
     let nested =
         |levels: usize| (0..levels).map(|level| format!("&a{level} [")).collect::<String>();
     let anchors = format!("x: {}{}{}", nested(150), "0,".repeat(5_000), "]".repeat(150));
-    assert_snapshot!(outcome(&anchors).lines().next().unwrap_or_default(), @"app.yaml:1:587: error: anchors and aliases copy more than 16777216 bytes");
+    assert_snapshot!(outcome(&anchors).lines().next().unwrap_or_default(), @"app.yaml:1:656: error: anchors and aliases copy more than 16777216 bytes");
     let large = format!("a: &a \"{}\"\nb: [{}]", "x".repeat(1 << 20), "*a,".repeat(50));
     assert_snapshot!(outcome(&large), @"
 app.yaml:2:47: error: anchors and aliases copy more than 16777216 bytes

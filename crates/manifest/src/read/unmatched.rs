@@ -100,7 +100,8 @@ fn nearest(selector: &Labels, pods: &[&Pods<'_>]) -> Option<String> {
             None => format!("no label {key}"),
         })
         .collect();
-    let Document { source, kind, .. } = best.document;
+    let Document { kind, .. } = best.document;
+    let source = &best.document.source;
     let line = best.document.start().line;
     Some(format!(
         "{} {} ({source}:{line}) has {}",

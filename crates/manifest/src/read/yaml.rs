@@ -6,7 +6,7 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 use serde_json::Value;
 
 use super::node::{Content, Entry, Node};
-use super::problem::{Position, Problem};
+use super::problem::{Position, Problem, Span};
 use super::scalar;
 
 /// How many bytes of copies anchors and aliases may make in a document, and how deep a document may be.
@@ -83,7 +83,7 @@ enum Key {
     /// The next key.
     Awaited,
     /// The value of this key.
-    Named(String, Position),
+    Named(String, Span),
     /// The value of `<<`.
     Merge,
     /// The value of a key that cannot be one.
@@ -117,7 +117,7 @@ impl Composer<'_> {
     fn compose(&mut self, chunk: &str) -> Result<(), Problem> {
         for event in Parser::new_from_str(chunk) {
             let (event, span) = event.map_err(|error| self.scan_error(chunk, &error))?;
-            let at = self.position(&span.start);
+            let (at, end) = (self.position(&span.start), self.position(&span.end));
             match event {
                 Event::DocumentStart(..) => {
                     self.frames.clear();
@@ -126,11 +126,11 @@ impl Composer<'_> {
                     self.sound = true;
                 }
                 Event::Alias(anchor) => {
-                    let node = self.aliased(anchor, at)?;
+                    let node = self.aliased(anchor, at, end)?;
                     self.add(node);
                 }
                 Event::Scalar(text, style, anchor, tag) => {
-                    let node = scalar(&text, style, tag.as_deref(), at);
+                    let node = Node { at, end, content: scalar(&text, style, tag.as_deref()) };
                     self.name(anchor, &node)?;
                     self.add(node);
                 }
@@ -161,7 +161,7 @@ impl Composer<'_> {
         Ok(())
     }
 
-    fn aliased(&mut self, anchor: usize, at: Position) -> Result<Node, Problem> {
+    fn aliased(&mut self, anchor: usize, at: Position, end: Position) -> Result<Node, Problem> {
         let part_of_itself =
             || Problem::error(self.source, at, "the alias refers to what it is part of");
         let (depth, bytes) = self.anchors.get(&anchor).ok_or_else(part_of_itself)?.size();
@@ -171,7 +171,7 @@ impl Composer<'_> {
             return Err(Problem::error(self.source, at, message));
         }
         let content = self.anchors[&anchor].content.clone();
-        Ok(Node { at, content })
+        Ok(Node { at, end, content })
     }
 
     /// Keeps a complete node for the aliases of its anchor, if it has one.
@@ -197,13 +197,13 @@ impl Composer<'_> {
         let (anchor, node) = match self.frames.pop() {
             None => return Ok(()),
             Some(Frame::List { at, anchor, items }) => {
-                (anchor, Node { at, content: Content::List(items) })
+                (anchor, Node { at, end: at, content: Content::List(items) })
             }
             Some(Frame::Map { at, anchor, mut map, key: _ }) => {
                 for node in std::mem::take(&mut map.merged) {
                     self.merge(node, &mut map);
                 }
-                (anchor, Node { at, content: Content::Map(map.entries) })
+                (anchor, Node { at, end: at, content: Content::Map(map.entries) })
             }
         };
         self.name(anchor, &node)?;
@@ -247,7 +247,7 @@ impl Composer<'_> {
             Some(Frame::Map { map, key, .. }) => match std::mem::replace(key, Key::Awaited) {
                 Key::Refused => {}
                 Key::Merge => map.merged.push(node),
-                Key::Named(name, key_at) => {
+                Key::Named(name, Span { start: key_at, end: key_end }) => {
                     if let Some(first) = map.keys.get(&name) {
                         let message = format!(
                             "the key \"{name}\" is there twice, first at line {}, column {}",
@@ -256,7 +256,7 @@ impl Composer<'_> {
                         self.refuse(key_at, message);
                     } else {
                         map.keys.insert(name.clone(), key_at);
-                        map.entries.push(Entry { key: name, key_at, value: node });
+                        map.entries.push(Entry { key: name, key_at, key_end, value: node });
                     }
                 }
                 Key::Awaited => match key_of(&node) {
@@ -284,20 +284,21 @@ impl Composer<'_> {
 
 fn key_of(node: &Node) -> Option<Key> {
     let Content::Scalar { value, written } = &node.content else { return None };
+    let at = Span { start: node.at, end: node.end };
     match (value, written.as_deref()) {
         (Value::Null, _) => None,
         // A plain one; a quoted one is just a key.
         (Value::String(_), Some("<<")) => Some(Key::Merge),
-        (Value::String(text), _) => Some(Key::Named(text.clone(), node.at)),
+        (Value::String(text), _) => Some(Key::Named(text.clone(), at)),
         // kubectl makes texts of numbers and booleans that serve as keys.
         (value, written) => {
             let text = written.map_or_else(|| value.to_string(), str::to_owned);
-            Some(Key::Named(text, node.at))
+            Some(Key::Named(text, at))
         }
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Node {
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Content {
     let value = match (tag.and_then(Tag::core_suffix), style) {
         (Some("str" | "binary"), _) => Value::from(text),
         (Some("int" | "float"), _) => scalar::number(text).unwrap_or_else(|| Value::from(text)),
@@ -307,5 +308,5 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> No
     let differs = value.as_str() != Some(text);
     let is_merge = text == "<<" && style == ScalarStyle::Plain;
     let written = (differs || is_merge).then(|| text.into());
-    Node { at, content: Content::Scalar { value, written } }
+    Content::Scalar { value, written }
 }

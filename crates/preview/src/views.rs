@@ -17,7 +17,7 @@ use thiserror::Error;
 
 /// Why an object publishes nothing.
 #[derive(Debug, PartialEq, Eq, Error)]
-pub(super) enum Unusable {
+pub enum Unusable {
     /// A slice of host names: DNS answers are addresses.
     #[error("its addresses are host names (addressType FQDN)")]
     Fqdn,
@@ -26,21 +26,30 @@ pub(super) enum Unusable {
     NoService,
     /// A field holds what it may not hold.
     #[error("{field}: {value:?} is not {expected}")]
-    BadField { field: &'static str, value: String, expected: &'static str },
+    BadField {
+        /// The field's path.
+        field: &'static str,
+        /// What it holds.
+        value: String,
+        /// What it should hold.
+        expected: &'static str,
+    },
 }
 
 fn bad(field: &'static str, value: impl ToString, expected: &'static str) -> Unusable {
     Unusable::BadField { field, value: value.to_string(), expected }
 }
 
-pub(super) fn object_name(metadata: &ObjectMeta) -> ObjectName {
+/// Namespace and name, empty where missing.
+pub fn object_name(metadata: &ObjectMeta) -> ObjectName {
     ObjectName::new(
         metadata.namespace.as_deref().unwrap_or_default(),
         metadata.name.as_deref().unwrap_or_default(),
     )
 }
 
-pub(super) fn service(service: &core::Service) -> Result<ServiceView, Unusable> {
+/// A Service as names see it.
+pub fn service(service: &core::Service) -> Result<ServiceView, Unusable> {
     let core::Service { metadata, spec, status: _ } = service;
     let id = object_name(metadata);
     let Some(spec) = spec else {
@@ -100,7 +109,8 @@ fn service_port(port: &core::ServicePort) -> Result<ServicePort, Unusable> {
     })
 }
 
-pub(super) fn slice(slice: &discovery::EndpointSlice) -> Result<SliceView, Unusable> {
+/// A slice as names see it.
+pub fn slice(slice: &discovery::EndpointSlice) -> Result<SliceView, Unusable> {
     let discovery::EndpointSlice { address_type, endpoints, metadata, ports } = slice;
     match address_type.as_str() {
         "IPv4" | "IPv6" => {}
@@ -158,7 +168,7 @@ fn endpoint(endpoint: &discovery::Endpoint) -> Result<EndpointView, Unusable> {
 }
 
 /// A pod as names see it; `None` when it has finished and gives its addresses back.
-pub(super) fn pod(pod: &core::Pod) -> Result<Option<PodView>, Unusable> {
+pub fn pod(pod: &core::Pod) -> Result<Option<PodView>, Unusable> {
     let core::Pod { metadata, spec, status } = pod;
     let phase = status.as_ref().and_then(|status| status.phase.as_deref());
     if matches!(phase, Some("Succeeded" | "Failed")) {

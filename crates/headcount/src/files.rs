@@ -11,16 +11,16 @@ use crate::error::Error;
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// A manifest file's content, or why it could not be read.
-pub(super) struct File {
+pub(crate) struct File {
     /// The path as people wrote it, for messages.
-    pub(super) name: String,
-    pub(super) content: io::Result<Vec<u8>>,
+    pub(crate) name: String,
+    pub(crate) content: io::Result<Vec<u8>>,
 }
 
 /// Reads what `-f` names. A path that is not there stops everything; a file in a folder that cannot be read
 /// is reported like any other bad manifest. A pipe is read until its writers are done, which may be never: the caller
 /// may stop waiting.
-pub(super) async fn read(paths: Vec<PathBuf>) -> Result<Vec<File>, Error> {
+pub(crate) async fn read(paths: Vec<PathBuf>) -> Result<Vec<File>, Error> {
     let (send, receive) = oneshot::channel();
     // Not one of the runtime's threads: it would wait for them when it ends.
     std::thread::spawn(move || drop(send.send(read_all(&paths))));

@@ -1,0 +1,5 @@
+//! Which Services a workload needs, and why: an intent becomes a plan, and says what must answer.
+
+mod expectation;
+
+pub use expectation::{Expectation, Expected};

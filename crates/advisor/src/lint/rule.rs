@@ -1,0 +1,98 @@
+//! Rules, and how they say what they found.
+
+use manifest::read::{Level, Located};
+
+use super::finding::{Change, Finding, Fix, Label, Subject};
+use super::objects::Objects;
+
+/// A rule. Its texts are the manual: `headcount explain` and docs/codes.md are made of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// The code; never changed, never used again for something else.
+    pub code: &'static str,
+    /// How bad a finding is, unless it says otherwise itself.
+    pub level: Level,
+    /// What is wrong, in a line.
+    pub title: &'static str,
+    /// What happens then, to whom, and why: paragraphs of Markdown.
+    pub explanation: &'static str,
+    /// How to mend it: a paragraph of Markdown.
+    pub remedy: &'static str,
+    /// Where that is known from: specification and section, issue, source.
+    pub sources: &'static [&'static str],
+    /// Looks through the objects.
+    pub check: fn(&Objects, &mut Findings<'_>),
+}
+
+/// Takes what a rule finds.
+#[derive(Debug)]
+pub struct Findings<'r> {
+    rule: &'r Rule,
+    found: Vec<Finding>,
+}
+
+impl<'r> Findings<'r> {
+    pub(crate) fn new(rule: &'r Rule) -> Self {
+        Self { rule, found: Vec::new() }
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<Finding> {
+        self.found
+    }
+
+    /// A finding about a field of an object; `text` stands at the place. The result takes the rest.
+    pub fn add(
+        &mut self,
+        subject: Subject,
+        primary: Label,
+        message: impl Into<String>,
+    ) -> &mut Finding {
+        self.found.push(Finding {
+            code: self.rule.code,
+            level: self.rule.level,
+            subject,
+            message: message.into(),
+            primary,
+            secondary: Vec::new(),
+            help: Vec::new(),
+            fix: None,
+        });
+        self.found.last_mut().expect("one was pushed")
+    }
+}
+
+impl Finding {
+    /// Compares with another place.
+    pub fn with(&mut self, label: Label) -> &mut Self {
+        self.secondary.push(label);
+        self
+    }
+
+    /// Says what follows, or how to mend it.
+    pub fn help(&mut self, text: impl Into<String>) -> &mut Self {
+        self.help.push(text.into());
+        self
+    }
+
+    /// Another level than the rule's.
+    pub fn level(&mut self, level: Level) -> &mut Self {
+        self.level = level;
+        self
+    }
+
+    /// A safe mending of `object`.
+    pub fn fix(
+        &mut self,
+        title: impl Into<String>,
+        object: &Located,
+        changes: Vec<Change>,
+    ) -> &mut Self {
+        self.fix = Some(Fix {
+            title: title.into(),
+            source: object.source.clone(),
+            object: object.start(),
+            changes,
+        });
+        self
+    }
+}
