@@ -12,6 +12,19 @@ pub struct Expectation {
     pub answer: Expected,
     /// What the name is for: "one peer by its name".
     pub purpose: String,
+    /// What becomes of the answer while one of its pods is not ready.
+    pub not_ready: WhileNotReady,
+}
+
+/// What becomes of an answer while a pod behind it is not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhileNotReady {
+    /// The pod leaves it, and comes back when it is ready again.
+    Leaves,
+    /// The pod stays: peers must find one another before they are ready.
+    Stays,
+    /// The answer does not depend on pods.
+    Unaffected,
 }
 
 /// The answers that an intent can ask for.

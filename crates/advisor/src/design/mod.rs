@@ -2,4 +2,4 @@
 
 mod expectation;
 
-pub use expectation::{Expectation, Expected};
+pub use expectation::{Expectation, Expected, WhileNotReady};
