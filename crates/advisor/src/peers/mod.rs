@@ -3,6 +3,11 @@
 //! From official charts, operators and documentation. What has one source only is [`Known::Perhaps`], and is not told
 //! as certain.
 
+mod stores;
+mod systems;
+#[cfg(test)]
+mod tests;
+
 /// A fact, and how sure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known<T> {
@@ -60,6 +65,17 @@ pub enum Dials {
     Both,
 }
 
+/// What makes the pods of a software.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeBy {
+    /// A StatefulSet that people write.
+    StatefulSet,
+    /// A Deployment that people write: its pods have no names of their own.
+    Deployment,
+    /// Its operator, which makes StatefulSets or pods.
+    Operator,
+}
+
 /// What is known of one peer software.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
@@ -70,6 +86,8 @@ pub struct Peer {
     /// The last parts of its common images, without registry and tag: `etcd`, `cp-kafka`; whole paths where the last part
     /// is ambiguous: `bitnami/kafka`.
     pub images: &'static [&'static str],
+    /// Images, likewise, that also run other things than this: `redis` is a single server, too.
+    pub shared_images: &'static [&'static str],
     /// Its ports.
     pub ports: &'static [Port],
     /// How peers find one another, a clause that completes "peers find one another by …".
@@ -78,6 +96,8 @@ pub struct Peer {
     pub publish_not_ready: Known<bool>,
     /// Why, a clause that completes "because …".
     pub why: &'static str,
+    /// What makes its pods.
+    pub made_by: Known<MadeBy>,
     /// How its StatefulSet makes pods; `None` where an operator makes them or it may be a Deployment.
     pub management: Option<Known<PodManagement>>,
     /// Whether a majority of its peers must agree, so that it cannot start again one by one.
@@ -88,89 +108,45 @@ pub struct Peer {
     pub client: Known<&'static str>,
 }
 
-use Dials::{Both, Clients, Peers};
-use Known::Surely;
-
 const fn port(name: &'static str, number: u16, who: Dials) -> Port {
     Port { name, number, who }
 }
 
-/// All that is known.
-pub const PEERS: &[Peer] = &[
-    Peer {
-        name: "etcd",
-        aliases: &[],
-        images: &["etcd"],
-        ports: &[port("client", 2379, Clients), port("peer", 2380, Peers)],
-        discovery: Surely("fixed names, or the SRV records of _etcd-server._tcp"),
-        publish_not_ready: Surely(true),
-        why: "a member is ready only once it has found the others",
-        management: Some(Surely(PodManagement::Parallel)),
-        quorum: true,
-        jvm: false,
-        client: Surely("a ClusterIP Service on port 2379"),
-    },
-    Peer {
-        name: "Kafka",
-        aliases: &["kafka kraft", "kraft"],
-        images: &["kafka", "cp-kafka", "cp-server"],
-        ports: &[
-            port("client", 9092, Clients),
-            port("controller", 9093, Peers),
-            port("interbroker", 9094, Peers),
-        ],
-        discovery: Surely(
-            "the fixed names of the quorum; brokers advertise the names of their pods",
-        ),
-        publish_not_ready: Surely(true),
-        why: "a controller is ready only once the quorum has formed",
-        management: Some(Surely(PodManagement::Parallel)),
-        quorum: true,
-        jvm: true,
-        client: Surely("a bootstrap Service, then the advertised names of the pods"),
-    },
-    Peer {
-        name: "Redis Cluster",
-        aliases: &["redis-cluster"],
-        images: &["redis-cluster"],
-        ports: &[port("redis", 6379, Both), port("bus", 16379, Peers)],
-        discovery: Known::Perhaps("the names of the pods at first, then gossip by address"),
-        publish_not_ready: Surely(true),
-        why: "the nodes meet before the cluster serves",
-        management: Some(Surely(PodManagement::Parallel)),
-        quorum: true,
-        jvm: false,
-        client: Surely("a ClusterIP Service as the seed"),
-    },
-];
-
 impl Peer {
     /// The software of this name, as people write it.
     pub fn by_name(name: &str) -> Option<&'static Self> {
-        let name = name.trim().to_lowercase();
-        PEERS
-            .iter()
-            .find(|peer| peer.name.to_lowercase() == name || peer.aliases.contains(&name.as_str()))
+        let name = plain(name);
+        peers().find(|peer| plain(peer.name) == name || peer.aliases.contains(&name.as_str()))
     }
 
-    /// The software in this image: `quay.io/coreos/etcd:v3.5.0`.
+    /// The software in this image, where the image tells: `quay.io/coreos/etcd:v3.5.0`.
     pub fn by_image(image: &str) -> Option<&'static Self> {
         let path = repository(image);
-        let is_of = |known: &&str| {
-            path.strip_suffix(*known)
-                .is_some_and(|before| before.is_empty() || before.ends_with('/'))
-        };
-        // The longest wins: `bitnami/redis-cluster` is no `redis`.
-        PEERS
-            .iter()
-            .filter_map(|peer| {
-                let length =
-                    peer.images.iter().filter(|known| is_of(known)).map(|known| known.len());
-                Some((length.max()?, peer))
-            })
-            .max_by_key(|(length, _)| *length)
-            .map(|(_, peer)| peer)
+        peers().find(|peer| peer.images.iter().any(|known| is_of(path, known)))
     }
+
+    /// What this image may be running, where it alone does not tell: `redis:7` is Redis with Sentinel, Redis Cluster, or
+    /// neither.
+    pub fn perhaps_by_image(image: &str) -> impl Iterator<Item = &'static Self> {
+        let path = repository(image);
+        peers().filter(|peer| peer.shared_images.iter().any(|known| is_of(path, known)))
+    }
+}
+
+/// All that is known.
+pub fn peers() -> impl Iterator<Item = &'static Peer> {
+    stores::PEERS.iter().chain(systems::PEERS)
+}
+
+/// A name as aliases are written: in lower case, with single spaces.
+fn plain(name: &str) -> String {
+    let words = name.split([' ', '-', '_', '(', ')']).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether an image's path is that image, in whatever registry.
+fn is_of(path: &str, known: &str) -> bool {
+    path.strip_suffix(known).is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
 /// An image's path, without tag and digest.
