@@ -12,10 +12,11 @@ pub(crate) fn between(
     mut now: Vec<ServiceRecords>,
 ) -> Vec<ServiceRecords> {
     let mut before: HashMap<_, _> =
-        before.into_iter().map(|earlier| (earlier.service, earlier.records)).collect();
+        before.into_iter().map(|earlier| (earlier.service.clone(), earlier)).collect();
     for service in &mut now {
-        let earlier = before.remove(&service.service).unwrap_or_default();
-        service.records = merge(earlier, std::mem::take(&mut service.records));
+        let Some(earlier) = before.remove(&service.service) else { continue };
+        service.endpoints_before = Some(earlier.endpoints);
+        service.records = merge(earlier.records, std::mem::take(&mut service.records));
     }
     now
 }

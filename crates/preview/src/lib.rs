@@ -8,6 +8,7 @@
 //! ```
 
 mod difference;
+mod natural;
 mod observe;
 mod purpose;
 mod records;

@@ -8,7 +8,7 @@ use directory::{Name, Owner, Rdata, Reason, Record, RecordType, Role};
 use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 
 use crate::observe::Preview;
-use crate::purpose;
+use crate::{natural, purpose};
 
 /// Everything that one Service publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct ServiceRecords {
     pub shape: Shape,
     /// How many endpoints are published, and how many there are.
     pub endpoints: (usize, usize),
+    /// The same before pods were made not ready, where some were.
+    pub endpoints_before: Option<(usize, usize)>,
     /// Its records: those of its own name, of its endpoints, of its ports, and of its addresses' reverse names.
     pub records: Vec<NamedRecord>,
     /// Why its own name answers nothing, where it does.
@@ -152,13 +154,20 @@ impl Preview {
         let shape = Shape::of(service);
         let owners = self.reader.owners_of(id);
         let has_peers = owners.iter().any(|owner| self.is_peer(owner));
-        let mut records: Vec<NamedRecord> =
-            owners.iter().flat_map(|owner| self.records(owner, &shape, has_peers)).collect();
-        records.extend(
-            pointers
-                .into_iter()
-                .map(|(owner, record)| self.named(&owner.role, record, &shape, has_peers)),
-        );
+        let of_names = owners.iter().flat_map(|owner| {
+            let records = self.reader.records(&owner.name).into_iter();
+            records.map(move |record| (owner.role.clone(), record))
+        });
+        let of_addresses = pointers.into_iter().map(|(owner, record)| (owner.role, record));
+        let mut records: Vec<(u8, NamedRecord)> = of_names
+            .chain(of_addresses)
+            .map(|(role, record)| (rank(&role), self.named(&role, record, &shape, has_peers)))
+            .collect();
+        records.sort_by_cached_key(|(rank, named)| {
+            let rtype = named.record.data.rtype().0;
+            (*rank, natural::key(&named.owner), rtype, natural::key(&named.data))
+        });
+        let records = records.into_iter().map(|(_, named)| named).collect();
         let own = self.reader.name_of(id);
         let answers = owners.iter().any(|owner| matches!(owner.role, Role::Service(_)));
         let nothing = own
@@ -170,6 +179,7 @@ impl Preview {
         ServiceRecords {
             service: id.clone(),
             endpoints: self.reader.endpoints_of(id),
+            endpoints_before: None,
             absent: self.absent(id, service, answers, own.as_ref()),
             shape,
             records,
@@ -263,6 +273,17 @@ impl Preview {
             seen.insert(name.clone()).then(|| Absent { name, reason: negative.reason.to_string() })
         });
         absent.collect()
+    }
+}
+
+/// The order of a Service's names: its own, those of its endpoints, those of its ports, and from addresses to names.
+fn rank(role: &Role) -> u8 {
+    match role {
+        Role::Apex | Role::NameServer | Role::DnsVersion | Role::Service(_) => 0,
+        Role::Endpoint { .. } => 1,
+        Role::Port { .. } => 2,
+        Role::Address(_) => 3,
+        Role::Pod { .. } => 4,
     }
 }
 
