@@ -1,8 +1,8 @@
 //! What changed between two looks at the same Services.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use directory::{Name, Record};
+use directory::Record;
 
 use crate::records::{Change, NamedRecord, ServiceRecords};
 
@@ -23,31 +23,66 @@ pub(crate) fn between(
 
 /// Both lists in one: each set of records (one name, one type) first as it was, then what is new in it.
 fn merge(before: Vec<NamedRecord>, now: Vec<NamedRecord>) -> Vec<NamedRecord> {
-    let key = |record: &Record| (record.owner.clone(), record.data.rtype());
-    let whole =
-        |record: &Record| -> (Name, String) { (record.owner.clone(), record.data.to_string()) };
-    let stay: HashSet<_> = now.iter().map(|named| whole(&named.record)).collect();
-    let were: HashSet<_> = before.iter().map(|named| whole(&named.record)).collect();
-    let mut sets: Vec<Vec<NamedRecord>> = Vec::new();
+    let set_of = |record: &Record| (record.owner.clone(), record.data.rtype());
+    let mut sets: Vec<Set> = Vec::new();
     let mut places = HashMap::new();
-    let mut put = |named: NamedRecord| {
-        let place = *places.entry(key(&named.record)).or_insert(sets.len());
+    let mut place = |sets: &mut Vec<Set>, record: &Record| {
+        let place = *places.entry(set_of(record)).or_insert(sets.len());
         if place == sets.len() {
-            sets.push(Vec::new());
+            sets.push(Set::default());
         }
-        sets[place].push(named);
+        place
     };
-    for mut named in before {
-        if !stay.contains(&whole(&named.record)) {
-            named.change = Change::Removed;
-        }
-        put(named);
+    for named in before {
+        let at = place(&mut sets, &named.record);
+        sets[at].before.push(named);
     }
-    for mut named in now {
-        if !were.contains(&whole(&named.record)) {
-            named.change = Change::Added;
-            put(named);
-        }
+    for named in now {
+        let at = place(&mut sets, &named.record);
+        sets[at].now.push(named);
     }
-    sets.into_iter().flatten().collect()
+    sets.into_iter().flat_map(Set::merge).collect()
+}
+
+/// The records of one name and type.
+#[derive(Default)]
+struct Set {
+    before: Vec<NamedRecord>,
+    now: Vec<NamedRecord>,
+}
+
+impl Set {
+    fn merge(self) -> Vec<NamedRecord> {
+        let mut now: HashMap<String, NamedRecord> =
+            self.now.iter().map(|named| (identity(named), named.clone())).collect();
+        let mut merged = Vec::new();
+        for mut earlier in self.before {
+            match now.remove(&identity(&earlier)) {
+                Some(same) if same.record.data == earlier.record.data => merged.push(same),
+                Some(mut other) => {
+                    other.change = Change::Reweighted { was: earlier.data };
+                    merged.push(other);
+                }
+                None => {
+                    earlier.change = Change::Removed;
+                    merged.push(earlier);
+                }
+            }
+        }
+        for mut named in self.now {
+            if now.remove(&identity(&named)).is_some() {
+                named.change = Change::Added;
+                merged.push(named);
+            }
+        }
+        merged
+    }
+}
+
+/// What of a record's data makes it the same one, within its set: all, but for an SRV record's weight.
+fn identity(named: &NamedRecord) -> String {
+    match named.weightless() {
+        Some((priority, port, target)) => format!("{priority} {port} {target}"),
+        None => named.record.data.to_string(),
+    }
 }

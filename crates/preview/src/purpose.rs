@@ -54,7 +54,9 @@ fn is_dashed(label: &str, address: IpAddr) -> bool {
 
 fn by_address(shape: &Shape) -> String {
     match shape {
-        Shape::Headless { selects: false, .. } => "one endpoint by its address",
+        Shape::Headless { selects: false, .. } | Shape::ClusterIp { selects: false, .. } => {
+            "one endpoint by its address"
+        }
         Shape::Headless { .. } | Shape::ClusterIp { .. } | Shape::ExternalName { .. } => {
             "one pod by its address"
         }

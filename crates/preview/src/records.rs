@@ -38,6 +38,8 @@ pub enum Shape {
     ClusterIp {
         /// `spec.type`: `ClusterIP`, `NodePort` or `LoadBalancer`.
         type_name: String,
+        /// Whether it selects pods; else its endpoints are kept by hand.
+        selects: bool,
     },
     /// By its endpoints.
     Headless {
@@ -57,7 +59,7 @@ pub enum Shape {
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ClusterIp { type_name } => type_name,
+            Self::ClusterIp { type_name, .. } => type_name,
             Self::Headless { .. } => "headless",
             Self::ExternalName { .. } => "ExternalName",
         })
@@ -79,8 +81,18 @@ pub struct NamedRecord {
     pub change: Change,
 }
 
+impl NamedRecord {
+    /// The data of an SRV record without its weight, which depends on how many there are.
+    pub(crate) fn weightless(&self) -> Option<(u16, u16, &Name)> {
+        match &self.record.data {
+            Rdata::Srv { priority, weight: _, port, target } => Some((*priority, *port, target)),
+            _ => None,
+        }
+    }
+}
+
 /// What became of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It is there, as it was.
     Same,
@@ -88,6 +100,11 @@ pub enum Change {
     Removed,
     /// It is new.
     Added,
+    /// An SRV record that has another weight, since there are more or fewer of them.
+    Reweighted {
+        /// The data that it had, with symbols.
+        was: String,
+    },
 }
 
 /// A name that does not exist.
@@ -107,13 +124,14 @@ impl Shape {
         if type_name == "ExternalName" {
             return Self::ExternalName { target: spec.external_name.clone().unwrap_or_default() };
         }
+        let selects = spec.selector.as_ref().is_some_and(|selector| !selector.is_empty());
         if spec.cluster_ip.as_deref() == Some("None") {
             return Self::Headless {
                 publishes_not_ready: spec.publish_not_ready_addresses == Some(true),
-                selects: spec.selector.as_ref().is_some_and(|selector| !selector.is_empty()),
+                selects,
             };
         }
-        Self::ClusterIp { type_name: type_name.to_owned() }
+        Self::ClusterIp { type_name: type_name.to_owned(), selects }
     }
 }
 
@@ -141,7 +159,7 @@ impl Preview {
     }
 
     fn records_of<'a>(&self, owners: impl Iterator<Item = &'a Owner>) -> Vec<NamedRecord> {
-        let shape = Shape::ClusterIp { type_name: String::new() };
+        let shape = Shape::ClusterIp { type_name: String::new(), selects: true };
         owners.flat_map(|owner| self.records(owner, &shape, false)).collect()
     }
 
@@ -251,11 +269,14 @@ impl Preview {
         answers: bool,
         own: Option<&Name>,
     ) -> Vec<Absent> {
+        // Without an endpoint there is no name at all, and that is said of the Service itself.
+        if !answers {
+            return Vec::new();
+        }
         let mut names = self.reader.withheld(id);
         let spec = service.spec.as_ref();
         let ports = spec.iter().flat_map(|spec| spec.ports.iter().flatten());
-        // Without an endpoint there is no name at all, and that is said of the Service itself.
-        for port in ports.filter(|_| answers) {
+        for port in ports {
             let Some(port_name) = port.name.as_deref().filter(|name| !name.is_empty()) else {
                 continue;
             };
@@ -266,13 +287,18 @@ impl Preview {
             names.extend(name);
         }
         let mut seen = BTreeSet::new();
-        let absent = names.into_iter().filter_map(|name| {
-            let answer = self.reader.answer(&name, RecordType::SRV);
-            let directory::Answer::NoSuchName(negative) = answer else { return None };
-            let name = self.symbols.name(&name);
-            seen.insert(name.clone()).then(|| Absent { name, reason: negative.reason.to_string() })
-        });
-        absent.collect()
+        let mut absent: Vec<Absent> = names
+            .into_iter()
+            .filter_map(|name| {
+                let answer = self.reader.answer(&name, RecordType::SRV);
+                let directory::Answer::NoSuchName(negative) = answer else { return None };
+                let name = self.symbols.name(&name);
+                seen.insert(name.clone())
+                    .then(|| Absent { name, reason: negative.reason.to_string() })
+            })
+            .collect();
+        absent.sort_by_cached_key(|absent| natural::key(&absent.name));
+        absent
     }
 }
 
@@ -295,9 +321,9 @@ fn unnamed_ports(service: &Service, shape: &Shape) -> Option<String> {
     let ports = service.spec.as_ref()?.ports.as_ref()?;
     let port = ports.iter().find(|port| port.name.as_deref().unwrap_or_default().is_empty())?;
     let protocol = port.protocol.as_deref().unwrap_or("TCP");
+    let (number, service) = (port.port, service.metadata.name.as_deref().unwrap_or_default());
     Some(format!(
-        "port {}/{protocol} has no name, so there is no name _PORT._{}. for it: SRV records are at the Service's own name",
-        port.port,
+        "port {number}/{protocol} has no name: its SRV records are at {service} itself, and there is no _NAME._{}.{service}",
         protocol.to_lowercase(),
     ))
 }

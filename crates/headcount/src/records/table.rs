@@ -8,7 +8,7 @@ use preview::{Absent, Change, NamedRecord, ServiceRecords, Shape};
 use super::{Source, View};
 
 pub(super) fn text(view: &View) -> String {
-    let View { now, services, not_ready, source, findings: _ } = view;
+    let View { now: _, services, not_ready, source, findings: _ } = view;
     let mut text = String::new();
     if services.is_empty() {
         return match source {
@@ -34,7 +34,8 @@ pub(super) fn text(view: &View) -> String {
         let is_compared = not_ready.is_some();
         one(&mut text, service, is_compared);
     }
-    if now.is_symbolic() {
+    let has_symbol = |named: &NamedRecord| format!("{}{}", named.owner, named.data).contains('<');
+    if services.iter().flat_map(|service| &service.records).any(has_symbol) {
         put(
             &mut text,
             format_args!(
@@ -54,7 +55,7 @@ fn one(text: &mut String, service: &ServiceRecords, is_compared: bool) {
         return;
     }
     if let Some(reason) = nothing {
-        put(text, format_args!("  Its name does not exist (NXDOMAIN): {reason}"));
+        put(text, format_args!("  Neither its name nor any below it exists (NXDOMAIN): {reason}"));
     }
     if !records.is_empty() {
         text.push('\n');
@@ -121,10 +122,10 @@ fn table(records: &[NamedRecord], is_compared: bool) -> String {
             Change::Removed => "  - ",
             Change::Added => "  + ",
         };
-        // Said once for all records of a name and type.
-        let set = Some((owner, rtype));
-        let purpose = if last == set { "" } else { purpose };
-        last = set;
+        // Said once for all records of a name that are for the same.
+        let said = Some((owner, purpose));
+        let purpose = if last == said { "" } else { purpose };
+        last = said;
         rows.add_row([
             format!("{mark}{owner}"),
             rtype.to_string(),

@@ -3,7 +3,7 @@
 mod addresses;
 mod api;
 mod chance;
-mod missing;
+mod notes;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -222,7 +222,7 @@ pub fn settle(
     let preview = |api: &Api| {
         let symbols = Symbols::new(&api.addresses);
         let objects = api.objects.values();
-        Preview::new(objects, settings.domain.clone(), vec![server], symbols, missing::notes(api))
+        Preview::new(objects, settings.domain.clone(), vec![server], symbols, notes::of(api))
     };
     let now = preview(&api);
     if settings.not_ready.is_empty() {

@@ -47,6 +47,7 @@ fn lines(settled: &Settled) -> Vec<String> {
                 Change::Same => "",
                 Change::Removed => "- ",
                 Change::Added => "+ ",
+                Change::Reweighted { .. } => "~ ",
             };
             let rtype = record.record.data.rtype();
             let (owner, data) = (short(&record.owner), short(&record.data));

@@ -1,10 +1,11 @@
-//! Why pods that somebody may look for are not there.
+//! What else there is to know of a Service: pods that are not there, and names that are otherwise in a cluster.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use directory::view::ObjectName;
-use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
 use manifest::{Object, StoredObject};
 use reconcile::World;
 use reconcile::world::Pod;
@@ -13,7 +14,7 @@ use super::Api;
 use crate::views::object_name;
 
 /// The notes, by Service.
-pub(super) fn notes(api: &Api) -> BTreeMap<ObjectName, Vec<String>> {
+pub(super) fn of(api: &Api) -> BTreeMap<ObjectName, Vec<String>> {
     let mut notes: BTreeMap<ObjectName, Vec<String>> = BTreeMap::new();
     let mut note = |service: &Service, text: &str| {
         let notes = notes.entry(object_name(&service.metadata)).or_default();
@@ -21,21 +22,26 @@ pub(super) fn notes(api: &Api) -> BTreeMap<ObjectName, Vec<String>> {
             notes.push(text.to_owned());
         }
     };
+    // What is said of pods is said of every Service that selects them.
+    let mut told: Vec<(Arc<str>, Labels, Vec<String>)> = Vec::new();
     for object in api.objects.values() {
         match object {
             Object::StatefulSet(set) => {
-                let Some((labels, text)) = waiting(&api.world, set) else { continue };
-                let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
-                for service in api.world.services_selecting(namespace, &labels) {
-                    note(service, &text);
-                }
+                let Some(labels) = labels(set.spec.as_ref().map(|spec| &spec.template)) else {
+                    continue;
+                };
+                let texts = waiting(&api.world, set).into_iter().chain(ungoverned(&api.world, set));
+                let texts: Vec<String> = texts.collect();
+                told.push((object_name(&set.metadata).namespace, labels, texts));
+            }
+            Object::ReplicaSet(set) => {
+                let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+                let Some(labels) = labels(template) else { continue };
+                told.push((object_name(&set.metadata).namespace, labels, named_by_chance(set)));
             }
             Object::Stored(stored) => {
                 let Some((labels, text)) = not_played(stored) else { continue };
-                let namespace = stored.metadata.namespace.as_deref().unwrap_or_default();
-                for service in api.world.services_selecting(namespace, &labels) {
-                    note(service, &text);
-                }
+                told.push((object_name(&stored.metadata).namespace, labels, vec![text]));
             }
             Object::Service(service) => {
                 for text in unmatched(&api.world, service).into_iter().chain(preferring(service)) {
@@ -45,17 +51,25 @@ pub(super) fn notes(api: &Api) -> BTreeMap<ObjectName, Vec<String>> {
             _ => {}
         }
     }
+    for (namespace, labels, texts) in told {
+        for service in api.world.services_selecting(&namespace, &labels) {
+            texts.iter().for_each(|text| note(service, text));
+        }
+    }
     notes
 }
 
 type Labels = BTreeMap<String, String>;
 
-/// A StatefulSet that makes its pods in order waits for one that is not ready: the labels of its pods, and what to
-/// say.
-fn waiting(world: &World, set: &StatefulSet) -> Option<(Labels, String)> {
+/// The labels of a workload's pods.
+fn labels(template: Option<&PodTemplateSpec>) -> Option<Labels> {
+    template?.metadata.as_ref()?.labels.clone()
+}
+
+/// A StatefulSet that makes its pods in order waits for one that is not ready.
+fn waiting(world: &World, set: &StatefulSet) -> Option<String> {
     let spec = set.spec.as_ref()?;
     let id = object_name(&set.metadata);
-    let labels = spec.template.metadata.as_ref()?.labels.clone()?;
     let first = spec.ordinals.as_ref().and_then(|ordinals| ordinals.start).unwrap_or(0);
     let wanted = spec.replicas.unwrap_or(1);
     let name = |place: i32| format!("{}-{}", id.name, i64::from(first) + i64::from(place));
@@ -70,13 +84,48 @@ fn waiting(world: &World, set: &StatefulSet) -> Option<(Labels, String)> {
         2 => format!("{} and {} are", name(made), name(wanted - 1)),
         _ => format!("{} to {} are", name(made), name(wanted - 1)),
     };
-    let text = format!(
+    Some(format!(
         "{missing} not there: StatefulSet {} makes its pods in order (podManagementPolicy: OrderedReady), \
          each when the one before is ready, and {} is not",
         id.name,
         name(made - 1),
-    );
-    Some((labels, text))
+    ))
+}
+
+/// A StatefulSet whose governing Service is not there.
+fn ungoverned(world: &World, set: &StatefulSet) -> Option<String> {
+    let spec = set.spec.as_ref()?;
+    let id = object_name(&set.metadata);
+    let (set, first) = (&id.name, spec.ordinals.as_ref().and_then(|ordinals| ordinals.start));
+    let pod = format!("{set}-{}", first.unwrap_or(0));
+    match spec.service_name.as_deref().filter(|name| !name.is_empty()) {
+        None => Some(format!(
+            "StatefulSet {set} has no serviceName: its pods have no names, {pod} and the others, only those by their addresses"
+        )),
+        Some(governing) if world.get::<Service>(&id.namespace, governing).is_none() => {
+            Some(format!(
+                "StatefulSet {set} names its pods below {governing} (serviceName), and there is no such Service: {pod}.{governing} does not exist"
+            ))
+        }
+        Some(_) => None,
+    }
+}
+
+/// A ReplicaSet's pods have names that end by chance.
+fn named_by_chance(set: &ReplicaSet) -> Vec<String> {
+    let spec = set.spec.as_ref();
+    if spec.and_then(|spec| spec.replicas) == Some(0) {
+        return Vec::new();
+    }
+    let owner =
+        set.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    let (kind, name) = match owner {
+        Some(owner) => (owner.kind.as_str(), owner.name.as_str()),
+        None => ("ReplicaSet", set.metadata.name.as_deref().unwrap_or_default()),
+    };
+    vec![format!(
+        "the names of the pods of {kind} {name} are made up; in a cluster they end otherwise, each time"
+    )]
 }
 
 /// A workload whose pods are not made here: their labels, and what to say.
