@@ -10,6 +10,7 @@ mod kind;
 mod merge;
 pub mod queue;
 mod recorder;
+mod snapshot;
 mod watches;
 
 pub use activity::{Activity, Busy};
@@ -18,6 +19,7 @@ pub use bootstrap::bootstrap;
 pub use controllers::Controllers;
 pub use feed::Feed;
 pub use recorder::{Notice, Recorder};
+pub use snapshot::{SnapshotError, snapshot};
 pub use watches::{Change, Delivery, RunningWatches, Subscription, Watches};
 
 /// A random number from the system.

@@ -38,7 +38,7 @@ pub(crate) struct Directory {
 /// The live pods of an address; several share one when they use their host's network.
 #[derive(Clone)]
 pub(crate) struct PodsAt {
-    address: IpAddr,
+    pub(crate) address: IpAddr,
     first: Arc<PodGroup>,
     more: Option<Arc<Vec<Arc<PodGroup>>>>,
 }
@@ -84,6 +84,20 @@ impl Directory {
 
     pub(crate) fn page_of(&self, id: &ObjectName) -> Option<Arc<Page>> {
         self.page(id.namespace.as_bytes(), id.name.as_bytes())
+    }
+
+    /// Every page, by namespace and Service.
+    pub(crate) fn all_pages(&self) -> Vec<Arc<Page>> {
+        let mut pages = self.pages.values();
+        pages.sort_unstable_by(|a, b| a.head.id.cmp(&b.head.id));
+        pages
+    }
+
+    /// The live pods of every address, by address.
+    pub(crate) fn all_pods(&self) -> Vec<PodsAt> {
+        let mut pods = self.pods.values();
+        pods.sort_unstable_by_key(|at| at.address);
+        pods
     }
 
     pub(crate) fn set_page(&self, id: &ObjectName, page: Option<Arc<Page>>) {

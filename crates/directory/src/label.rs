@@ -46,6 +46,11 @@ impl Label {
     }
 }
 
+/// The label that stands for an address in names of endpoints and pods: `10-1-2-3`, `fd00--1`.
+pub fn dashed(address: IpAddr) -> String {
+    String::from_utf8_lossy(Label::dashed(address).as_bytes()).into_owned()
+}
+
 impl Write for Label {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         for byte in text.bytes() {

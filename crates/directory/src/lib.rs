@@ -24,8 +24,9 @@ mod zone;
 
 pub use answer::{Answer, Negative};
 pub use directory::new;
+pub use label::dashed;
 pub use name::{Name, NameError};
-pub use reader::Reader;
+pub use reader::{Owner, Reader, Role};
 pub use reason::Reason;
 pub use record::{Rdata, Record, RecordType, RecordTypeError};
 pub use writer::{Change, Writer};

@@ -41,6 +41,15 @@ impl<V: Clone> Map<V> {
         find(&shard.load(), key, is_it).is_ok()
     }
 
+    /// Every value, in no order.
+    pub(crate) fn values(&self) -> Vec<V> {
+        let mut values = Vec::new();
+        for shard in &self.shards {
+            values.extend(shard.load().iter().map(|(_, value)| value.clone()));
+        }
+        values
+    }
+
     /// Puts, replaces or removes the value with this hash that `is_it` takes. For the one writer only: concurrent
     /// calls lose changes.
     pub(crate) fn set(&self, hash: u64, is_it: impl Fn(&V) -> bool, value: Option<V>) {
@@ -104,5 +113,10 @@ mod tests {
             assert_eq!(map.get(hash(value), |&(key, _)| key == value), expected, "{value}");
             assert_eq!(map.contains(hash(value), |&(key, _)| key == value), expected.is_some());
         }
+        let mut values = map.values();
+        values.sort_unstable();
+        let expected: Vec<_> =
+            (0..20).filter(|value| value % 3 != 0).map(|value| (value, 1)).collect();
+        assert_eq!(values, expected);
     }
 }

@@ -40,6 +40,16 @@ impl<K: Ord + Copy, V: Clone> Ordered<K, V> {
         Some(chunk[at].1.clone())
     }
 
+    /// Every key, in order.
+    pub(crate) fn keys(&self) -> Vec<K> {
+        let root = self.root.load();
+        let mut keys = Vec::new();
+        for slot in root.iter() {
+            keys.extend(slot.chunk.load().iter().map(|(key, _)| *key));
+        }
+        keys
+    }
+
     /// Whether a key lies between `first` and `last`, both included.
     pub(crate) fn any_between(&self, first: K, last: K) -> bool {
         let root = self.root.load();
@@ -159,6 +169,7 @@ mod tests {
         }
         assert!(map.root.load().len() > 5, "the walk splits chunks");
         let all: Vec<u32> = model.keys().copied().collect();
+        assert_eq!(map.keys(), all);
         for &key in &all {
             assert_eq!(map.get(key), model.get(&key).copied());
         }

@@ -1,6 +1,6 @@
 //! Everything that one Service publishes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, OnceLock};
 
@@ -187,6 +187,39 @@ impl Page {
             .iter()
             .flat_map(|segment| segment.rows().iter().map(|row| (&**segment, row)));
         rows.filter(|(_, row)| row.published)
+    }
+
+    /// The names of all endpoints, each once and in order, and whether a published endpoint has it.
+    pub(crate) fn all_endpoint_names(&self) -> BTreeMap<Label, bool> {
+        let mut names = BTreeMap::new();
+        for segment in &self.segments {
+            for row in segment.rows() {
+                *names.entry(segment.name_of(row)).or_insert(false) |= row.published;
+            }
+        }
+        names
+    }
+
+    /// The named ports that have SRV records of their own, each once and in order: those that the Service declares, or
+    /// for a headless one those that its published endpoints have.
+    pub(crate) fn named_ports(&self) -> BTreeSet<(Box<str>, Protocol)> {
+        let mut ports = BTreeSet::new();
+        match self.head.shape {
+            Shape::Headless => {
+                let published = self.segments.iter().filter(|segment| segment.published > 0);
+                for port in published.flat_map(|segment| segment.ports()) {
+                    ports.insert((port.name.clone(), port.protocol));
+                }
+            }
+            Shape::ClusterIp(_) => {
+                for port in &self.head.ports {
+                    ports.insert((port.name.as_str().into(), port.protocol));
+                }
+            }
+            Shape::ExternalName(_) => {}
+        }
+        ports.retain(|(name, _)| !name.is_empty());
+        ports
     }
 
     /// The rows of the endpoints called `name` (lowercase), published or not, each with its segment.

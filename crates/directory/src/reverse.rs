@@ -60,6 +60,12 @@ impl ReverseName {
         Some(Self { range, is_exact: count == total })
     }
 
+    /// The name of an address.
+    pub(crate) fn of(address: IpAddr) -> Option<Name> {
+        let prefix = if address.is_ipv4() { 32 } else { 128 };
+        name_of(Cidr::new(address, prefix)?)
+    }
+
     /// The address, when the name is that of one.
     pub(crate) fn address(&self) -> Option<IpAddr> {
         let (first, last) = self.bounds();
@@ -110,10 +116,32 @@ impl ReverseZone {
         })
     }
 
+    /// The names of all zones that the ranges are made of, in the order of the ranges and of their addresses.
+    pub(crate) fn all(ranges: &[Cidr]) -> impl Iterator<Item = Name> {
+        ranges.iter().flat_map(|range| {
+            let prefix = apex_prefix(range);
+            // At most 128: a label is an octet of IPv4, or half of one of IPv6.
+            let count = 1u32 << (prefix - range.prefix());
+            (0..count).filter_map(move |number| {
+                let network = match range.network() {
+                    IpAddr::V4(v4) => {
+                        let step = number.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+                        IpAddr::V4((v4.to_bits() | step).into())
+                    }
+                    IpAddr::V6(v6) => {
+                        let step =
+                            u128::from(number).checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+                        IpAddr::V6((v6.to_bits() | step).into())
+                    }
+                };
+                name_of(Cidr::new(network, prefix)?)
+            })
+        })
+    }
+
     /// A zone that is just the name of an address: how known addresses outside the ranges answer.
     pub(crate) fn of_address(address: IpAddr) -> Option<Self> {
-        let prefix = if address.is_ipv4() { 32 } else { 128 };
-        Some(Self { apex: name_of(Cidr::new(address, prefix)?)?, at_apex: true })
+        Some(Self { apex: ReverseName::of(address)?, at_apex: true })
     }
 }
 
@@ -222,5 +250,19 @@ mod tests {
                 .map(|(apex, at_apex)| ReverseZone { apex: Name::parse(apex).unwrap(), at_apex });
             assert_eq!(found, expected, "{name}");
         }
+    }
+    #[test]
+    fn a_range_is_made_of_zones() {
+        for (range, zones) in [
+            ("10.244.0.0/16", &["244.10.in-addr.arpa."][..]),
+            ("192.0.2.128/31", &["128.2.0.192.in-addr.arpa.", "129.2.0.192.in-addr.arpa."]),
+            ("0.0.0.0/0", &["in-addr.arpa."]),
+            ("fd00:10::/31", &["0.1.0.0.0.0.d.f.ip6.arpa.", "1.1.0.0.0.0.d.f.ip6.arpa."]),
+        ] {
+            let ranges = [range.parse().unwrap()];
+            let all: Vec<_> = ReverseZone::all(&ranges).map(|name| name.to_string()).collect();
+            assert_eq!(all, zones, "{range}");
+        }
+        assert_eq!(ReverseZone::all(&["10.96.0.0/9".parse().unwrap()]).count(), 128);
     }
 }

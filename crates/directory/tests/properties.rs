@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests: a panic is the report")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -333,6 +333,34 @@ proptest! {
                 if let Answer::NoSuchName(_) = reader.answer(&ancestor, RecordType::A) {
                     prop_assert!(!exists.contains(&true), "{name} exists, {ancestor} does not");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_names_that_own_records_are_enumerated(
+        changes in prop::collection::vec(change(), 0..20),
+    ) {
+        let (mut writer, reader) = synced();
+        writer.apply_all(changes);
+        let mut owners = reader.owners();
+        owners.extend(reader.reverse_zones().into_iter().flat_map(|(_, owners)| owners));
+        let enumerated: HashSet<Name> = owners.iter().map(|owner| owner.name.clone()).collect();
+        prop_assert_eq!(enumerated.len(), owners.len());
+        for name in &enumerated {
+            prop_assert!(!reader.records(name).is_empty(), "{name} owns nothing");
+        }
+        for name in names() {
+            let owned = reader.records(&name);
+            prop_assert_eq!(enumerated.contains(&name), !owned.is_empty(), "{}", name);
+            for rtype in TYPES.into_iter().filter(|rtype| *rtype != RecordType::ANY) {
+                let answered = match reader.answer(&name, rtype) {
+                    Answer::Records { records, .. } => records,
+                    _ => Vec::new(),
+                };
+                let of_type: Vec<_> =
+                    owned.iter().filter(|record| record.data.rtype() == rtype).cloned().collect();
+                prop_assert_eq!(of_type, answered, "{} {}", name, rtype);
             }
         }
     }

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Exit};
+use crate::records::Records;
 use crate::up::Up;
 
 /// Service discovery for Kubernetes: which names your Services get, and what each one answers.
@@ -23,12 +24,14 @@ const EXIT_CODES: &str =
 #[derive(Subcommand)]
 enum Verb {
     Up(Box<Up>),
+    Records(Box<Records>),
 }
 
 impl Cli {
     pub(crate) fn run(self) -> Result<Exit, Error> {
         match self.verb {
             Verb::Up(up) => up.run(),
+            Verb::Records(records) => records.run(),
         }
     }
 }

@@ -3,6 +3,9 @@
 mod cli;
 mod error;
 mod files;
+mod live;
+mod reading;
+mod records;
 mod terminal;
 mod up;
 

@@ -50,3 +50,5 @@ pub const DESIRED_REPLICAS: &str = "deployment.kubernetes.io/desired-replicas";
 pub const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
 /// On a ReplicaSet: the earlier rollouts that used the same template.
 pub const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
+/// On a simulated pod: `"false"` plays that it is not ready.
+pub const READY: &str = "headcount.dev/ready";

@@ -4,6 +4,7 @@ use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, Sta
 use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::kind::{Kind, KindId, Stored};
@@ -47,7 +48,7 @@ impl StoredObject {
 }
 
 macro_rules! objects {
-    ($($kind:ident),* $(,)?) => {
+    ($($kind:ident = $id:pat),* $(,)?) => {
         /// An object of one of the kinds that controllers know.
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs, clippy::large_enum_variant)]
@@ -58,6 +59,25 @@ macro_rules! objects {
         }
 
         impl Object {
+            /// Reads an object of this kind, which its `kind` and `apiVersion` need not tell.
+            ///
+            /// # Errors
+            ///
+            /// A field holds what it may not hold.
+            pub fn from_value(kind: KindId, value: &Value) -> serde_json::Result<Self> {
+                match kind {
+                    $($id => <$kind>::deserialize(value).map(Self::$kind),)*
+                    KindId::Stored(kind) => {
+                        let metadata = ObjectMeta::deserialize(&value["metadata"])?;
+                        let mut content = value.as_object().cloned().unwrap_or_default();
+                        for field in ["apiVersion", "kind", "metadata"] {
+                            content.remove(field);
+                        }
+                        Ok(Self::Stored(StoredObject { kind, metadata, content }))
+                    }
+                }
+            }
+
             /// The kind's name.
             pub fn kind(&self) -> &'static str {
                 match self {
@@ -103,17 +123,17 @@ macro_rules! objects {
 }
 
 objects!(
-    Namespace,
-    Node,
-    Pod,
-    Service,
-    Endpoints,
-    EndpointSlice,
-    StatefulSet,
-    Deployment,
-    ReplicaSet,
-    ControllerRevision,
-    Event,
+    Namespace = KindId::Namespace,
+    Node = KindId::Node,
+    Pod = KindId::Pod,
+    Service = KindId::Service,
+    Endpoints = KindId::Endpoints,
+    EndpointSlice = KindId::EndpointSlice,
+    StatefulSet = KindId::StatefulSet,
+    Deployment = KindId::Deployment,
+    ReplicaSet = KindId::ReplicaSet,
+    ControllerRevision = KindId::Stored(Stored::ControllerRevision),
+    Event = KindId::Event,
 );
 
 impl Object {
@@ -124,6 +144,35 @@ impl Object {
             kind: self.kind(),
             namespace: metadata.namespace.clone().unwrap_or_default(),
             name: metadata.name.clone().unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn objects_are_read_and_written() {
+        let check = |value: Value| {
+            let text = |field: &str| value[field].as_str().unwrap();
+            let kind = Kind::by_type(text("apiVersion"), text("kind")).unwrap();
+            let object = Object::from_value(kind.id, &value).unwrap();
+            assert_eq!(object.kind(), text("kind"));
+            assert_eq!(object.to_value(), value);
+        };
+        let metadata = json!({"name": "x", "namespace": "default"});
+        check(json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata,
+            "spec": {"clusterIP": "None"}}));
+        check(json!({"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": metadata,
+            "revision": 1}));
+        check(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata,
+            "data": {"a": "b"}}));
+        let wrong = json!({"metadata": {"name": 1}});
+        for kind in [KindId::Service, KindId::Stored(Stored::ConfigMap)] {
+            assert!(Object::from_value(kind, &wrong).is_err(), "{kind:?}");
         }
     }
 }

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The annotation by which a person plays "not ready": `"false"`.
-pub const READY_ANNOTATION: &str = "headcount.dev/ready";
+pub use manifest::labels::READY as READY_ANNOTATION;
 
 /// Whether a pod's containers are ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

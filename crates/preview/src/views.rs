@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use directory::Change;
 use directory::view::{
     EndpointView, ObjectName, PodView, Protocol, ServicePort, ServiceShape, ServiceView, SlicePort,
     SliceView,
@@ -12,6 +13,7 @@ use directory::view::{
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use manifest::Object;
 use manifest::labels::SERVICE_NAME;
 use thiserror::Error;
 
@@ -46,6 +48,31 @@ pub fn object_name(metadata: &ObjectMeta) -> ObjectName {
         metadata.namespace.as_deref().unwrap_or_default(),
         metadata.name.as_deref().unwrap_or_default(),
     )
+}
+
+/// What an object that exists means to the directory: nothing, where no name depends on its kind. A pod that has
+/// finished is as good as gone.
+pub fn change(object: &Object) -> Result<Option<Change>, Unusable> {
+    Ok(Some(match object {
+        Object::Namespace(namespace) => match namespace.metadata.name.as_deref() {
+            Some(name) => Change::Namespace(name.into()),
+            None => return Ok(None),
+        },
+        Object::Service(object) => Change::Service(service(object)?),
+        Object::EndpointSlice(object) => Change::Slice(slice(object)?),
+        Object::Pod(object) => match pod(object)? {
+            Some(view) => Change::Pod(view),
+            None => Change::PodGone(object_name(&object.metadata)),
+        },
+        Object::Node(_)
+        | Object::Endpoints(_)
+        | Object::StatefulSet(_)
+        | Object::Deployment(_)
+        | Object::ReplicaSet(_)
+        | Object::ControllerRevision(_)
+        | Object::Event(_)
+        | Object::Stored(_) => return Ok(None),
+    }))
 }
 
 /// A Service as names see it.

@@ -86,26 +86,7 @@ async fn run(mut subscription: Subscription, mut writer: Writer, counters: Arc<C
 
 /// What an object that exists means to the directory. One that cannot be used is as if it were gone.
 fn applied(object: &Object, counters: &Counters) -> Option<directory::Change> {
-    let view = match object {
-        Object::Namespace(namespace) => {
-            Ok(directory::Change::Namespace(namespace.metadata.name.as_deref()?.into()))
-        }
-        Object::Service(service) => views::service(service).map(directory::Change::Service),
-        Object::EndpointSlice(slice) => views::slice(slice).map(directory::Change::Slice),
-        Object::Pod(pod) => views::pod(pod).map(|view| match view {
-            Some(view) => directory::Change::Pod(view),
-            None => directory::Change::PodGone(views::object_name(&pod.metadata)),
-        }),
-        Object::Node(_)
-        | Object::Endpoints(_)
-        | Object::StatefulSet(_)
-        | Object::Deployment(_)
-        | Object::ReplicaSet(_)
-        | Object::ControllerRevision(_)
-        | Object::Event(_)
-        | Object::Stored(_) => return None,
-    };
-    view.map(Some).unwrap_or_else(|unusable| {
+    views::change(object).unwrap_or_else(|unusable| {
         let ObjectRef { kind, namespace, name } = object.reference();
         match unusable {
             Unusable::Fqdn => {

@@ -2,10 +2,13 @@
 
 mod alias;
 mod apex;
+mod owners;
 mod pod;
 mod reply;
 mod reverse;
 mod service;
+
+pub use owners::{Owner, Role};
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -99,7 +99,7 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-fn cluster_domain(text: &str) -> Result<Name, String> {
+pub(crate) fn cluster_domain(text: &str) -> Result<Name, String> {
     let name = Name::parse(text).map_err(|error| error.to_string())?;
     let plain = |label: &[u8]| {
         label.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')

@@ -21,13 +21,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower::ServiceBuilder;
 
-use super::apply::{Reading, apply, print_line};
+use super::apply::{apply, print_line};
 use super::folder::Folder;
 use super::kubelet::SimulatedKubelet;
 use super::origin::Origin;
 use super::{Up, descriptors, reach, report};
 use crate::error::{Error, Exit};
 use crate::files;
+use crate::reading::Reading;
 
 /// Starts everything, applies, reports, and serves until a signal.
 pub(super) async fn run(up: Up) -> Result<Exit, Error> {

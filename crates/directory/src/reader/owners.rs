@@ -1,0 +1,244 @@
+//! Every name that owns records. Its records are what is answered for it; nothing is worked out a second way.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Reader;
+use super::reply::text_of;
+use crate::label::Label;
+use crate::name::{LowerName, NameBuilder};
+use crate::page::Page;
+use crate::reverse::{ReverseName, ReverseZone};
+use crate::view::{ObjectName, Protocol};
+use crate::{Answer, Name, PodMode, Record, RecordType};
+
+/// A name, and what it is the name of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The name, in lowercase.
+    pub name: Name,
+    /// What it is the name of.
+    pub role: Role,
+}
+
+/// What a name is the name of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The zone itself.
+    Apex,
+    /// `ns.dns`: this server.
+    NameServer,
+    /// `dns-version`.
+    DnsVersion,
+    /// `S.N.svc`.
+    Service(ObjectName),
+    /// `H.S.N.svc`.
+    Endpoint {
+        /// The Service.
+        service: ObjectName,
+        /// Its hostname, or its address with dashes.
+        label: Arc<str>,
+    },
+    /// `_P._T.S.N.svc`.
+    Port {
+        /// The Service.
+        service: ObjectName,
+        /// The port's name.
+        port: Arc<str>,
+        /// Its protocol.
+        protocol: Protocol,
+    },
+    /// `10-1-2-3.N.pod`.
+    Pod {
+        /// The pod's namespace.
+        namespace: Arc<str>,
+        /// One of its addresses.
+        address: IpAddr,
+    },
+    /// The reverse name of an address.
+    Address(IpAddr),
+}
+
+/// The types of records that names own.
+const TYPES: [RecordType; 8] = [
+    RecordType::SOA,
+    RecordType::NS,
+    RecordType::CNAME,
+    RecordType::A,
+    RecordType::AAAA,
+    RecordType::SRV,
+    RecordType::PTR,
+    RecordType::TXT,
+];
+
+impl Reader {
+    /// The records that a name owns: what [`Reader::answer`] gives for each type, SOA and NS first. Empty for a name
+    /// that does not exist, or has only names below it.
+    pub fn records(&self, owner: &Name) -> Vec<Record> {
+        let mut records = Vec::new();
+        for rtype in TYPES {
+            match self.answer(owner, rtype) {
+                Answer::Records { records: answered, additional: _ } => records.extend(answered),
+                // An alias answers every type; what it owns is its CNAME record alone.
+                Answer::Alias { .. }
+                | Answer::NoData(_)
+                | Answer::NoSuchName(_)
+                | Answer::Loop(_)
+                | Answer::NotOurs
+                | Answer::NotSynced => {}
+            }
+        }
+        records
+    }
+
+    /// Every name of the cluster zone that owns records: the zone's own, then those of each Service (see
+    /// [`Reader::owners_of`]), then those of pods. Those of pods are left out where any address is echoed,
+    /// and listed in one spelling of their address, where they answer in any.
+    ///
+    /// Each is asked for while the list is made, so that it never holds a name that does not answer; what changes
+    /// meanwhile may be in it or not.
+    pub fn owners(&self) -> Vec<Owner> {
+        let zone = &self.directory.zone;
+        let mut found = Found::new(self);
+        found.add(Some(self.config().domain.to_lowercase()), Role::Apex);
+        found.add(Some(zone.name_server.clone()), Role::NameServer);
+        let version = NameBuilder::new().label(b"dns-version").under(&self.config().domain);
+        found.add(version, Role::DnsVersion);
+        for page in self.directory.all_pages() {
+            found.add_page(&page);
+        }
+        if self.config().pods == PodMode::Verified {
+            found.add_pods();
+        }
+        found.owners
+    }
+
+    /// The names of one Service that own records: its own, those of its endpoints and those of its ports.
+    pub fn owners_of(&self, service: &ObjectName) -> Vec<Owner> {
+        let mut found = Found::new(self);
+        if let Some(page) = self.directory.page_of(service) {
+            found.add_page(&page);
+        }
+        found.owners
+    }
+
+    /// The name of a Service, whether it answers or not; `None` for one that is unknown or has no room for its name.
+    pub fn name_of(&self, service: &ObjectName) -> Option<Name> {
+        self.directory.page_of(service).and_then(|page| self.service_name(&page))
+    }
+
+    /// Every Service that names are made of, in order.
+    pub fn services(&self) -> Vec<ObjectName> {
+        self.directory.all_pages().iter().map(|page| (*page.head.id).clone()).collect()
+    }
+
+    /// How many endpoints of a Service are published, of how many.
+    pub fn endpoints_of(&self, service: &ObjectName) -> (usize, usize) {
+        self.directory.page_of(service).map_or((0, 0), |page| page.endpoint_counts())
+    }
+
+    /// The names of the endpoints of a Service that would answer if they were ready.
+    pub fn withheld(&self, service: &ObjectName) -> Vec<Name> {
+        let Some(page) = self.directory.page_of(service) else { return Vec::new() };
+        if page.external_name().is_some() {
+            return Vec::new();
+        }
+        let Some(parent) = self.service_name(&page) else { return Vec::new() };
+        let names = page.all_endpoint_names();
+        let withheld = names.into_iter().filter(|(_, published)| !published);
+        withheld
+            .filter_map(|(label, _)| NameBuilder::new().label(label.as_bytes()).under(&parent))
+            .collect()
+    }
+
+    /// The zones of reverse names, each with its names that own records: its own, then those of addresses, in their
+    /// order. First come those of the configured ranges, then each known address outside them, which is a zone of its own.
+    pub fn reverse_zones(&self) -> Vec<(Name, Vec<Owner>)> {
+        let ranges = &self.config().reverse;
+        let of_ranges = ReverseZone::all(ranges).map(|apex| (apex.clone(), apex, Role::Apex));
+        let addresses = self.directory.reverse.keys();
+        let of_addresses = addresses.into_iter().filter_map(|address| {
+            let name = ReverseName::of(address)?;
+            let parsed = ReverseName::parse(&LowerName::new(&name))?;
+            let zone = ReverseZone::find(ranges, &parsed);
+            let zone = zone.or_else(|| ReverseZone::of_address(address))?;
+            Some((zone.apex, name, Role::Address(address)))
+        });
+        let mut zones: Vec<(Name, Found<'_>)> = Vec::new();
+        let mut places: HashMap<Name, usize> = HashMap::new();
+        for (apex, name, role) in of_ranges.chain(of_addresses) {
+            let place = *places.entry(apex.clone()).or_insert(zones.len());
+            if place == zones.len() {
+                zones.push((apex, Found::new(self)));
+            }
+            zones[place].1.add(Some(name), role);
+        }
+        zones.into_iter().map(|(apex, found)| (apex, found.owners)).collect()
+    }
+}
+
+/// Names that own records, each once.
+struct Found<'a> {
+    reader: &'a Reader,
+    names: HashSet<Name>,
+    owners: Vec<Owner>,
+}
+
+impl<'a> Found<'a> {
+    fn new(reader: &'a Reader) -> Self {
+        Self { reader, names: HashSet::new(), owners: Vec::new() }
+    }
+
+    /// Takes a name in, if it is one and owns records.
+    fn add(&mut self, name: Option<Name>, role: Role) {
+        let Some(name) = name else { return };
+        if self.names.contains(&name) || self.reader.records(&name).is_empty() {
+            return;
+        }
+        self.names.insert(name.clone());
+        self.owners.push(Owner { name, role });
+    }
+
+    fn add_page(&mut self, page: &Page) {
+        let Some(own) = self.reader.service_name(page) else { return };
+        let service = &*page.head.id;
+        self.add(Some(own.clone()), Role::Service(service.clone()));
+        if page.external_name().is_some() {
+            return;
+        }
+        for (label, published) in page.all_endpoint_names() {
+            if published {
+                let role = Role::Endpoint { service: service.clone(), label: text(label) };
+                self.add(NameBuilder::new().label(label.as_bytes()).under(&own), role);
+            }
+        }
+        for (port, protocol) in page.named_ports() {
+            let of_protocol = format!("_{}", protocol.as_str());
+            let name = NameBuilder::new()
+                .label(format!("_{port}").as_bytes())
+                .label(of_protocol.as_bytes())
+                .under(&own);
+            let port = Arc::from(port);
+            self.add(name, Role::Port { service: service.clone(), port, protocol });
+        }
+    }
+
+    fn add_pods(&mut self) {
+        for at in self.reader.directory.all_pods() {
+            let address = at.address;
+            for pod in at.groups() {
+                let name = NameBuilder::new()
+                    .label(Label::dashed(address).as_bytes())
+                    .label(pod.namespace.as_bytes())
+                    .label(b"pod")
+                    .under(&self.reader.config().domain);
+                self.add(name, Role::Pod { namespace: Arc::clone(&pod.namespace), address });
+            }
+        }
+    }
+}
+
+fn text(label: Label) -> Arc<str> {
+    text_of(label.as_bytes())
+}

@@ -1,0 +1,105 @@
+//! A cluster that is there already, by kubeconfig.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use api::serve::Kubeconfig as OwnKubeconfig;
+use clap::Args;
+use cluster::SnapshotError;
+use directory::Name;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use crate::error::Error;
+
+/// How long a cluster may take to take a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Which cluster.
+#[derive(Args)]
+pub(crate) struct LiveCluster {
+    /// A live cluster, by this kubeconfig
+    #[arg(long, value_name = "PATH")]
+    kubeconfig: Option<PathBuf>,
+
+    /// A live cluster, by this context of the kubeconfig ($KUBECONFIG or ~/.kube/config without --kubeconfig)
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+/// A way to its API.
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    /// Where the API is, for messages.
+    pub(crate) url: String,
+    /// The zone of its names, if the kubeconfig says so.
+    pub(crate) domain: Option<Name>,
+}
+
+impl LiveCluster {
+    /// Whether a cluster was named.
+    pub(crate) fn is_named(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some()
+    }
+
+    pub(crate) async fn connect(&self) -> Result<Connection, Error> {
+        let kubeconfig = match &self.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path).map_err(|error| {
+                Error::caused(
+                    format_args!("could not read the kubeconfig {}", path.display()),
+                    &error,
+                )
+                .hint("name a file that kubectl --kubeconfig takes")
+            })?,
+            None => Kubeconfig::read().map_err(|error| {
+                Error::caused("could not read the kubeconfig", &error)
+                    .hint("name one with --kubeconfig")
+            })?,
+        };
+        if let Some(asked) = &self.context {
+            let known: Vec<&str> =
+                kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
+            if !known.contains(&asked.as_str()) {
+                return Err(Error::new(format!("the kubeconfig has no context {asked}"))
+                    .hint(format!("its contexts are: {}", known.join(", "))));
+            }
+        }
+        let options = KubeConfigOptions { context: self.context.clone(), ..Default::default() };
+        let domain = domain(&kubeconfig, self.context.as_deref());
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| Error::caused("the kubeconfig is of no use", &error))?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let client = Client::try_from(config)
+            .map_err(|error| Error::caused(format_args!("no client for {url}"), &error))?;
+        Ok(Connection { client, url, domain })
+    }
+}
+
+/// What `headcount up` writes into its kubeconfig.
+fn domain(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<Name> {
+    let current = context.or(kubeconfig.current_context.as_deref())?;
+    let context = kubeconfig.contexts.iter().find(|context| context.name == current)?;
+    let name = &context.context.as_ref()?.cluster;
+    let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == *name)?;
+    let extensions = cluster.cluster.as_ref()?.extensions.as_ref()?;
+    let own = extensions.iter().find(|own| own.name == OwnKubeconfig::DNS_EXTENSION)?;
+    Name::parse(own.extension.get("domain")?.as_str()?).ok()
+}
+
+/// Why the objects could not be listed, and what to do about it.
+pub(crate) fn not_listed(error: &SnapshotError, url: &str) -> Error {
+    match &error.source {
+        kube::Error::Api(status) if status.code == 403 => Error::of(error).hint(format!(
+            "let this user list services, pods, endpointslices (discovery.k8s.io) and namespaces, or one namespace of them with -n; kubectl auth can-i list {} tells",
+            error.resource
+        )),
+        kube::Error::Api(status) if status.code == 401 => {
+            Error::of(error).hint("the credentials in the kubeconfig are no longer good: renew them")
+        }
+        kube::Error::Api(_) => Error::of(error),
+        _ => Error::caused(format_args!("could not reach the cluster at {url}"), error)
+            .hint("see whether kubectl get services works with the same kubeconfig and context"),
+    }
+}
