@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::node::{Content, Entry, Node};
-use super::problem::{Position, Problem, Span};
+use super::problem::{Fault, Position, Problem, Span};
 use super::{json, yaml};
-use crate::kind::{Kind, served};
+use crate::kind::{Kind, UnknownKind, served};
 use crate::object::ObjectRef;
 
 /// How deep lists may lie in lists.
@@ -101,6 +101,12 @@ impl Foreign {
     pub fn api_version(&self) -> &str {
         self.located.value["apiVersion"].as_str().unwrap_or_default()
     }
+
+    /// The served kind that may have been meant: of the same name in another group or version, or of a name that is near.
+    pub fn suggestion(&self) -> Option<&'static Kind> {
+        let (api_version, kind) = (self.api_version().to_owned(), self.kind().to_owned());
+        UnknownKind { api_version, kind }.suggestion()
+    }
 }
 
 /// What a text holds.
@@ -131,7 +137,7 @@ impl Document {
 
     /// An error in one of its fields.
     pub(super) fn problem(&self, field: &str, message: impl Into<String>) -> Problem {
-        Problem::error(&self.source, self.position(field), message).in_field(field)
+        Problem::error(&self.source, self.position(field), message).of(Fault::Value).in_field(field)
     }
 }
 
@@ -269,6 +275,7 @@ impl Reader {
                 let message =
                     format!("\"{kind}\" of \"{api_version}\" is not a kind that is served");
                 let problem = Problem::error(&self.source, node.position("kind"), message)
+                    .of(Fault::Kind)
                     .in_field("kind")
                     .with_help(Some(help));
                 let mut value = node.to_value();

@@ -38,7 +38,7 @@ pub(super) fn parse(source: &str, text: &str, problems: &mut Vec<Problem>) -> Ve
 }
 
 /// The text split before each line that begins a document (`---`), with the number of lines before it.
-fn chunks(text: &str) -> Vec<(usize, &str)> {
+pub(crate) fn chunks(text: &str) -> Vec<(usize, &str)> {
     let mut chunks = Vec::new();
     let (mut start, mut start_line, mut at) = (0, 0, 0);
     for (line, content) in text.split_inclusive('\n').enumerate() {
@@ -279,6 +279,16 @@ impl Composer<'_> {
             .contains('\t')
             .then(|| "indent with spaces; YAML does not take tabs for that".to_owned());
         Problem::error(self.source, at, format!("not YAML: {}", error.info())).with_help(help)
+    }
+}
+
+/// The value of a YAML text such as `None`, `"8080"` or `[a, b]`; `None` if it is not exactly one.
+pub(crate) fn value_of(text: &str) -> Option<Value> {
+    let mut problems = Vec::new();
+    let nodes = parse("", text, &mut problems);
+    match (nodes.as_slice(), problems.as_slice()) {
+        ([node], []) => Some(node.to_value()),
+        _ => None,
     }
 }
 
