@@ -217,7 +217,18 @@ struct Reader {
 
 impl Reader {
     fn refuse(&mut self, at: Position, field: &str, message: &str, help: Option<String>) {
-        let problem = Problem::error(&self.source, at, message);
+        self.refuse_as(Fault::Text, at, field, message, help);
+    }
+
+    fn refuse_as(
+        &mut self,
+        fault: Fault,
+        at: Position,
+        field: &str,
+        message: &str,
+        help: Option<String>,
+    ) {
+        let problem = Problem::error(&self.source, at, message).of(fault);
         self.reading.problems.push(problem.in_field(field).with_help(help));
     }
 
@@ -226,13 +237,17 @@ impl Reader {
         let Content::Map(entries) = &node.content else {
             if !matches!(node.content, Content::Scalar { value: Value::Null, .. }) {
                 let message = "expected an object with apiVersion, kind and metadata";
-                self.refuse(node.at, "", message, None);
+                let fault = if depth == 0 { Fault::NoObject } else { Fault::Text };
+                self.refuse_as(fault, node.at, "", message, None);
             }
             return;
         };
         if entries.is_empty() {
             return;
         }
+        let is_strange = depth == 0
+            && ["apiVersion", "kind", "metadata"].iter().all(|key| node.get(key).is_none());
+        let fault = if is_strange { Fault::NoObject } else { Fault::Text };
         let mut named = Vec::new();
         for (field, of_list) in [
             ("apiVersion", item_type.map(|(api_version, _)| api_version)),
@@ -246,7 +261,8 @@ impl Reader {
                 Some(text) if !text.is_empty() => named.push(text.to_owned()),
                 _ => {
                     let help = missing_help(&node, field);
-                    self.refuse(node.position(field), field, "Required value", help);
+                    let at = node.position(field);
+                    self.refuse_as(fault.clone(), at, field, "Required value", help);
                 }
             }
         }

@@ -52,6 +52,9 @@ impl fmt::Display for Level {
 pub enum Fault {
     /// The text, or a document of it, holds no object: it is no YAML, JSON or UTF-8, or it has no kind.
     Text,
+    /// The text, or a document of it, is evidently not meant for Kubernetes' API: a list, or a map without `apiVersion`,
+    /// `kind` and `metadata`.
+    NoObject,
     /// The object is of a kind that is not served.
     Kind,
     /// The API would refuse a value, or miss one.

@@ -273,10 +273,11 @@ impl Composer<'_> {
     fn scan_error(&self, chunk: &str, error: &ScanError) -> Problem {
         let marker = error.marker();
         let at = self.position(marker);
-        let line = chunk.lines().nth(marker.line().saturating_sub(1)).unwrap_or_default();
-        let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
-        let help = indent
-            .contains('\t')
+        // A tab at the beginning of a line may be met when the line before ends.
+        let lines = if error.info().contains("tab") { 2 } else { 1 };
+        let mut lines = chunk.lines().skip(marker.line().saturating_sub(1)).take(lines);
+        let help = lines
+            .any(|line| line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t'))
             .then(|| "indent with spaces; YAML does not take tabs for that".to_owned());
         Problem::error(self.source, at, format!("not YAML: {}", error.info())).with_help(help)
     }
