@@ -2,6 +2,7 @@
 //!
 //! Pure: text and values in, values and problems out.
 
+pub mod edit;
 mod family;
 pub mod field;
 pub mod generate;

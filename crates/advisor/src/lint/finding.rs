@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+pub use manifest::edit::Change;
 use manifest::read::{Level, Located, Span};
 
 /// An object that a finding is about, of whatever kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subject {
-    /// The kind, for example `Service`.
+    /// The kind, for example `Service`; `File` for a text that holds no object, with its name in `name`.
     pub kind: String,
     /// The namespace; empty for cluster-scoped kinds.
     pub namespace: String,
@@ -63,32 +64,6 @@ pub struct Fix {
     pub object: manifest::read::Position,
     /// What to change, in order.
     pub changes: Vec<Change>,
-}
-
-/// A change of one field.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// Give a scalar that is there another value, written as YAML: `None`, `"8080"`, `true`.
-    Set {
-        /// Its path: `spec.clusterIP`.
-        field: String,
-        /// The new text.
-        to: String,
-    },
-    /// Take a field or an element of a list out, with all below it.
-    Remove {
-        /// Its path: `spec.ports[1]`.
-        field: String,
-    },
-    /// Add a field to a map that is there.
-    Add {
-        /// The map's path: `spec`.
-        parent: String,
-        /// The key.
-        key: String,
-        /// The value, written as YAML on one line.
-        value: String,
-    },
 }
 
 /// What a rule found.

@@ -9,12 +9,16 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Service, ServicePort};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
-use manifest::read::{Document, Examined, Foreign, Problem, examine};
+use manifest::read::{Document, Examined, Foreign, Located, Problem, examine};
 use manifest::{KindId, ObjectRef, Stored};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::allow::Annotated;
 use super::finding::{Label, Subject};
+use super::report::in_namespace;
+use super::selecting::Selecting;
+use super::texts::{Texts, Unread};
 use super::workload::Workload;
 
 /// What the author of the manifests had in mind, and did not write into them.
@@ -159,20 +163,27 @@ pub struct Objects {
     pub foreign: Vec<Foreign>,
     /// What is wrong with objects by themselves.
     pub refused: Vec<(Arc<Document>, ObjectRef, Vec<Problem>)>,
+    /// Texts, and documents of them, that hold no object.
+    pub unread: Vec<Unread>,
     /// What the cluster has now, where that was given: rules about changes compare with it.
     pub live: Option<Box<Objects>>,
 
     service_by_name: HashMap<(String, String), usize>,
-    /// Workloads by namespace and one label of their pods.
-    workloads_by_label: HashMap<(String, String, String), Vec<usize>>,
-    /// The Services that select each workload.
-    selecting: Vec<Vec<usize>>,
+    selecting: Selecting,
+    /// The objects that allow findings about themselves.
+    pub(super) annotated: Vec<Annotated>,
 }
 
 impl Objects {
     /// Types and indexes what was read.
     pub fn new(documents: Vec<Document>, foreign: Vec<Foreign>, options: Options) -> Self {
-        let mut objects = Self { foreign, ..Self::default() };
+        Self::read(Texts { documents, foreign, unread: Vec::new() }, options)
+    }
+
+    /// Types and indexes what texts hold.
+    pub fn read(texts: Texts, options: Options) -> Self {
+        let Texts { documents, foreign, unread } = texts;
+        let mut objects = Self { foreign, unread, ..Self::default() };
         for examined in examine(documents, &options.namespace) {
             objects.take(examined);
         }
@@ -184,6 +195,7 @@ impl Objects {
     fn take(&mut self, examined: Examined) {
         let Examined { document, reference, value, problems } = examined;
         let document = Arc::new(document);
+        self.annotated.extend(Annotated::of(&document, || subject(&reference)));
         if !problems.is_empty() {
             self.refused.push((Arc::clone(&document), reference.clone(), problems));
         }
@@ -204,7 +216,13 @@ impl Objects {
             | KindId::ReplicaSet
             | KindId::Stored(_) => {}
         }
-        self.workloads.extend(Workload::of(&item));
+        if let Some(mut workload) = Workload::of(&item) {
+            workload.at = self.workloads.len();
+            let last = self.stateful_sets.len().checked_sub(1);
+            workload.stateful_set = last
+                .filter(|at| Arc::ptr_eq(&self.stateful_sets[*at].document, &workload.document));
+            self.workloads.push(workload);
+        }
         self.all.push(item);
     }
 
@@ -213,35 +231,31 @@ impl Objects {
             let ObjectRef { namespace, name, .. } = &service.reference;
             self.service_by_name.entry((namespace.clone(), name.clone())).or_insert(at);
         }
-        for (at, workload) in self.workloads.iter().enumerate() {
-            for (key, value) in &workload.labels {
-                let key = (workload.reference.namespace.clone(), key.clone(), value.clone());
-                self.workloads_by_label.entry(key).or_default().push(at);
-            }
+        self.selecting = Selecting::new(&self.services, &self.workloads);
+        for foreign in &self.foreign {
+            let annotated = Annotated::of(&foreign.located, || self.subject_of(&foreign.located));
+            self.annotated.extend(annotated);
         }
-        let mut selecting = vec![Vec::new(); self.workloads.len()];
-        for (at, service) in self.services.iter().enumerate() {
-            for workload in self.selected_indices(service) {
-                selecting[workload].push(at);
-            }
-        }
-        self.selecting = selecting;
     }
 
-    fn selected_indices<'a>(
-        &'a self,
-        service: &'a Item<Service>,
-    ) -> impl Iterator<Item = usize> + 'a {
-        let selector = service.selector();
-        let candidates = selector.into_iter().flatten().map(|(key, value)| {
-            let key = (service.reference.namespace.clone(), key.clone(), value.clone());
-            self.workloads_by_label.get(&key).map(Vec::as_slice).unwrap_or_default()
-        });
-        let narrowest = candidates.min_by_key(|workloads| workloads.len()).unwrap_or_default();
-        narrowest.iter().copied().filter(move |at| {
-            let labels = &self.workloads[*at].labels;
-            selector.into_iter().flatten().all(|(key, value)| labels.get(key) == Some(value))
-        })
+    /// The annotations that allow findings, by object.
+    pub(super) fn allowances(&self) -> HashMap<Subject, Vec<usize>> {
+        let mut allowances: HashMap<Subject, Vec<usize>> = HashMap::new();
+        for (at, annotated) in self.annotated.iter().enumerate() {
+            let subject = in_namespace(&annotated.subject, &self.options.namespace);
+            allowances.entry(subject).or_default().push(at);
+        }
+        allowances
+    }
+
+    /// An object of a kind that is not served, as findings name it.
+    pub fn subject_of(&self, located: &Located) -> Subject {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Subject {
+            kind: text(&located.value["kind"]),
+            namespace: located.namespace().to_owned(),
+            name: located.name().to_owned(),
+        }
     }
 
     /// The Service of this name.
@@ -255,7 +269,7 @@ impl Objects {
         &'a self,
         service: &'a Item<Service>,
     ) -> impl Iterator<Item = &'a Workload> + 'a {
-        self.selected_indices(service).map(|at| &self.workloads[at])
+        self.selecting.selected(service).map(|at| &self.workloads[at])
     }
 
     /// The Services that select a workload's pods; the workload is one of these objects.
@@ -263,9 +277,7 @@ impl Objects {
         &'a self,
         workload: &Workload,
     ) -> impl Iterator<Item = &'a Item<Service>> + 'a {
-        let at = self.workloads.iter().position(|other| std::ptr::eq(other, workload));
-        let services = at.map(|at| self.selecting[at].as_slice()).unwrap_or_default();
-        services.iter().map(|at| &self.services[*at])
+        self.selecting.selecting(workload.at).map(|at| &self.services[at])
     }
 
     /// The Service that a workload's pods name as their subdomain: a StatefulSet's `serviceName`, or `subdomain`.
@@ -276,7 +288,7 @@ impl Objects {
 
     /// The StatefulSet that a workload is.
     pub fn stateful_set(&self, workload: &Workload) -> Option<&Item<StatefulSet>> {
-        self.stateful_sets.iter().find(|set| Arc::ptr_eq(&set.document, &workload.document))
+        self.stateful_sets.get(workload.stateful_set?)
     }
 }
 

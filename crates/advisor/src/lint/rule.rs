@@ -1,9 +1,10 @@
 //! Rules, and how they say what they found.
 
-use manifest::read::{Level, Located};
+use manifest::read::{Fault, Level, Located};
 
 use super::finding::{Change, Finding, Fix, Label, Subject};
-use super::objects::Objects;
+use super::objects::{Objects, subject};
+use super::texts::{FILE, Why};
 
 /// A rule. Its texts are the manual: `headcount explain` and docs/codes.md are made of them.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +59,43 @@ impl<'r> Findings<'r> {
             fix: None,
         });
         self.found.last_mut().expect("one was pushed")
+    }
+
+    /// The problems of this sort that objects have by themselves.
+    pub(super) fn of_problems(&mut self, objects: &Objects, wanted: fn(&Fault) -> bool) {
+        for (document, reference, problems) in &objects.refused {
+            for problem in problems.iter().filter(|problem| wanted(&problem.fault)) {
+                let field = problem.field.as_deref().unwrap_or_default();
+                let message = match problem.fault {
+                    Fault::Value | Fault::Field => format!("{field}: {}", problem.message),
+                    _ => problem.message.clone(),
+                };
+                let label = Label::new(document, field, "");
+                let finding = self.add(subject(reference), label, message);
+                finding.help.extend(problem.help.clone());
+                if let Fault::Twice { source, span } = &problem.fault {
+                    finding.with(Label {
+                        source: source.clone(),
+                        span: *span,
+                        field: field.to_owned(),
+                        text: "first here".to_owned(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The texts that hold no object for this reason.
+    pub(super) fn of_unread(&mut self, objects: &Objects, why: Why) {
+        for unread in objects.unread.iter().filter(|unread| unread.why == why) {
+            let subject = Subject {
+                kind: FILE.to_owned(),
+                namespace: String::new(),
+                name: unread.label.source.to_string(),
+            };
+            let finding = self.add(subject, unread.label.clone(), unread.message.clone());
+            finding.help.extend(unread.help.clone());
+        }
     }
 }
 

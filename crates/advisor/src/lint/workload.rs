@@ -28,6 +28,10 @@ pub struct Workload {
     pub replicas: Option<i32>,
     /// A StatefulSet's `serviceName`.
     service_name: Option<String>,
+    /// Its place among all workloads.
+    pub(super) at: usize,
+    /// Its place among the StatefulSets, if it is one.
+    pub(super) stateful_set: Option<usize>,
     /// The path of the pods' template: `spec.template`; empty for a bare pod.
     template: &'static str,
 }
@@ -67,6 +71,8 @@ impl Workload {
             pod: serde_json::from_value(made["spec"].clone()).ok()?,
             replicas: number(&object["spec"]["replicas"]),
             service_name: object["spec"]["serviceName"].as_str().map(str::to_owned),
+            at: 0,
+            stateful_set: None,
             template,
         })
     }

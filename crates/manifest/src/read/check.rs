@@ -1,12 +1,13 @@
 //! Whether the objects of some texts would be accepted, and what in them looks unintended.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::document::Document;
 use super::help;
-use super::problem::Problem;
+use super::problem::{Fault, Problem};
 use super::unmatched;
 use crate::field::FieldError;
 use crate::object::ObjectRef;
@@ -115,7 +116,8 @@ fn unknown_field(
     nearest: &BTreeMap<String, &'static str>,
 ) -> Problem {
     let help = nearest.get(field).map(|near| format!("did you mean {near}?"));
-    document.problem(field, format!("{} has no such field", document.kind.kind)).with_help(help)
+    let message = format!("{} has no such field", document.kind.kind);
+    document.problem(field, message).of(Fault::Field).with_help(help)
 }
 
 fn twice(document: &Document, earlier: &Document, reference: &ObjectRef) -> Problem {
@@ -129,5 +131,9 @@ fn twice(document: &Document, earlier: &Document, reference: &ObjectRef) -> Prob
             "metadata.name",
             format!("{kind} {name}{place} is there twice, first at {source}:{line}:{column}"),
         )
+        .of(Fault::Twice {
+            source: Arc::clone(&earlier.source),
+            span: earlier.span("metadata.name"),
+        })
         .with_help(Some("remove or rename one of the two".to_owned()))
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::node::{Content, Entry, Node};
-use super::problem::{Position, Problem, Span};
+use super::problem::{Fault, Position, Problem, Span};
 use super::{json, yaml};
-use crate::kind::{Kind, served};
+use crate::kind::{Kind, UnknownKind, served};
 use crate::object::ObjectRef;
 
 /// How deep lists may lie in lists.
@@ -101,6 +101,12 @@ impl Foreign {
     pub fn api_version(&self) -> &str {
         self.located.value["apiVersion"].as_str().unwrap_or_default()
     }
+
+    /// The served kind that may have been meant: of the same name in another group or version, or of a name that is near.
+    pub fn suggestion(&self) -> Option<&'static Kind> {
+        let (api_version, kind) = (self.api_version().to_owned(), self.kind().to_owned());
+        UnknownKind { api_version, kind }.suggestion()
+    }
 }
 
 /// What a text holds.
@@ -131,7 +137,7 @@ impl Document {
 
     /// An error in one of its fields.
     pub(super) fn problem(&self, field: &str, message: impl Into<String>) -> Problem {
-        Problem::error(&self.source, self.position(field), message).in_field(field)
+        Problem::error(&self.source, self.position(field), message).of(Fault::Value).in_field(field)
     }
 }
 
@@ -211,7 +217,18 @@ struct Reader {
 
 impl Reader {
     fn refuse(&mut self, at: Position, field: &str, message: &str, help: Option<String>) {
-        let problem = Problem::error(&self.source, at, message);
+        self.refuse_as(Fault::Text, at, field, message, help);
+    }
+
+    fn refuse_as(
+        &mut self,
+        fault: Fault,
+        at: Position,
+        field: &str,
+        message: &str,
+        help: Option<String>,
+    ) {
+        let problem = Problem::error(&self.source, at, message).of(fault);
         self.reading.problems.push(problem.in_field(field).with_help(help));
     }
 
@@ -220,13 +237,17 @@ impl Reader {
         let Content::Map(entries) = &node.content else {
             if !matches!(node.content, Content::Scalar { value: Value::Null, .. }) {
                 let message = "expected an object with apiVersion, kind and metadata";
-                self.refuse(node.at, "", message, None);
+                let fault = if depth == 0 { Fault::NoObject } else { Fault::Text };
+                self.refuse_as(fault, node.at, "", message, None);
             }
             return;
         };
         if entries.is_empty() {
             return;
         }
+        let is_strange = depth == 0
+            && ["apiVersion", "kind", "metadata"].iter().all(|key| node.get(key).is_none());
+        let fault = if is_strange { Fault::NoObject } else { Fault::Text };
         let mut named = Vec::new();
         for (field, of_list) in [
             ("apiVersion", item_type.map(|(api_version, _)| api_version)),
@@ -240,7 +261,8 @@ impl Reader {
                 Some(text) if !text.is_empty() => named.push(text.to_owned()),
                 _ => {
                     let help = missing_help(&node, field);
-                    self.refuse(node.position(field), field, "Required value", help);
+                    let at = node.position(field);
+                    self.refuse_as(fault.clone(), at, field, "Required value", help);
                 }
             }
         }
@@ -269,6 +291,7 @@ impl Reader {
                 let message =
                     format!("\"{kind}\" of \"{api_version}\" is not a kind that is served");
                 let problem = Problem::error(&self.source, node.position("kind"), message)
+                    .of(Fault::Kind)
                     .in_field("kind")
                     .with_help(Some(help));
                 let mut value = node.to_value();

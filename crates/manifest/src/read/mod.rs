@@ -14,4 +14,6 @@ mod yaml;
 
 pub use check::{Checked, Examined, check, examine};
 pub use document::{Document, Foreign, Located, Reading, read, read_any, read_bytes, text};
-pub use problem::{Level, Position, Problem, Span};
+pub(crate) use node::after_key;
+pub use problem::{Fault, Level, Position, Problem, Span};
+pub(crate) use yaml::{chunks, value_of};

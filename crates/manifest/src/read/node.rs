@@ -153,7 +153,7 @@ impl Node {
 }
 
 /// What follows `key` or `[key]` at the beginning of a path, if it begins so.
-fn after_key<'p>(path: &'p str, key: &str) -> Option<&'p str> {
+pub(crate) fn after_key<'p>(path: &'p str, key: &str) -> Option<&'p str> {
     let rest = match path.strip_prefix('[').and_then(|path| path.strip_prefix(key)) {
         Some(rest) => rest.strip_prefix(']')?,
         None => path.strip_prefix(key)?,

@@ -1,6 +1,7 @@
 //! What is wrong or remarkable in a text, and where.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A place in a text; line and column begin at 1, columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +47,31 @@ impl fmt::Display for Level {
     }
 }
 
+/// What sort of problem it is, for who treats them differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The text, or a document of it, holds no object: it is no YAML, JSON or UTF-8, or it has no kind.
+    Text,
+    /// The text, or a document of it, is evidently not meant for Kubernetes' API: a list, or a map without `apiVersion`,
+    /// `kind` and `metadata`.
+    NoObject,
+    /// The object is of a kind that is not served.
+    Kind,
+    /// The API would refuse a value, or miss one.
+    Value,
+    /// The kind has no such field.
+    Field,
+    /// The object is there twice.
+    Twice {
+        /// The text of the first one.
+        source: Arc<str>,
+        /// The name of the first one.
+        span: Span,
+    },
+    /// The selector selects nothing.
+    Selector,
+}
+
 /// One problem. Its `Display` is one line that editors understand, and a second with help if there is any:
 ///
 /// ```text
@@ -62,6 +88,8 @@ pub struct Problem {
     pub column: usize,
     /// The field at fault, if it is one field.
     pub field: Option<String>,
+    /// What sort of problem it is.
+    pub fault: Fault,
     /// How bad it is.
     pub level: Level,
     /// What is wrong.
@@ -71,13 +99,14 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// An error at a place.
+    /// An error at a place, of a text unless it is said otherwise.
     pub fn error(source: &str, at: Position, message: impl Into<String>) -> Self {
         Self {
             source: source.to_owned(),
             line: at.line,
             column: at.column,
             field: None,
+            fault: Fault::Text,
             level: Level::Error,
             message: message.into(),
             help: None,
@@ -94,6 +123,12 @@ impl Problem {
     #[must_use]
     pub fn in_field(self, field: impl Into<String>) -> Self {
         Self { field: Some(field.into()).filter(|field: &String| !field.is_empty()), ..self }
+    }
+
+    /// The same problem as one of this sort.
+    #[must_use]
+    pub fn of(self, fault: Fault) -> Self {
+        Self { fault, ..self }
     }
 
     /// The same problem with this help, if any.
@@ -115,7 +150,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, line, column, field, level, message, help } = self;
+        let Self { source, line, column, field, fault: _, level, message, help } = self;
         write!(f, "{source}:{line}:{column}: {level}: ")?;
         if let Some(field) = field {
             write!(f, "{field}: ")?;

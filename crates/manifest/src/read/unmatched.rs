@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::document::Document;
-use super::problem::Problem;
+use super::problem::{Fault, Problem};
 use crate::kind::{KindId, Stored};
 use crate::selector::LabelSelector;
 
@@ -78,7 +78,8 @@ pub(super) fn notes(documents: &[Document], default_namespace: &str) -> Vec<(usi
                 )
             });
             let help = elsewhere.or_else(|| nearest(&selector, &near));
-            Some((index, service.problem("spec.selector", message).into_note().with_help(help)))
+            let problem = service.problem("spec.selector", message).of(Fault::Selector).into_note();
+            Some((index, problem.with_help(help)))
         })
         .collect()
 }

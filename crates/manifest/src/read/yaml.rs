@@ -38,7 +38,7 @@ pub(super) fn parse(source: &str, text: &str, problems: &mut Vec<Problem>) -> Ve
 }
 
 /// The text split before each line that begins a document (`---`), with the number of lines before it.
-fn chunks(text: &str) -> Vec<(usize, &str)> {
+pub(crate) fn chunks(text: &str) -> Vec<(usize, &str)> {
     let mut chunks = Vec::new();
     let (mut start, mut start_line, mut at) = (0, 0, 0);
     for (line, content) in text.split_inclusive('\n').enumerate() {
@@ -273,12 +273,23 @@ impl Composer<'_> {
     fn scan_error(&self, chunk: &str, error: &ScanError) -> Problem {
         let marker = error.marker();
         let at = self.position(marker);
-        let line = chunk.lines().nth(marker.line().saturating_sub(1)).unwrap_or_default();
-        let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
-        let help = indent
-            .contains('\t')
+        // A tab at the beginning of a line may be met when the line before ends.
+        let lines = if error.info().contains("tab") { 2 } else { 1 };
+        let mut lines = chunk.lines().skip(marker.line().saturating_sub(1)).take(lines);
+        let help = lines
+            .any(|line| line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t'))
             .then(|| "indent with spaces; YAML does not take tabs for that".to_owned());
         Problem::error(self.source, at, format!("not YAML: {}", error.info())).with_help(help)
+    }
+}
+
+/// The value of a YAML text such as `None`, `"8080"` or `[a, b]`; `None` if it is not exactly one.
+pub(crate) fn value_of(text: &str) -> Option<Value> {
+    let mut problems = Vec::new();
+    let nodes = parse("", text, &mut problems);
+    match (nodes.as_slice(), problems.as_slice()) {
+        ([node], []) => Some(node.to_value()),
+        _ => None,
     }
 }
 

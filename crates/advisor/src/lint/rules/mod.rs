@@ -14,7 +14,19 @@ macro_rules! rules {
 
 rules! {
     hc001_governing_service_missing,
+    // Texts and objects that cannot be used.
+    hc100_unreadable,
+    hc101_refused_value,
+    hc102_unknown_field,
+    hc103_object_twice,
+    hc104_kind_not_served,
+    hc105_not_kubernetes,
+    hc106_template,
+    hc107_allowance,
 }
+
+pub(super) use hc101_refused_value::RULE as REFUSED_VALUE;
+pub(super) use hc107_allowance::{RULE as ALLOWANCE, unused as unused_allowance};
 
 /// The rule with this code, in any case.
 pub fn by_code(code: &str) -> Option<&'static Rule> {
