@@ -72,6 +72,14 @@ impl Prepared {
                     .to_owned(),
             );
         }
+        for expectation in expectations {
+            if let Expected::Alias(target) = &expectation.answer {
+                prepared.notes.push(format!(
+                    "that {} stands for {target} was asked; whether {target} is there was not",
+                    expectation.name
+                ));
+            }
+        }
         let is_tried = |pod: &str| {
             let set = (KindId::StatefulSet, text::set_of(pod).to_owned());
             fewer.get(&set).is_none_or(|tried| {
