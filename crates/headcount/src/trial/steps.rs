@@ -337,7 +337,7 @@ fn peers(expectations: &[Expectation]) -> BTreeSet<String> {
 }
 
 /// A small cluster with the ranges that `up` has as its own.
-fn settings(domain: &Name, dual_stack: bool) -> Settings {
+pub(super) fn settings(domain: &Name, dual_stack: bool) -> Settings {
     let ranges = |all: [&str; 2]| -> Vec<IpNet> {
         let families = if dual_stack { 2 } else { 1 };
         all.iter().take(families).map(|range| range.parse().expect("a range")).collect()

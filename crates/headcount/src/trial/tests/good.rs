@@ -4,11 +4,10 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use advisor::design::{Backends, Expected, WhileNotReady};
-use directory::Name;
 use serde_json::json;
 
 use super::plans::{self, Case, expect, pods};
-use crate::trial::{Outcome, Plan, Report, verify_within};
+use crate::trial::{Outcome, Report, verify_within};
 
 async fn check_passes(name: &str, case: &Case) -> Report {
     let report = case.verify().await;
@@ -32,7 +31,11 @@ async fn each_shape_passes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn peers_are_tried_through_all_that_happens_to_them() {
-    let report = check_passes("stateful", &plans::stateful()).await;
+    let case = plans::stateful().with(
+        "image: etcd",
+        "image: etcd\n          readinessProbe: {tcpSocket: {port: client}, initialDelaySeconds: 600}",
+    );
+    let report = check_passes("stateful", &case).await;
     assert_eq!(
         whens(&report),
         [
@@ -180,15 +183,8 @@ async fn nothing_asked_is_nothing_verified() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trial_ends_in_time() {
     let case = plans::stateful();
-    let domain = Name::parse("cluster.local").expect("a name");
-    let (objects, started) = (case.objects(), Instant::now());
-    let plan = Plan {
-        objects: &objects,
-        expectations: &case.expectations,
-        namespace: case.namespace,
-        domain: &domain,
-    };
-    let report = verify_within(&plan, Duration::from_millis(5)).await.expect("a report");
+    let (started, time) = (Instant::now(), Duration::from_millis(5));
+    let report = case.plan(async |plan| verify_within(plan, time).await.expect("a report")).await;
     assert_eq!(report.outcome, Outcome::Failed);
     let last = report.checks.last().map(|check| check.line());
     assert_eq!(

@@ -29,7 +29,8 @@ impl Case {
         reading.documents.iter().map(|document| document.value.clone()).chain(foreign).collect()
     }
 
-    pub(super) async fn verify(&self) -> Report {
+    /// Hands the plan to `with`.
+    pub(super) async fn plan<T>(&self, with: impl AsyncFnOnce(&Plan<'_>) -> T) -> T {
         let domain = Name::parse("cluster.local").expect("a name");
         let objects = self.objects();
         let plan = Plan {
@@ -38,7 +39,11 @@ impl Case {
             namespace: self.namespace,
             domain: &domain,
         };
-        verify(&plan).await.expect("a trial")
+        with(&plan).await
+    }
+
+    pub(super) async fn verify(&self) -> Report {
+        self.plan(async |plan| verify(plan).await.expect("a trial")).await
     }
 }
 
@@ -83,7 +88,6 @@ spec:
         - name: db
           image: etcd
           ports: [{name: client, containerPort: 2379}, {name: peer, containerPort: 2380}]
-          readinessProbe: {tcpSocket: {port: client}, initialDelaySeconds: 600}
 ";
 
 /// Peers that find one another before they are ready, and a Service for clients.
