@@ -4,9 +4,16 @@ mod cli;
 mod error;
 mod files;
 mod live;
+mod local;
 mod reading;
 mod records;
+mod signal;
 mod terminal;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "called by the verb that makes plans")
+)]
+mod trial;
 mod up;
 
 use clap::Parser as _;

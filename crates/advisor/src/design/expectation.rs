@@ -30,24 +30,56 @@ pub enum WhileNotReady {
 /// The answers that an intent can ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// A or AAAA: the addresses that these pods have (`status.podIPs`), all of them and no others.
-    Pods(Vec<String>),
-    /// A or AAAA: one virtual address, behind which these pods are, on these ports.
+    /// A and AAAA: the addresses of all of these, and no others.
+    Each(Backends),
+    /// A and AAAA: the virtual address of a Service.
     Virtual {
         /// The Service's name, in the plan's namespace.
         service: String,
-        /// The pods that its EndpointSlices must list as ready.
-        pods: Vec<String>,
+        /// What its EndpointSlices must list as ready, and nothing else.
+        behind: Backends,
+        /// The ports that those listen on (the Service's *targetPorts*, as numbers): all that the slices must list.
+        ports: Vec<u16>,
     },
-    /// SRV: these targets (absolute names), each with this port.
+    /// SRV: these targets, each with this port.
     Ports {
-        /// The names.
-        targets: Vec<String>,
-        /// The port that the target listens on: the *targetPort* for pods by name, the Service's for a virtual address.
+        /// What the records point to.
+        targets: Targets,
+        /// The port that the target listens on: the *targetPort* for what is behind a headless Service, the Service's
+        /// `port` for a virtual address.
         port: u16,
     },
     /// CNAME: this name, absolute.
     Alias(String),
-    /// A or AAAA: these very addresses, kept by hand.
+}
+
+/// What stands behind a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backends {
+    /// Pods whose names are known beforehand, a StatefulSet's; their addresses are `status.podIPs`.
+    Pods(Vec<String>),
+    /// So many pods of a Deployment, whose names are made with them.
+    Deployment {
+        /// The Deployment's name.
+        name: String,
+        /// How many.
+        replicas: u32,
+    },
+    /// Addresses that are kept by hand.
     Addresses(Vec<IpAddr>),
+}
+
+/// What SRV records point to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// The Service's own name, absolute, which has a virtual address.
+    Service(String),
+    /// A name for each of these below the name of a headless Service, which answers with the address of that one:
+    /// `db-0.db-peers.…` for a pod of a StatefulSet, `10-244-1-2.web.…` where there is no host name.
+    Each {
+        /// What the names are for.
+        of: Backends,
+        /// The headless Service's name, absolute.
+        below: String,
+    },
 }

@@ -2,4 +2,4 @@
 
 mod expectation;
 
-pub use expectation::{Expectation, Expected, WhileNotReady};
+pub use expectation::{Backends, Expectation, Expected, Targets, WhileNotReady};

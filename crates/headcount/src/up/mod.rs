@@ -4,7 +4,6 @@ mod apply;
 mod descriptors;
 mod families;
 mod folder;
-mod kubelet;
 mod origin;
 mod reach;
 mod report;

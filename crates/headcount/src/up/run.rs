@@ -1,40 +1,32 @@
-//! The parts of a cluster, put together: store, API, watches, controllers, pods, DNS.
+//! A cluster's life under `up`: started, filled, told of, served, stopped.
 
-use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use api::ApiServer;
-use api::allocate::{dns_address, kubernetes_address};
+use api::allocate::kubernetes_address;
 use api::serve::{Authenticate, Credentials, DnsAddress, Kubeconfig, Limits, Token, write_private};
 use api::store::{Memory, Sqlite, Store};
-use cluster::bootstrap::{DNS_NAMESPACE, DNS_SERVICE, keep_up};
-use cluster::{Controllers, Feed, Recorder, RunningWatches, Watches};
-use directory::view::ObjectName;
-use directory::{Cidr, ZoneConfig};
-use ipnet::IpNet;
-use kube::Client;
-use node::{Logs, Outlets, Simulation};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower::ServiceBuilder;
 
 use super::apply::{apply, print_line};
 use super::folder::Folder;
-use super::kubelet::SimulatedKubelet;
 use super::origin::Origin;
 use super::{Up, descriptors, reach, report};
 use crate::error::{Error, Exit};
 use crate::files;
+use crate::local::{LocalCluster, Settings, StartError};
 use crate::reading::Reading;
+use crate::signal;
 
 /// Starts everything, applies, reports, and serves until a signal.
 pub(super) async fn run(up: Up) -> Result<Exit, Error> {
     let started = Instant::now();
     // From here on a signal ends the start in order, too.
-    let mut stop = std::pin::pin!(stop_signal()?);
+    let mut stop = std::pin::pin!(signal::stop()?);
     let files = tokio::select! {
         files = files::read(up.filenames.clone()) => files?,
         signal = &mut stop => return Ok(stopped_early(signal)),
@@ -47,14 +39,15 @@ pub(super) async fn run(up: Up) -> Result<Exit, Error> {
         signal = &mut stop => return Ok(stopped_early(signal)),
     };
     tracing::info!("serving; {} objects to apply", reading.objects.len());
+    let cluster = &running.cluster;
     let settled = async {
         findings |=
-            apply(&running.client, running.watches.activity(), &reading.objects, &up.namespace)
+            apply(&cluster.client, cluster.watches.activity(), &reading.objects, &up.namespace)
                 .await;
         // Served from now on; what was read need not be held as well.
         drop(reading);
         tracing::info!("applied; waiting for the controllers and pods");
-        running.watches.idle().await;
+        cluster.watches.idle().await;
         running.report(&up).await
     };
     let text = tokio::select! {
@@ -94,15 +87,9 @@ fn stopped_early(signal: &str) -> Exit {
 
 /// A cluster that serves.
 struct Running {
-    client: Client,
-    watches: RunningWatches,
-    controllers: Controllers,
-    simulation: Simulation,
-    _feed: Feed,
-    dns: dns::Server,
+    cluster: LocalCluster,
     api_address: SocketAddr,
     api: JoinHandle<()>,
-    maintenance: JoinHandle<()>,
     stop_api: watch::Sender<bool>,
     kubeconfig: PathBuf,
     // Last: an ephemeral folder goes when all that uses it has ended.
@@ -115,9 +102,9 @@ impl Running {
             spare_others(path)?;
         }
         let (folder, store) = open_store(up)?;
-        let services = up.service_cidr.ranges().to_vec();
-        let first_addresses: Vec<IpAddr> = services.iter().filter_map(kubernetes_address).collect();
-        let dns_addresses: Vec<IpAddr> = services.iter().filter_map(dns_address).collect();
+        let service_ranges = up.service_cidr.ranges().to_vec();
+        let first_addresses: Vec<IpAddr> =
+            service_ranges.iter().filter_map(kubernetes_address).collect();
 
         let credentials = credentials(up, folder.path(), &first_addresses)?;
         let listener = api::serve::Server::bind(up.api_listen, &credentials)
@@ -127,82 +114,42 @@ impl Running {
         let limits = Limits::default();
         let connections = limits.connections.min(descriptors::connections());
         let listener = listener.with_limits(Limits { connections, ..limits });
-        let (writer, reader) = directory::new(zone(up, dns_addresses.clone()));
-        let config = dns::Config { ede: dns::EdeMode::Text, ..dns::Config::default() };
-        let dns = dns::Server::bind(&[up.dns_listen], config, reader).map_err(|error| {
-            Error::of(&error)
-                .hint("stop what listens there, or name another address with --dns-listen")
-        })?;
 
         let advertise = reach::from_elsewhere(api_address);
+        let settings = Settings {
+            store,
+            service_ranges,
+            pod_ranges: up.pod_cidr.ranges().to_vec(),
+            nodes: up.nodes,
+            domain: up.cluster_domain.clone(),
+            dns_listen: up.dns_listen,
+            advertise,
+        };
+        let cluster = LocalCluster::start(settings).await.map_err(not_started)?;
         if advertise.ip() != api_address.ip() {
             tracing::warn!(
                 "the API is there for other machines, too: with the kubeconfig and --server https://{advertise}"
             );
         }
-        let logs = Logs::default();
-        let mut config = api::Config::new(services, advertise);
-        config.kubelet = Some(Arc::new(SimulatedKubelet(logs.clone())));
-        let server = ApiServer::new(store, config)
-            .map_err(|error| Error::new(error.to_string()).hint("change --service-cidr"))?;
-        server.bootstrap().await.map_err(|error| Error::new(error.to_string()))?;
-        let client = Client::new(server.clone(), "default");
 
-        let mut watches = Watches::new(client.clone());
-        // The feed subscribes first: answers before reactions.
-        let feed = Feed::start(&mut watches, writer);
-        let recorder = Recorder::start(client.clone(), watches.activity().clone());
-        let controllers = Controllers::start(&mut watches, recorder.clone());
-        let nodes = node::Config { nodes: up.nodes, pod_ranges: up.pod_cidr.ranges().to_vec() };
-        let outlets = Outlets { recorder, logs };
-        let simulation =
-            Simulation::start(&mut watches, &nodes, outlets).await.map_err(|error| {
-                let told = Error::caused("could not simulate the nodes", &error);
-                match error {
-                    node::StartError::Config(_) => told.hint("change --nodes or --pod-cidr"),
-                    node::StartError::Node { .. } => told,
-                }
-            })?;
-        cluster::bootstrap(&client, &dns_addresses).await.map_err(|error| {
-            Error::caused("could not create the Service of the cluster's DNS", &error)
-        })?;
-
-        let (maintained, keeper) = (server.clone(), client.clone());
-        let maintenance = tokio::spawn(async move {
-            futures::join!(maintained.maintain(), keep_up(keeper, dns_addresses));
-        });
         let (stop_api, stopped) = watch::channel(false);
         let service = ServiceBuilder::new()
             .layer(Authenticate::new(credentials.token().clone()))
-            .service(server);
+            .service(cluster.api.clone());
         let api = tokio::spawn(listener.serve(service, until_true(stopped)));
 
         let kubeconfig =
             up.write_kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
         // The line that is printed is for other terminals, in other folders.
         let kubeconfig = std::path::absolute(&kubeconfig).unwrap_or(kubeconfig);
-        let running = Self {
-            client,
-            watches: watches.start(),
-            controllers,
-            simulation,
-            _feed: feed,
-            dns,
-            api_address,
-            api,
-            maintenance,
-            stop_api,
-            kubeconfig,
-            _folder: folder,
-        };
+        let running = Self { cluster, api_address, api, stop_api, kubeconfig, _folder: folder };
         running.write_kubeconfig(up, &credentials)?;
         Ok(running)
     }
 
     /// Where programs on this machine ask.
     fn dns_address(&self) -> SocketAddr {
-        // One address was asked for, so one is served.
-        reach::from_here(self.dns.local_addresses()[0])
+        reach::from_here(self.cluster.dns_listen())
     }
 
     fn write_kubeconfig(&self, up: &Up, credentials: &Credentials) -> Result<(), Error> {
@@ -216,22 +163,38 @@ impl Running {
     }
 
     async fn report(&self, up: &Up) -> Result<String, Error> {
-        report::report(&self.client, self.dns_address(), &up.cluster_domain, &self.kubeconfig)
-            .await
-            .map_err(|error| Error::caused("could not list the Services", &error))
+        report::report(
+            &self.cluster.client,
+            self.dns_address(),
+            &up.cluster_domain,
+            &self.kubeconfig,
+        )
+        .await
+        .map_err(|error| Error::caused("could not list the Services", &error))
     }
 
-    /// Stops in the order in which parts depend on one another.
     async fn shutdown(self) {
-        let Self {
-            watches, controllers, simulation, _feed, dns, api, maintenance, stop_api, ..
-        } = self;
-        maintenance.abort();
+        let Self { cluster, api, stop_api, .. } = self;
         stop_api.send_replace(true);
-        tokio::join!(controllers.shutdown(), simulation.shutdown(), dns.shutdown(), async {
+        let served = async {
             let _ = api.await;
-        });
-        drop(watches);
+        };
+        cluster.shutdown(served).await;
+    }
+}
+
+/// Why the cluster did not start, and which flag helps.
+fn not_started(error: StartError) -> Error {
+    let told = Error::of(&error);
+    match error {
+        StartError::Dns(_) => {
+            told.hint("stop what listens there, or name another address with --dns-listen")
+        }
+        StartError::Services(_) => told.hint("change --service-cidr"),
+        StartError::Nodes(node::StartError::Config(_)) => told.hint("change --nodes or --pod-cidr"),
+        StartError::Nodes(node::StartError::Node { .. })
+        | StartError::Store(_)
+        | StartError::DnsService(_) => told,
     }
 }
 
@@ -272,30 +235,8 @@ fn credentials(up: &Up, folder: &Path, service_addresses: &[IpAddr]) -> Result<C
         .map_err(|error| Error::new(error.to_string()))
 }
 
-fn zone(up: &Up, server_addresses: Vec<IpAddr>) -> ZoneConfig {
-    let reverse =
-        up.pod_cidr.ranges().iter().chain(up.service_cidr.ranges()).map(directory_cidr).collect();
-    ZoneConfig {
-        server_addresses,
-        dns_services: vec![ObjectName::new(DNS_NAMESPACE, DNS_SERVICE)],
-        reverse,
-        first_serial: seconds_now(),
-        ..ZoneConfig::new(up.cluster_domain.clone())
-    }
-}
-
-/// Unix time, as people number zones by it: a serial that rises from start to start (RFC 1982 lets it wrap).
-fn seconds_now() -> u32 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    (now.as_secs() & u64::from(u32::MAX)) as u32
-}
-
 fn domain(up: &Up) -> String {
     up.cluster_domain.to_string().trim_end_matches('.').to_owned()
-}
-
-fn directory_cidr(range: &IpNet) -> Cidr {
-    Cidr::new(range.network(), range.prefix_len()).expect("a prefix that fits its family")
 }
 
 /// Refuses to replace a kubeconfig that holds somebody's other clusters.
@@ -321,42 +262,4 @@ fn spare_others(path: &Path) -> Result<(), Error> {
 async fn until_true(mut flag: watch::Receiver<bool>) {
     // An error means that the sender is gone: stop as well.
     let _ = flag.wait_for(|stop| *stop).await;
-}
-
-/// Completes at the first SIGINT, SIGTERM or SIGHUP (its terminal is closed), with its name. A second one ends the process at once.
-#[cfg(unix)]
-fn stop_signal() -> Result<impl Future<Output = &'static str>, Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen =
-        |kind| signal(kind).map_err(|error| Error::caused("could not listen for signals", &error));
-    let (mut interrupt, mut terminate) =
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let mut hang_up = listen(SignalKind::hangup())?;
-    let (send, receive) = tokio::sync::oneshot::channel();
-    tokio::spawn(async move {
-        let mut send = Some(send);
-        loop {
-            let (name, status) = tokio::select! {
-                _ = interrupt.recv() => ("interrupted", 130),
-                _ = terminate.recv() => ("terminated", 143),
-                _ = hang_up.recv() => ("hung up", 129),
-            };
-            match send.take() {
-                Some(send) => drop(send.send(name)),
-                None => std::process::exit(status),
-            }
-        }
-    });
-    Ok(async move { receive.await.unwrap_or("stopped") })
-}
-
-#[cfg(not(unix))]
-fn stop_signal() -> Result<impl Future<Output = &'static str>, Error> {
-    Ok(async {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => "interrupted",
-            // No signal can come: serve until the process is ended.
-            Err(_) => std::future::pending().await,
-        }
-    })
 }

@@ -1,0 +1,207 @@
+//! The same questions to a cluster of the user's, which is only read: lists through its API, and its DNS.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use api::serve::Kubeconfig as OwnKubeconfig;
+use clap::Args;
+use kube::Client;
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use serde::Deserialize;
+use tokio::time::{sleep, timeout};
+
+use super::ask::{Asker, Nothing};
+use super::compare::Comparison;
+use super::report::{Report, Where};
+use super::seen::Seen;
+use super::{Plan, text};
+use crate::error::Error;
+
+/// How long it may take.
+const LIVE_TIME: Duration = Duration::from_secs(60);
+
+/// How often a cluster is asked again whose answers were not as expected, for it may be changing, and its DNS may keep answers
+/// for some seconds.
+const ROUNDS_MAX: usize = 3;
+
+const BETWEEN_ROUNDS: Duration = Duration::from_secs(3);
+
+const WHEN: &str = "as the cluster is now";
+
+/// Which cluster to ask, and how its DNS is reached.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct LiveArgs {
+    /// Ask the cluster that the kubeconfig names instead of trying the plan in one of its own. It is only read: nothing is
+    /// applied, and no pod is touched
+    #[arg(long)]
+    pub(crate) verify_against_cluster: bool,
+
+    /// The kubeconfig of that cluster [default: $KUBECONFIG, else ~/.kube/config]
+    #[arg(long, value_name = "PATH", requires = "verify_against_cluster")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// The context in the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME", requires = "verify_against_cluster")]
+    pub(crate) context: Option<String>,
+
+    /// The cluster's DNS server, as it is reached from here [default: what the kubeconfig of headcount up says]
+    #[arg(long, value_name = "ADDRESS[:PORT]", requires = "verify_against_cluster", value_parser = dns_server)]
+    pub(crate) dns_server: Option<SocketAddr>,
+}
+
+fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let with_port = || text.parse().ok();
+    bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53)).or_else(with_port).ok_or_else(|| {
+        "a DNS server is an IP address, with a port where that is not 53, such as 10.96.0.10 or 127.0.0.1:1053"
+            .to_owned()
+    })
+}
+
+/// Asks the cluster that these arguments name what a plan's names answer, and compares with what its API says. It lists pods,
+/// Services, EndpointSlices and ReplicaSets of the plan's namespace, and writes nothing; so what depends on changes is not
+/// tried, and the report says so. It takes a minute at most.
+///
+/// # Errors
+///
+/// The kubeconfig cannot be used, or the API does not answer or does not let its user list these.
+pub(crate) async fn verify_live(plan: &Plan<'_>, args: &LiveArgs) -> Result<Report, Error> {
+    let cluster = connect(args).await?;
+    compare(plan, &cluster, BETWEEN_ROUNDS).await
+}
+
+/// A cluster that can be asked.
+pub(super) struct Cluster {
+    pub(super) client: Client,
+    /// Where its DNS is reached from here, if that is known.
+    pub(super) dns: Option<SocketAddr>,
+    /// Its zone, if the kubeconfig says so.
+    pub(super) domain: Option<String>,
+}
+
+/// What the kubeconfig of `headcount up` says of DNS.
+#[derive(Deserialize)]
+struct DnsExtension {
+    address: SocketAddr,
+    domain: String,
+}
+
+async fn connect(args: &LiveArgs) -> Result<Cluster, Error> {
+    let LiveArgs { verify_against_cluster: _, kubeconfig, context, dns_server } = args;
+    let unusable = |error: &kube::config::KubeconfigError| {
+        Error::caused("could not use the kubeconfig", error)
+            .hint("name one with --kubeconfig, and one of its contexts with --context")
+    };
+    let read = match kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let read = read.map_err(|error| unusable(&error))?;
+    let extension = dns_extension(&read, context.as_deref());
+    let options = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
+    let config = Config::from_custom_kubeconfig(read, &options).await;
+    let config = config.map_err(|error| unusable(&error))?;
+    let client = Client::try_from(config)
+        .map_err(|error| Error::caused("could not make a client of the kubeconfig", &error))?;
+    let (address, domain) =
+        extension.map(|DnsExtension { address, domain }| (address, domain)).unzip();
+    Ok(Cluster { client, dns: dns_server.or(address), domain })
+}
+
+fn dns_extension(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<DnsExtension> {
+    let context = context.or(kubeconfig.current_context.as_deref())?;
+    let context = kubeconfig.contexts.iter().find(|named| named.name == context)?;
+    let cluster = &context.context.as_ref()?.cluster;
+    let cluster = kubeconfig.clusters.iter().find(|named| named.name == *cluster)?;
+    let extensions = cluster.cluster.as_ref()?.extensions.as_deref()?;
+    let own = extensions.iter().find(|named| named.name == OwnKubeconfig::DNS_EXTENSION)?;
+    serde_json::from_value(own.extension.clone()).ok()
+}
+
+/// Compares the cluster with the plan, again where they differ, with a pause between.
+pub(super) async fn compare(
+    plan: &Plan<'_>,
+    cluster: &Cluster,
+    between_rounds: Duration,
+) -> Result<Report, Error> {
+    let started = Instant::now();
+    let mut report = Report::new(Where::Cluster);
+    report.note("pods turned not ready, and deleted, were not tried: the cluster is only read");
+    let asked = match timeout(LIVE_TIME, rounds(plan, cluster, between_rounds, &mut report)).await {
+        Ok(asked) => asked?,
+        Err(_) => {
+            let expected = format!("an end within {} s", LIVE_TIME.as_secs());
+            report.fail(WHEN, "the cluster".to_owned(), &expected, "none".to_owned());
+            false
+        }
+    };
+    report.end(asked, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+    Ok(report)
+}
+
+/// Whether DNS could be asked.
+async fn rounds(
+    plan: &Plan<'_>,
+    cluster: &Cluster,
+    between_rounds: Duration,
+    report: &mut Report,
+) -> Result<bool, Error> {
+    let Plan { objects: _, expectations, namespace, domain } = *plan;
+    let zone = text::absolute(&domain.to_string());
+    if let Some(theirs) = &cluster.domain
+        && text::absolute(theirs) != zone
+    {
+        report.note(format!(
+            "the kubeconfig says that the cluster's names end in {theirs}, and the plan's end in {zone}"
+        ));
+    }
+    let asker = asker(cluster, &zone, namespace, expectations, report).await?;
+    let already = report.checks.len();
+    for round in 1..=ROUNDS_MAX {
+        report.checks.truncate(already);
+        let seen = Seen::read(&cluster.client, namespace).await.map_err(|error| {
+            Error::caused(format_args!("could not read the namespace {namespace}"), &error).hint(
+                "its user must be allowed to list pods, services, endpointslices and replicasets",
+            )
+        })?;
+        let comparison = Comparison { seen: &seen, asker: asker.as_ref(), domain, when: WHEN };
+        report.checks.extend(comparison.of_pods(expectations));
+        report.checks.extend(comparison.of(expectations).await);
+        if report.failures().next().is_none() || round == ROUNDS_MAX {
+            break;
+        }
+        sleep(between_rounds).await;
+    }
+    Ok(asker.is_some())
+}
+
+/// Who asks the cluster's DNS, if it can be asked; else the report says so, and how to ask it from a pod.
+async fn asker(
+    cluster: &Cluster,
+    zone: &str,
+    namespace: &str,
+    expectations: &[advisor::design::Expectation],
+    report: &mut Report,
+) -> Result<Option<Asker>, Error> {
+    let example = expectations.first().map_or(zone, |expectation| &expectation.name);
+    let otherwise = format!(
+        "ask from a pod: kubectl -n {namespace} run dns-check -it --rm --restart=Never --image=busybox:1.36 -- nslookup {example}"
+    );
+    let Some(server) = cluster.dns else {
+        report.note(format!(
+            "DNS was not asked, for the kubeconfig does not say where it is reached from here: give --dns-server, or {otherwise}"
+        ));
+        return Ok(None);
+    };
+    let asker = Asker::new(server)?;
+    match asker.addresses(&format!("kubernetes.default.svc.{zone}")).await {
+        Err(Nothing::Failed(why)) => {
+            let asked = format!("the DNS server {server}");
+            report.fail(WHEN, asked, "an answer", why);
+            report.note(format!("DNS was not asked further: give --dns-server, or {otherwise}"));
+            Ok(None)
+        }
+        Ok(_) | Err(Nothing::NoSuchName | Nothing::NoData) => Ok(Some(asker)),
+    }
+}
