@@ -70,12 +70,16 @@ fn records(records: &[NamedRecord], is_compared: bool) -> Vec<Value> {
             "for": purpose,
         });
         if is_compared {
-            value["change"] = match change {
+            let change = match change {
                 Change::Same => "same",
                 Change::Removed => "removed",
                 Change::Added => "added",
-            }
-            .into();
+                Change::Reweighted { was } => {
+                    value["was"] = was.as_str().into();
+                    "reweighted"
+                }
+            };
+            value["change"] = change.into();
         }
         value
     };

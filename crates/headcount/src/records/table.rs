@@ -27,7 +27,10 @@ pub(super) fn text(view: &View) -> String {
         let verb = if pods.len() == 1 { "is" } else { "are" };
         put(
             &mut text,
-            format_args!("When {} {verb} not ready (- leaves, + comes):\n", listed(pods)),
+            format_args!(
+                "When {} {verb} not ready (- leaves, + comes, ~ has another weight):\n",
+                listed(pods)
+            ),
         );
     }
     for service in services {
@@ -69,6 +72,12 @@ fn one(text: &mut String, service: &ServiceRecords, is_compared: bool) {
         }
         text.push_str(&lines(&mut rows));
     }
+    if is_compared && matches!(service.shape, Shape::ClusterIp { .. }) {
+        put(
+            text,
+            format_args!("\n  Its address stays: connections to it go to the pods that are ready."),
+        );
+    }
     if !notes.is_empty() {
         text.push('\n');
         for note in notes {
@@ -98,14 +107,20 @@ fn summary(service: &ServiceRecords) -> String {
 /// Why nothing changes.
 fn stays(shape: &Shape) -> &'static str {
     match shape {
-        Shape::ClusterIp { .. } => {
-            "No record changes. The address stays; connections to it go to the pods that are ready."
-        }
         Shape::Headless { publishes_not_ready: true, .. } => {
-            "No record changes: publishNotReadyAddresses keeps pods that are not ready."
+            "No record changes: it publishes pods that are not ready, too (publishNotReadyAddresses)."
         }
-        Shape::Headless { .. } | Shape::ExternalName { .. } => "No record changes.",
+        Shape::Headless { .. } | Shape::ClusterIp { .. } | Shape::ExternalName { .. } => {
+            "No record changes."
+        }
     }
+}
+
+/// The data of an SRV record with both weights: `0 33→50 6379 redis-0…`.
+fn reweighted(was: &str, now: &str) -> String {
+    let weight = |data: &str| data.split(' ').nth(1).unwrap_or_default().to_owned();
+    let (old, new) = (weight(was), weight(now));
+    now.replacen(&format!(" {new} "), &format!(" {old}→{new} "), 1)
 }
 
 fn table(records: &[NamedRecord], is_compared: bool) -> String {
@@ -121,6 +136,11 @@ fn table(records: &[NamedRecord], is_compared: bool) -> String {
             Change::Same => "  ",
             Change::Removed => "  - ",
             Change::Added => "  + ",
+            Change::Reweighted { .. } => "  ~ ",
+        };
+        let data = match change {
+            Change::Reweighted { was } => reweighted(was, data),
+            Change::Same | Change::Removed | Change::Added => data.clone(),
         };
         // Said once for all records of a name that are for the same.
         let said = Some((owner, purpose));
@@ -129,7 +149,7 @@ fn table(records: &[NamedRecord], is_compared: bool) -> String {
         rows.add_row([
             format!("{mark}{owner}"),
             rtype.to_string(),
-            data.clone(),
+            data,
             record.ttl.to_string(),
             purpose.to_owned(),
         ]);

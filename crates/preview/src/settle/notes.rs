@@ -124,7 +124,7 @@ fn named_by_chance(set: &ReplicaSet) -> Vec<String> {
         None => ("ReplicaSet", set.metadata.name.as_deref().unwrap_or_default()),
     };
     vec![format!(
-        "the names of the pods of {kind} {name} are made up; in a cluster they end otherwise, each time"
+        "the pods of {kind} {name} have made-up names here: in a cluster the last part is drawn by chance"
     )]
 }
 
