@@ -5,11 +5,13 @@
 //! ```
 
 mod finding;
+mod mentions;
 mod objects;
 mod rule;
 pub mod rules;
 #[cfg(test)]
 mod tests;
+mod words;
 mod workload;
 
 pub use finding::{Change, Finding, Fix, Label, Subject};
