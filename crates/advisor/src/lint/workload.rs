@@ -146,10 +146,12 @@ impl Workload {
     /// Whether its containers declare the port that a Service's port leads to. A number works without that; a name does not.
     pub fn declares(&self, port: &ServicePort) -> bool {
         let protocol = port.protocol.as_deref().unwrap_or("TCP");
-        self.target_port(port).is_some_and(|number| {
-            self.ports()
-                .any(|(_, port)| port.container_port == number && protocol_of(port) == protocol)
-        })
+        self.target_port(port).is_some_and(|number| self.declares_number(number, protocol))
+    }
+
+    /// Whether its containers declare a port of this number and protocol.
+    pub fn declares_number(&self, number: i32, protocol: &str) -> bool {
+        self.ports().any(|(_, port)| port.container_port == number && protocol_of(port) == protocol)
     }
 
     /// The selector by which its controller knows its pods; `None` for bare pods and for Jobs, which get one of their own.
@@ -181,6 +183,11 @@ impl Workload {
     /// Whether it is a Job or a CronJob, whose pods end.
     pub fn ends(&self) -> bool {
         self.is("Job") || self.is("CronJob")
+    }
+
+    /// Its pods, as findings speak of them: `the pods of StatefulSet db`; a bare pod is itself.
+    pub fn pods(&self) -> String {
+        if self.is("Pod") { self.title() } else { format!("the pods of {}", self.title()) }
     }
 
     /// Its kind and name: `StatefulSet db`.

@@ -49,7 +49,10 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         let meant = |workload: &&Workload| is_meant(selector, &workload.document);
         match missed.split_first() {
             Some((first, others)) if !missed.iter().any(meant) => {
-                misses_its_own(service, selector, first, others, findings);
+                let finding = misses_its_own(service, selector, first, others, findings);
+                let selects = objects.selected(service).next().is_some();
+                follows(service, Some(first), selects, finding);
+                finding.help(write_selector(governed));
             }
             None if objects.selected(service).next().is_none() => {
                 let here = by_namespace.get(namespace).map(Vec::as_slice).unwrap_or_default();
@@ -70,11 +73,11 @@ fn without_selector(objects: &Objects, service: &Item<Service>, governed: &[&Wor
     let finding = findings.add(
         service.subject(),
         service.label("spec.selector", "no selector"),
-        format!("Service {name}, which is to name the pods of {}, has no selector", workload.title()),
+        format!("Service {name}, which is to name {}, has no selector", workload.pods()),
     );
     finding.with(workload.pod_label("metadata.labels", words::labels(&workload.labels)));
-    follows(service, Some(workload), finding);
-    finding.help(format!("write selector: {}", words::yaml(&workload.identity())));
+    follows(service, Some(workload), false, finding);
+    finding.help(write_selector(governed));
 }
 
 fn has_endpoints(objects: &Objects, service: &Item<Service>) -> bool {
@@ -89,30 +92,40 @@ fn has_endpoints(objects: &Objects, service: &Item<Service>) -> bool {
 }
 
 /// A Service that is to name pods, and selects none of them.
-fn misses_its_own(
+fn misses_its_own<'f>(
     service: &Item<Service>,
     selector: &BTreeMap<String, String>,
     workload: &Workload,
     others: &[&Workload],
-    findings: &mut Findings<'_>,
-) {
+    findings: &'f mut Findings<'_>,
+) -> &'f mut Finding {
     let asked = words::labels(selector);
     let labels = words::labels(&workload.labels);
     let finding = findings.add(
         service.subject(),
         service.label("spec.selector", format!("asks for {asked}")),
         format!(
-            "Service {} does not select the pods of {}, which it is to name: it asks for {asked}, and they have {labels}",
+            "Service {} does not select {}, which it is to name: it asks for {asked}, and the labels are {labels}",
             service.reference.name,
-            workload.title()
+            workload.pods()
         ),
     );
     finding.with(workload.pod_label("metadata.labels", labels));
     for other in others {
         finding.with(other.pod_label("metadata.labels", format!("nor these of {}", other.title())));
     }
-    follows(service, Some(workload), finding);
-    finding.help(format!("write selector: {}", words::yaml(&workload.identity())));
+    finding
+}
+
+/// A selector that takes all of them: what their own selectors have in common.
+fn write_selector(workloads: &[&Workload]) -> String {
+    let common = workloads.iter().map(|workload| workload.identity()).reduce(|common, labels| {
+        common.into_iter().filter(|(key, value)| labels.get(key) == Some(value)).collect()
+    });
+    match common.filter(|common| !common.is_empty()) {
+        Some(common) => format!("write selector: {}", words::yaml(&common)),
+        None => "give the pods a label that they have in common, and ask for it".to_owned(),
+    }
 }
 
 /// A Service that selects none of the workloads in its namespace.
@@ -157,25 +170,28 @@ fn selects_nothing(
         finding.help(format!("{} is, but in namespace {other}, and a Service selects pods of its own namespace only", workload.title()));
     } else if let Some((workload, differences)) = near {
         finding.with(workload.pod_label("metadata.labels", format!("has {differences}")));
-        finding.help(format!("the nearest is {}, whose pods have {differences}", workload.title()));
+        finding.help(format!("the nearest are {}, with {differences}", workload.pods()));
     } else {
         finding.level(Level::Note);
     }
-    follows(service, None, finding);
+    follows(service, None, false, finding);
 }
 
-/// Says how that shows.
-fn follows(service: &Item<Service>, governed: Option<&Workload>, finding: &mut Finding) {
+/// Says how that shows; `selects` is whether it has other pods.
+fn follows(service: &Item<Service>, governed: Option<&Workload>, selects: bool, finding: &mut Finding) {
     let name = service.dns_name();
-    let host = governed.and_then(Workload::first_host);
-    finding.help(match (service.is_headless(), host) {
-        (true, Some(host)) => format!("until it has endpoints, {name} and {host}.{name} are NXDOMAIN"),
-        (true, None) => format!("until it has endpoints, {name} is NXDOMAIN"),
-        (false, Some(host)) => {
-            format!("{name} still resolves to its cluster IP, where connections are refused; {host}.{name} is NXDOMAIN")
+    let host = governed.and_then(Workload::first_host).map(|host| format!("{host}.{name}"));
+    let whole = match (selects, service.is_headless()) {
+        (true, _) => None,
+        (false, true) => Some(format!("{name} is NXDOMAIN")),
+        // Its own name is there as long as the Service is.
+        (false, false) => {
+            Some(format!("{name} resolves to its cluster IP, where connections are refused"))
         }
-        (false, None) => format!("{name} still resolves to its cluster IP, where connections are refused"),
-    });
+    };
+    let host = host.map(|host| format!("{host} is NXDOMAIN"));
+    let shown: Vec<String> = whole.into_iter().chain(host).collect();
+    finding.help(format!("until it selects them, {}", shown.join(", and ")));
 }
 
 fn takes(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {

@@ -49,7 +49,7 @@ fn with_subdomain(objects: &Objects, workload: &Workload, subdomain: &str, findi
             let finding = findings.add(
                 workload.subject(),
                 workload.pod_label("spec.subdomain", "without hostname"),
-                format!("the pods of {title} have subdomain {subdomain} and no hostname, and so no name under Service {subdomain}"),
+                format!("{title} sets subdomain {subdomain} and no hostname, and so there is no name under Service {subdomain}"),
             );
             finding.with(service.label("metadata.name", "lists the pods by address"));
             finding.help(format!("{} answers their addresses, and POD.{0} is NXDOMAIN", service.dns_name()));
@@ -63,7 +63,7 @@ fn with_subdomain(objects: &Objects, workload: &Workload, subdomain: &str, findi
             let finding = findings.add(
                 workload.subject(),
                 workload.pod_label("spec.subdomain", "no such Service"),
-                format!("the pods of {title} have subdomain {subdomain}, and no Service {subdomain} in namespace {namespace} is among these files"),
+                format!("{title} sets subdomain {subdomain}, and no Service {subdomain} in namespace {namespace} is among these files"),
             );
             let host = workload.first_host().unwrap_or_else(|| "HOSTNAME".to_owned());
             finding.help(format!("{host}.{subdomain}.{namespace}.svc is NXDOMAIN"));
@@ -86,7 +86,7 @@ fn without_subdomain(objects: &Objects, workload: &Workload, findings: &mut Find
     let finding = findings.add(
         workload.subject(),
         workload.pod_label("spec.hostname", "without subdomain"),
-        format!("the pods of {} have hostname {hostname} and no subdomain, and so no name under Service {name}", workload.title()),
+        format!("{} sets hostname {hostname} and no subdomain, and so there is no name under Service {name}", workload.title()),
     );
     finding.with(service.label("metadata.name", "lists the pods by address"));
     finding.help(format!("{hostname}.{} is NXDOMAIN: add subdomain: {name}", service.dns_name()));
@@ -164,17 +164,17 @@ fn say(located: &Located, namespace: &str, path: &str, pod: &str, (set, service)
         namespace: namespace.to_owned(),
         name: located.name().to_owned(),
     };
-    let names = match set.subdomain() {
-        Some(names) => format!("have names under Service {names} only"),
-        None => "have no names, for it has no serviceName".to_owned(),
+    let (names, named) = match set.subdomain() {
+        Some(names) => (format!("have names under Service {names} only"), "which names the pods"),
+        None => ("have no names, for it has no serviceName".to_owned(), "no serviceName"),
     };
     let label = Label::new(located, path, format!("{pod}.{other} is no name"));
     let message = format!("{pod}.{} is NXDOMAIN: the pods of {} {names}", service.dns_name(), set.title());
     let finding = findings.add(subject, label, message);
-    finding.with(set.label("spec.serviceName", "the pods' names are under this one"));
+    finding.with(set.label("spec.serviceName", named));
     finding.with(service.label("metadata.name", "selects the pods, and does not name them"));
     finding.help(match set.subdomain() {
-        Some(names) => format!("write {pod}.{names}"),
+        Some(names) => format!("write {names} in place of {other}"),
         None => format!("write serviceName: {other} into {}, before it is created", set.title()),
     });
 }

@@ -73,17 +73,22 @@ fn narrowest<'i>(
 }
 
 fn say(workload: &Workload, selector: &LabelSelector, others: &[&Workload], findings: &mut Findings<'_>) {
-    let titles: Vec<String> = others.iter().map(|other| other.title()).collect();
+    let titles: Vec<String> =
+        std::iter::once(&workload).chain(others).map(|workload| workload.title()).collect();
+    let by = match others.iter().all(|other| other.selector().as_ref() == Some(selector)) {
+        true => format!("all by {selector}"),
+        false => "by different terms".to_owned(),
+    };
     let finding = findings.add(
         workload.subject(),
         workload.label("spec.selector", format!("asks for {selector}")),
-        format!("{} and {} select each other's pods, by {selector}", workload.title(), words::list(&titles, 3)),
+        format!("{} select one another's pods, {by}", words::list(&titles, 4)),
     );
     for other in others {
         let asked = other.selector().map(|selector| selector.to_string()).unwrap_or_default();
         finding.with(other.label("spec.selector", format!("{} asks for {asked}", other.title())));
     }
-    finding.help("a Service, PodDisruptionBudget or HorizontalPodAutoscaler with these labels takes the pods of all of them, and pods without an owner may be adopted by either");
+    finding.help("a Service, PodDisruptionBudget or HorizontalPodAutoscaler with these labels takes the pods of all of them, and a pod without owner may be adopted by the wrong one");
     finding.help(format!(
         "add a label that tells them apart to selector and template of each, for example component: {}; a selector cannot be changed once the object exists",
         workload.reference.name

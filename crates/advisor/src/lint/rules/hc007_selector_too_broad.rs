@@ -28,21 +28,15 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             Some((service, serving))
         });
         let Some((service, serving)) = wrong.next() else { continue };
-        let ports: Vec<String> = service.ports().iter().map(|port| port.port.to_string()).collect();
-        let why = match (workload.ends(), workload.ports().next().is_some()) {
-            (true, _) => "and are ready as long as they run".to_owned(),
-            (false, true) => format!("and declare none of its ports ({})", words::list(&ports, 3)),
-            (false, false) => "and declare no port".to_owned(),
-        };
         let finding = findings.add(
             service.subject(),
-            service.label("spec.selector", format!("matches the pods of {} too", workload.title())),
+            service.label("spec.selector", format!("takes {} too", workload.pods())),
             format!(
-                "Service {} is served by {} and selects the pods of {} too, which {}",
+                "Service {}, served by {}, also selects {}{}",
                 service.reference.name,
                 serving.title(),
-                workload.title(),
-                why.trim_start_matches("and "),
+                workload.pods(),
+                lacking(workload, service)
             ),
         );
         finding.with(workload.pod_label("metadata.labels", words::labels(&workload.labels)));
@@ -53,7 +47,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             finding.level(Level::Note);
         }
         finding.help(match service.is_headless() {
-            true => format!("{} lists them among the others, and connections to them are refused", service.dns_name()),
+            true => format!("{} lists them among the others, where connections are refused", service.dns_name()),
             false => "a share of the connections goes to them and is refused".to_owned(),
         });
         finding.help(mend(service, serving, workload));
@@ -80,6 +74,23 @@ fn serving<'o>(
     })
 }
 
+/// What the pods lack, to be served by the Service; a Job's serve nobody, whatever they declare.
+fn lacking(workload: &Workload, service: &Item<Service>) -> String {
+    if workload.ends() {
+        return String::new();
+    }
+    let targets: Vec<String> = service
+        .ports()
+        .iter()
+        .map(|port| match &port.target_port {
+            Some(IntOrString::String(name)) => name.clone(),
+            Some(IntOrString::Int(number)) => number.to_string(),
+            None => port.port.to_string(),
+        })
+        .collect();
+    format!(", where port {} is not declared", words::list(&targets, 3))
+}
+
 /// Whether it may serve without saying so: nothing is declared, and the Service goes by number.
 fn may_listen(workload: &Workload, service: &Item<Service>) -> bool {
     let by_number = service
@@ -98,6 +109,6 @@ fn mend(service: &Item<Service>, serving: &Workload, workload: &Workload) -> Str
             narrower.insert(key.clone(), value.clone());
             format!("write selector: {}", words::yaml(&narrower))
         }
-        _ => format!("label the pods of {} with something that those of {} have not, and ask for it", serving.title(), workload.title()),
+        _ => format!("give the pods of {} a label that {} have not, and ask for it", serving.title(), workload.pods()),
     }
 }

@@ -95,7 +95,7 @@ fn say(workload: &Workload, way: Way<'_>, other: Way<'_>, findings: &mut Finding
         way.service.subject(),
         way.service.label(&format!("spec.ports[{}].targetPort", way.at), "not among the pods' ports"),
         format!(
-            "port {port} leads to {} by Service {name} and to {} by Service {other_name}, and the pods of {} declare only the latter",
+            "port {port} leads to {} by Service {name} and to {} by Service {other_name}, and only the latter is declared in {}",
             way.number,
             other.number,
             workload.title()

@@ -1,7 +1,8 @@
+use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use manifest::read::Level;
 
-use crate::lint::{Findings, Objects, Rule};
+use crate::lint::{Findings, Item, Objects, Rule, Workload};
 
 pub(super) const RULE: Rule = Rule {
     code: "HC011",
@@ -17,38 +18,92 @@ same manifest without `clusterIP: None` would have worked, which is how the diff
 };
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
-    for service in objects.services.iter().filter(|service| service.is_headless() && service.selector().is_some()) {
+    for service in objects.services.iter().filter(|service| service.is_headless()) {
+        if service.selector().is_none() {
+            // Whoever writes its endpoints writes their ports.
+            continue;
+        }
         for (at, port) in service.ports().iter().enumerate() {
-            let by_workload = |workload| {
-                let number = crate::lint::Workload::target_port(workload, port)?;
-                Some((number, Some(workload)))
-            };
-            let target = match &port.target_port {
-                Some(IntOrString::Int(number)) => Some((*number, None)),
-                // By name: what the pods make of it; a name that they lack is another rule's.
-                Some(IntOrString::String(_)) => objects
-                    .selected(service)
-                    .filter_map(by_workload)
-                    .find(|(number, _)| *number != port.port),
-                None => None,
-            };
-            let Some((number, workload)) = target.filter(|(number, _)| *number != port.port) else {
+            let Some(target) = target(objects, service, port) else { continue };
+            if target.number == port.port {
                 continue;
-            };
-            let name = &service.reference.name;
-            let finding = findings.add(
-                service.subject(),
-                service.label(&format!("spec.ports[{at}].port"), "mapped by nothing"),
-                format!("headless Service {name} has port {}, and its pods are reached on {number} only", port.port),
-            );
-            finding.with(service.label(&format!("spec.ports[{at}].targetPort"), format!("the pods' port {number}")));
-            let declared = workload.and_then(|workload| {
-                let declared = workload.ports().find(|(_, declared)| declared.container_port == number);
-                declared.map(|(path, _)| workload.pod_label(&format!("{path}.containerPort"), "what the name stands for"))
+            }
+            let protocol = port.protocol.as_deref().unwrap_or("TCP");
+            let other = objects.selected(service).find(|workload| {
+                workload.declares_number(port.port, protocol) && !workload.declares(port)
             });
-            finding.secondary.extend(declared);
-            finding.help(format!("a client that dials {}:{} is refused; one that follows SRV records gets {number}", service.dns_name(), port.port));
-            finding.help(format!("write port: {number}, and let clients dial that"));
+            match other {
+                Some(workload) => target_is_wrong(service, at, port, workload, findings),
+                None => port_is_wrong(service, at, port, &target, findings),
+            }
         }
     }
+}
+
+/// The number that a port leads to, and the workload that a name was looked up in.
+struct Target<'o> {
+    number: i32,
+    named_by: Option<&'o Workload>,
+}
+
+/// Where a port leads; of several workloads that make different numbers of a name, the first that is not the port's.
+/// `None` for a name that the pods lack.
+fn target<'o>(objects: &'o Objects, service: &'o Item<Service>, port: &ServicePort) -> Option<Target<'o>> {
+    match &port.target_port {
+        Some(IntOrString::Int(number)) => Some(Target { number: *number, named_by: None }),
+        Some(IntOrString::String(_)) => objects
+            .selected(service)
+            .filter_map(|workload| {
+                let number = workload.target_port(port)?;
+                Some(Target { number, named_by: Some(workload) })
+            })
+            .find(|target| target.number != port.port),
+        None => None,
+    }
+}
+
+fn port_is_wrong(service: &Item<Service>, at: usize, port: &ServicePort, target: &Target<'_>, findings: &mut Findings<'_>) {
+    let number = target.number;
+    let finding = findings.add(
+        service.subject(),
+        service.label(&format!("spec.ports[{at}].port"), "mapped by nothing"),
+        format!(
+            "headless Service {} has port {}, and its pods are reached on {number} only",
+            service.reference.name, port.port
+        ),
+    );
+    finding.with(service.label(&format!("spec.ports[{at}].targetPort"), format!("the pods' port {number}")));
+    let declared = target.named_by.and_then(|workload| {
+        let mut ports = workload.ports();
+        let (path, _) = ports.find(|(_, declared)| declared.container_port == number)?;
+        Some(workload.pod_label(&format!("{path}.containerPort"), "what the name stands for"))
+    });
+    finding.secondary.extend(declared);
+    finding.help(format!(
+        "a client that dials {}:{} is refused; one that follows SRV records gets {number}",
+        service.dns_name(),
+        port.port
+    ));
+    finding.help(format!("write port: {number}, and let clients dial that"));
+}
+
+/// The pods declare the Service's port and not the number that SRV records would carry.
+fn target_is_wrong(service: &Item<Service>, at: usize, port: &ServicePort, workload: &Workload, findings: &mut Findings<'_>) {
+    let number = workload.target_port(port).unwrap_or_default();
+    let finding = findings.add(
+        service.subject(),
+        service.label(&format!("spec.ports[{at}].targetPort"), "what SRV records carry"),
+        format!(
+            "headless Service {} leads clients that follow SRV records to {number}, and {} declare {}",
+            service.reference.name,
+            workload.pods(),
+            port.port
+        ),
+    );
+    let declared = workload.ports().find(|(_, declared)| declared.container_port == port.port);
+    if let Some((path, _)) = declared {
+        finding.with(workload.pod_label(&format!("{path}.containerPort"), "declared"));
+    }
+    finding.help(format!("if nothing listens on {number}, they are refused, while who dials {}:{} is served", service.dns_name(), port.port));
+    finding.help(format!("leave targetPort out, or write targetPort: {}", port.port));
 }
