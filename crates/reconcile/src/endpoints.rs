@@ -114,7 +114,7 @@ fn place(service: &Service, spec: &ServiceSpec, pod: &Pod, places: &mut Vec<Plac
         return;
     }
     for port in ports {
-        let Some(number) = service::target_port(pod, port) else { continue };
+        let Some(number) = service::target_of(pod, port) else { continue };
         let port = EndpointPort {
             app_protocol: port.app_protocol.clone(),
             name: port.name.clone().filter(|name| !name.is_empty()),

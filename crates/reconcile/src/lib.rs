@@ -33,6 +33,7 @@ pub mod world;
 
 pub use action::{Action, Owner, Propagation};
 pub use context::{Context, Decision};
+pub use service::target_port;
 pub use work::{Key, Work};
 pub use world::World;
 

@@ -67,19 +67,28 @@ pub(crate) fn protocol(port: &ServicePort) -> &str {
 }
 
 /// The number on the pod that a Service's port leads to. `None` when it names a port that the pod lacks.
-pub(crate) fn target_port(pod: &Pod, port: &ServicePort) -> Option<i32> {
-    let name = match &port.target_port {
-        Some(IntOrString::Int(number)) if *number != 0 => return Some(*number),
-        Some(IntOrString::String(name)) if !name.is_empty() => name,
-        _ => return Some(port.port),
-    };
-    pod.ports
-        .iter()
-        .find(|offered| {
-            *offered.name == **name
-                && offered.protocol.as_deref().unwrap_or("TCP") == protocol(port)
-        })
-        .map(|offered| offered.number)
+pub(crate) fn target_of(pod: &Pod, port: &ServicePort) -> Option<i32> {
+    target_port(port, |name, protocol| {
+        let mut ports = pod.ports.iter();
+        let offered = ports.find(|offered| {
+            *offered.name == *name && offered.protocol.as_deref().unwrap_or("TCP") == protocol
+        })?;
+        Some(offered.number)
+    })
+}
+
+/// The number that a Service's port leads to on pods where `declared` tells the number of a port by name and protocol.
+///
+/// A number is taken as it is, whether a container declares it or not.
+pub fn target_port(
+    port: &ServicePort,
+    declared: impl FnOnce(&str, &str) -> Option<i32>,
+) -> Option<i32> {
+    match &port.target_port {
+        Some(IntOrString::Int(number)) if *number != 0 => Some(*number),
+        Some(IntOrString::String(name)) if !name.is_empty() => declared(name, protocol(port)),
+        Some(IntOrString::Int(_) | IntOrString::String(_)) | None => Some(port.port),
+    }
 }
 
 /// When the newest change that endpoints depend on happened: the Service was made, or a pod's readiness turned.

@@ -7,6 +7,7 @@
 mod allow;
 mod finding;
 mod fix;
+mod mentions;
 mod objects;
 mod report;
 mod rule;
@@ -15,6 +16,7 @@ mod selecting;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod words;
 mod workload;
 
 pub use allow::{ANNOTATION, Allowance};

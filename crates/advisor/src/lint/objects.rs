@@ -101,6 +101,12 @@ pub(super) fn subject(reference: &ObjectRef) -> Subject {
 }
 
 impl Item<Service> {
+    /// Its name within the cluster, without the zone: `db.prod.svc`.
+    pub fn dns_name(&self) -> String {
+        let ObjectRef { namespace, name, .. } = &self.reference;
+        format!("{name}.{namespace}.svc")
+    }
+
     /// Whether it is headless: `clusterIP: None`, and not an ExternalName.
     pub fn is_headless(&self) -> bool {
         let spec = self.object.spec.as_ref();
@@ -262,6 +268,12 @@ impl Objects {
     pub fn service(&self, namespace: &str, name: &str) -> Option<&Item<Service>> {
         let at = self.service_by_name.get(&(namespace.to_owned(), name.to_owned()))?;
         Some(&self.services[*at])
+    }
+
+    /// The Service of this name, among these objects or among those that the cluster has.
+    pub fn known_service(&self, namespace: &str, name: &str) -> Option<&Item<Service>> {
+        let live = || self.live.as_deref()?.service(namespace, name);
+        self.service(namespace, name).or_else(live)
     }
 
     /// The workloads whose pods a Service selects.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Container, ContainerPort, PodSpec};
+use k8s_openapi::api::core::v1::{Container, ContainerPort, PodSpec, ServicePort};
 use manifest::read::Document;
+use manifest::selector::LabelSelector;
 use manifest::{KindId, ObjectRef, Stored};
 use serde_json::Value;
 
@@ -134,4 +135,83 @@ impl Workload {
             ports.map(move |(at, port)| (format!("{path}.ports[{at}]"), port))
         })
     }
+
+    /// The port of this name and protocol that its containers declare, and its path among the pod's fields.
+    pub fn port(&self, name: &str, protocol: &str) -> Option<(String, &ContainerPort)> {
+        self.ports()
+            .find(|(_, port)| port.name.as_deref() == Some(name) && protocol_of(port) == protocol)
+    }
+
+    /// The number on its pods that a Service's port leads to, declared or not. `None` when that is a name that they lack.
+    pub fn target_port(&self, port: &ServicePort) -> Option<i32> {
+        reconcile::target_port(port, |name, protocol| {
+            self.port(name, protocol).map(|(_, port)| port.container_port)
+        })
+    }
+
+    /// Whether its containers declare the port that a Service's port leads to. A number works without that; a name does not.
+    pub fn declares(&self, port: &ServicePort) -> bool {
+        let protocol = port.protocol.as_deref().unwrap_or("TCP");
+        self.target_port(port).is_some_and(|number| self.declares_number(number, protocol))
+    }
+
+    /// Whether its containers declare a port of this number and protocol.
+    pub fn declares_number(&self, number: i32, protocol: &str) -> bool {
+        self.ports().any(|(_, port)| port.container_port == number && protocol_of(port) == protocol)
+    }
+
+    /// The selector by which its controller knows its pods; `None` for bare pods and for Jobs, which get one of their own.
+    pub fn selector(&self) -> Option<LabelSelector> {
+        let kinds = ["StatefulSet", "Deployment", "ReplicaSet", "DaemonSet"];
+        let selector = kinds
+            .contains(&self.reference.kind)
+            .then(|| &self.document.value["spec"]["selector"])?;
+        let selector = LabelSelector::from_object(&serde_json::from_value(selector.clone()).ok()?);
+        selector.ok().filter(|selector| !selector.is_everything())
+    }
+
+    /// The labels that tell its pods from others: those that its own selector asks for, else all that they have.
+    pub fn identity(&self) -> BTreeMap<String, String> {
+        let own = &self.document.value["spec"]["selector"]["matchLabels"];
+        let own: Option<BTreeMap<_, _>> = serde_json::from_value(own.clone()).ok();
+        own.filter(|labels| !labels.is_empty()).unwrap_or_else(|| self.labels.clone())
+    }
+
+    /// Whether this controller's selector takes the other's pods, and the other's this one's.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let takes =
+            |of: &Self, labels| of.selector().is_some_and(|selector| selector.matches(labels));
+        self.reference.namespace == other.reference.namespace
+            && takes(self, &other.labels)
+            && takes(other, &self.labels)
+    }
+
+    /// Whether it is a Job or a CronJob, whose pods end.
+    pub fn ends(&self) -> bool {
+        self.is("Job") || self.is("CronJob")
+    }
+
+    /// Its pods, as findings speak of them: `the pods of StatefulSet db`; a bare pod is itself.
+    pub fn pods(&self) -> String {
+        if self.is("Pod") { self.title() } else { format!("the pods of {}", self.title()) }
+    }
+
+    /// Its kind and name: `StatefulSet db`.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.reference.kind, self.reference.name)
+    }
+
+    /// The host name of the first pod, where pods have host names: a StatefulSet's first ordinal, else `hostname`.
+    pub fn first_host(&self) -> Option<String> {
+        if self.is("StatefulSet") {
+            let first = self.document.value["spec"]["ordinals"]["start"].as_i64().unwrap_or(0);
+            return Some(format!("{}-{first}", self.reference.name));
+        }
+        self.pod.hostname.clone().filter(|hostname| !hostname.is_empty())
+    }
+}
+
+/// The protocol of a container's port.
+fn protocol_of(port: &ContainerPort) -> &str {
+    port.protocol.as_deref().unwrap_or("TCP")
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::document::Document;
 use super::problem::{Fault, Problem};
 use crate::kind::{KindId, Stored};
-use crate::selector::LabelSelector;
+use crate::selector::{self, LabelSelector};
 
 type Labels = BTreeMap<String, String>;
 
@@ -84,32 +84,13 @@ pub(super) fn notes(documents: &[Document], default_namespace: &str) -> Vec<(usi
         .collect()
 }
 
-/// The pods that share most of the labels, or at least a key, and how they differ.
+/// The pods that come nearest to being selected, and how they differ.
 fn nearest(selector: &Labels, pods: &[&Pods<'_>]) -> Option<String> {
-    let common = |pods: &Pods<'_>| {
-        let keys = selector.keys().filter(|key| pods.labels.contains_key(*key)).count();
-        let values =
-            selector.iter().filter(|(key, value)| pods.labels.get(*key) == Some(value)).count();
-        (values, keys)
-    };
-    let best = pods.iter().max_by_key(|pods| common(pods)).filter(|pods| common(pods) > (0, 0))?;
-    let differing: Vec<String> = selector
-        .iter()
-        .filter(|(key, value)| best.labels.get(*key) != Some(value))
-        .map(|(key, _)| match best.labels.get(key) {
-            Some(value) => format!("{key}={value}"),
-            None => format!("no label {key}"),
-        })
-        .collect();
-    let Document { kind, .. } = best.document;
-    let source = &best.document.source;
-    let line = best.document.start().line;
-    Some(format!(
-        "{} {} ({source}:{line}) has {}",
-        kind.kind,
-        best.document.name(),
-        differing.join(", ")
-    ))
+    let candidates = pods.iter().map(|pods| (pods.document, &pods.labels));
+    let (document, differences) = selector::nearest(selector, candidates)?;
+    let (kind, name) = (document.kind.kind, document.name());
+    let (source, line) = (&document.source, document.start().line);
+    Some(format!("{kind} {name} ({source}:{line}) has {differences}"))
 }
 
 /// The entries of a JSON object that are texts.

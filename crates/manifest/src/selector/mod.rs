@@ -2,9 +2,11 @@
 
 mod field;
 mod label;
+mod near;
 
 pub use field::{FieldRequirement, FieldSelector};
 pub use label::{LabelSelector, Operator, Requirement};
+pub use near::nearest;
 
 use std::fmt;
 

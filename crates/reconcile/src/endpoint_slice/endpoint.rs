@@ -62,7 +62,7 @@ pub(super) fn ports_of(spec: &ServiceSpec, pod: &Pod) -> Ports {
         .iter()
         .flatten()
         .filter_map(|port| {
-            let number = service::target_port(pod, port)?;
+            let number = service::target_of(pod, port)?;
             let name = port.name.clone().unwrap_or_default();
             Some((name, number, service::protocol(port).to_owned(), port.app_protocol.clone()))
         })

@@ -23,6 +23,18 @@ rules! {
     hc105_not_kubernetes,
     hc106_template,
     hc107_allowance,
+    hc002_governing_service_not_headless,
+    hc003_selector_matches_nothing,
+    hc004_names_of_another_service,
+    hc005_service_name_changed,
+    hc006_overlapping_controllers,
+    hc007_selector_too_broad,
+    hc008_conflicting_ports,
+    hc009_named_target_port_missing,
+    hc010_target_port_protocol,
+    hc011_headless_port_not_target,
+    hc012_unnamed_port,
+    hc014_headless_without_ports,
 }
 
 pub(super) use hc101_refused_value::RULE as REFUSED_VALUE;

@@ -1,0 +1,215 @@
+use std::collections::{BTreeMap, HashMap};
+
+use k8s_openapi::api::core::v1::Service;
+use manifest::labels::SERVICE_NAME;
+use manifest::read::{Document, Level};
+use manifest::selector::nearest;
+use serde_json::Value;
+
+use crate::lint::{Finding, Findings, Item, Objects, Rule, Workload, words};
+
+/// How many workloads are looked at for the nearest labels: enough for any folder that a person wrote.
+const CANDIDATES_MAX: usize = 1_000;
+
+pub(super) const RULE: Rule = Rule {
+    code: "HC003",
+    level: Level::Warning,
+    title: "a Service's selector does not match the pods",
+    explanation: "\
+A Service finds its pods by their labels alone, which are those under `spec.template.metadata.labels` of the workload; the name and the labels of the workload
+itself do not count. Where nothing matches, the Service is accepted and has no endpoints, and no Event tells of it. A headless Service without endpoints
+is NXDOMAIN, with every name below it; one with a cluster IP keeps answering its address, and connections to that are refused.",
+    remedy: "\
+Write into the Service's selector what the pods' template has, in the same namespace. `kubectl get endpointslices -l kubernetes.io/service-name=SERVICE`
+shows the addresses as soon as it matches.",
+    sources: &["Kubernetes API, core/v1 ServiceSpec.selector", "Kubernetes DNS specification, 2.4.1", "kube-proxy: reject rules of Services without endpoints"],
+    check,
+};
+
+fn check(objects: &Objects, findings: &mut Findings<'_>) {
+    let mut governed: HashMap<(&str, &str), Vec<&Workload>> = HashMap::new();
+    let mut by_namespace: HashMap<&str, Vec<&Workload>> = HashMap::new();
+    for workload in &objects.workloads {
+        let namespace = workload.reference.namespace.as_str();
+        by_namespace.entry(namespace).or_default().push(workload);
+        if let Some(name) = workload.subdomain() {
+            governed.entry((namespace, name)).or_default().push(workload);
+        }
+    }
+    for service in objects.services.iter().filter(|service| !service.is_external_name()) {
+        let namespace = service.reference.namespace.as_str();
+        let governed = governed.get(&(namespace, service.reference.name.as_str()));
+        let governed = governed.map(Vec::as_slice).unwrap_or_default();
+        let Some(selector) = service.selector() else {
+            without_selector(objects, service, governed, findings);
+            continue;
+        };
+        let missed: Vec<&Workload> =
+            governed.iter().copied().filter(|workload| !takes(selector, &workload.labels)).collect();
+        let meant = |workload: &&Workload| is_meant(selector, &workload.document);
+        match missed.split_first() {
+            Some((first, others)) if !missed.iter().any(meant) => {
+                let finding = misses_its_own(service, selector, first, others, findings);
+                let selects = objects.selected(service).next().is_some();
+                follows(service, Some(first), selects, finding);
+                finding.help(write_selector(governed));
+            }
+            None if objects.selected(service).next().is_none() => {
+                let here = by_namespace.get(namespace).map(Vec::as_slice).unwrap_or_default();
+                selects_nothing(objects, service, selector, here, findings);
+            }
+            Some(_) | None => {}
+        }
+    }
+}
+
+/// A Service that is to name pods, and has neither selector nor endpoints of its own.
+fn without_selector(objects: &Objects, service: &Item<Service>, governed: &[&Workload], findings: &mut Findings<'_>) {
+    let Some(workload) = governed.first() else { return };
+    if has_endpoints(objects, service) || objects.live.as_deref().is_some_and(|live| has_endpoints(live, service)) {
+        return;
+    }
+    let name = &service.reference.name;
+    let finding = findings.add(
+        service.subject(),
+        service.label("spec.selector", "no selector"),
+        format!("Service {name}, which is to name {}, has no selector", workload.pods()),
+    );
+    finding.with(workload.pod_label("metadata.labels", words::labels(&workload.labels)));
+    follows(service, Some(workload), false, finding);
+    finding.help(write_selector(governed));
+}
+
+fn has_endpoints(objects: &Objects, service: &Item<Service>) -> bool {
+    let reference = &service.reference;
+    objects.endpoints.iter().any(|endpoints| {
+        (&endpoints.reference.namespace, &endpoints.reference.name) == (&reference.namespace, &reference.name)
+    }) || objects.slices.iter().any(|slice| {
+        let labels = slice.object.metadata.labels.as_ref();
+        slice.reference.namespace == reference.namespace
+            && labels.and_then(|labels| labels.get(SERVICE_NAME)) == Some(&reference.name)
+    })
+}
+
+/// A Service that is to name pods, and selects none of them.
+fn misses_its_own<'f>(
+    service: &Item<Service>,
+    selector: &BTreeMap<String, String>,
+    workload: &Workload,
+    others: &[&Workload],
+    findings: &'f mut Findings<'_>,
+) -> &'f mut Finding {
+    let asked = words::labels(selector);
+    let labels = words::labels(&workload.labels);
+    let finding = findings.add(
+        service.subject(),
+        service.label("spec.selector", format!("asks for {asked}")),
+        format!(
+            "Service {} does not select {}, which it is to name: it asks for {asked}, and the labels are {labels}",
+            service.reference.name,
+            workload.pods()
+        ),
+    );
+    finding.with(workload.pod_label("metadata.labels", labels));
+    for other in others {
+        finding.with(other.pod_label("metadata.labels", format!("nor these of {}", other.title())));
+    }
+    finding
+}
+
+/// A selector that takes all of them: what their own selectors have in common.
+fn write_selector(workloads: &[&Workload]) -> String {
+    let common = workloads.iter().map(|workload| workload.identity()).reduce(|common, labels| {
+        common.into_iter().filter(|(key, value)| labels.get(key) == Some(value)).collect()
+    });
+    match common.filter(|common| !common.is_empty()) {
+        Some(common) => format!("write selector: {}", words::yaml(&common)),
+        None => "give the pods a label that they have in common, and ask for it".to_owned(),
+    }
+}
+
+/// A Service that selects none of the workloads in its namespace.
+fn selects_nothing(
+    objects: &Objects,
+    service: &Item<Service>,
+    selector: &BTreeMap<String, String>,
+    here: &[&Workload],
+    findings: &mut Findings<'_>,
+) {
+    let live = objects.live.as_deref();
+    let is_here = |workload: &&Workload| {
+        workload.reference.namespace == service.reference.namespace && takes(selector, &workload.labels)
+    };
+    if live.is_some_and(|live| live.workloads.iter().any(|workload| is_here(&workload)))
+        || here.iter().any(|workload| is_meant(selector, &workload.document))
+        || objects.refused.iter().any(|(document, reference, _)| {
+            reference.namespace == service.reference.namespace && is_meant(selector, document)
+        })
+    {
+        return;
+    }
+    let elsewhere = objects.workloads.iter().find(|workload| takes(selector, &workload.labels));
+    let candidates = here.iter().take(CANDIDATES_MAX).map(|workload| (*workload, &workload.labels));
+    let near = nearest(selector, candidates).filter(|_| elsewhere.is_none());
+    if elsewhere.is_none() && near.is_none() && (here.is_empty() || !objects.foreign.is_empty()) {
+        // Its pods are in other files, or made by something of a kind that is not known here.
+        return;
+    }
+    let (asked, namespace) = (words::labels(selector), &service.reference.namespace);
+    let finding = findings.add(
+        service.subject(),
+        service.label("spec.selector", format!("asks for {asked}")),
+        format!(
+            "Service {} selects no pod of these files: none in namespace {namespace} is labelled {asked}",
+            service.reference.name
+        ),
+    );
+    if let Some(workload) = elsewhere {
+        let other = &workload.reference.namespace;
+        finding.with(workload.pod_label("metadata.labels", format!("in namespace {other}")));
+        finding.help(format!("{} is, but in namespace {other}, and a Service selects pods of its own namespace only", workload.title()));
+    } else if let Some((workload, differences)) = near {
+        finding.with(workload.pod_label("metadata.labels", format!("has {differences}")));
+        finding.help(format!("the nearest are {}, with {differences}", workload.pods()));
+    } else {
+        finding.level(Level::Note);
+    }
+    follows(service, None, false, finding);
+}
+
+/// Says how that shows; `selects` is whether it has other pods.
+fn follows(service: &Item<Service>, governed: Option<&Workload>, selects: bool, finding: &mut Finding) {
+    let name = service.dns_name();
+    let host = governed.and_then(Workload::first_host).map(|host| format!("{host}.{name}"));
+    let whole = match (selects, service.is_headless()) {
+        (true, _) => None,
+        (false, true) => Some(format!("{name} is NXDOMAIN")),
+        // Its own name is there as long as the Service is.
+        (false, false) => {
+            Some(format!("{name} resolves to its cluster IP, where connections are refused"))
+        }
+    };
+    let host = host.map(|host| format!("{host} is NXDOMAIN"));
+    let shown: Vec<String> = whole.into_iter().chain(host).collect();
+    finding.help(format!("until it selects them, {}", shown.join(", and ")));
+}
+
+fn takes(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+/// Whether a workload that has another mistake would be selected without it: its own selector asks for the same and does not fit
+/// its template, or the whole object has a wrong shape.
+fn is_meant(selector: &BTreeMap<String, String>, document: &Document) -> bool {
+    let value = &document.value;
+    let own = value.pointer("/spec/selector/matchLabels");
+    let made = ["/spec/template/metadata/labels", "/spec/jobTemplate/spec/template/metadata/labels"];
+    let made = made.iter().find_map(|path| value.pointer(path));
+    let made = if document.kind.kind == "Pod" { value.pointer("/metadata/labels") } else { made };
+    let takes = |labels: Option<&Value>| {
+        labels.is_some_and(|labels| {
+            selector.iter().all(|(key, value)| labels[key.as_str()].as_str() == Some(value))
+        })
+    };
+    takes(made) || takes(own)
+}
