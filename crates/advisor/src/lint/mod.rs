@@ -4,8 +4,10 @@
 //! documents ──► Objects ──► each rule's check ──► Findings
 //! ```
 
+mod dialled;
 mod finding;
 mod objects;
+mod peering;
 mod rule;
 pub mod rules;
 #[cfg(test)]

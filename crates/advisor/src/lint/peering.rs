@@ -1,0 +1,217 @@
+//! StatefulSets of known peer software, and what makes their pods ready.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Container, Probe};
+
+use super::objects::{Item, Objects};
+use super::workload::Workload;
+use crate::peers::Peer;
+
+/// A StatefulSet as an object and as a workload.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Set<'a> {
+    pub(super) item: &'a Item<StatefulSet>,
+    pub(super) workload: &'a Workload,
+}
+
+/// A StatefulSet whose image is of known peer software.
+#[derive(Debug)]
+pub(super) struct PeerSet<'a> {
+    pub(super) set: Set<'a>,
+    pub(super) peer: &'static Peer,
+    /// The path of the software's container among the pod's fields.
+    pub(super) container: String,
+}
+
+/// What a pod must do to be ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Readiness {
+    /// Run: there is no probe.
+    Running,
+    /// Have its own process up.
+    Alone,
+    /// Work, which peer software does with its peers.
+    WithPeers,
+}
+
+/// All StatefulSets.
+pub(super) fn sets(objects: &Objects) -> impl Iterator<Item = Set<'_>> {
+    let items: HashMap<_, _> =
+        objects.stateful_sets.iter().map(|item| (Arc::as_ptr(&item.document), item)).collect();
+    objects.workloads.iter().filter_map(move |workload| {
+        let item = items.get(&Arc::as_ptr(&workload.document))?;
+        Some(Set { item, workload })
+    })
+}
+
+/// Those of known peer software.
+pub(super) fn peer_sets(objects: &Objects) -> impl Iterator<Item = PeerSet<'_>> {
+    sets(objects).filter_map(|set| {
+        let (peer, container) = peer(set.workload)?;
+        Some(PeerSet { set, peer, container })
+    })
+}
+
+/// The peer software that a workload's pods run, and the path of its container.
+pub(super) fn peer(workload: &Workload) -> Option<(&'static Peer, String)> {
+    workload
+        .containers()
+        .find_map(|(path, container)| Some((Peer::by_image(container.image.as_deref()?)?, path)))
+}
+
+impl Set<'_> {
+    /// How many pods it makes.
+    pub(super) fn replicas(&self) -> i32 {
+        self.workload.replicas.unwrap_or(1)
+    }
+
+    /// Whether its pods start all at once.
+    pub(super) fn is_parallel(&self) -> bool {
+        let spec = self.item.object.spec.as_ref();
+        spec.and_then(|spec| spec.pod_management_policy.as_deref()) == Some("Parallel")
+    }
+
+    /// The number of its first pod.
+    pub(super) fn first_ordinal(&self) -> i32 {
+        let spec = self.item.object.spec.as_ref();
+        spec.and_then(|spec| spec.ordinals.as_ref()?.start).unwrap_or(0)
+    }
+
+    /// The names of its pods.
+    pub(super) fn pods(&self) -> impl Iterator<Item = String> {
+        let (name, first) = (self.item.reference.name.clone(), self.first_ordinal());
+        (0..self.replicas()).map(move |at| format!("{name}-{}", first.saturating_add(at)))
+    }
+
+    /// Whether a change of its template replaces pods by itself.
+    pub(super) fn rolls(&self) -> bool {
+        let spec = self.item.object.spec.as_ref();
+        let strategy = spec.and_then(|spec| spec.update_strategy.as_ref()?.type_.as_deref());
+        strategy != Some("OnDelete")
+    }
+}
+
+impl PeerSet<'_> {
+    /// What makes its pods ready, and the path of the probe that says so.
+    pub(super) fn readiness(&self, objects: &Objects) -> (Readiness, String) {
+        let container =
+            self.set.workload.containers().find(|(path, _)| *path == self.container);
+        let Some((path, container)) = container else { return (Readiness::Running, String::new()) };
+        let startup = container.startup_probe.as_ref().map(|probe| ("startupProbe", probe));
+        let ready = container.readiness_probe.as_ref().map(|probe| ("readinessProbe", probe));
+        let mut alone = None;
+        for (field, probe) in ready.into_iter().chain(startup) {
+            let field = format!("{path}.{field}");
+            if !self.looks_at_itself(probe) && !self.has_no_quorum(container, objects) {
+                return (Readiness::WithPeers, field);
+            }
+            alone.get_or_insert(field);
+        }
+        match alone {
+            Some(field) => (Readiness::Alone, field),
+            None => (Readiness::Running, path),
+        }
+    }
+
+    /// Whether a probe passes for a member that has not found its peers.
+    fn looks_at_itself(&self, probe: &Probe) -> bool {
+        let name = self.peer.name;
+        if let Some(command) = probe.exec.as_ref().and_then(|exec| exec.command.as_ref()) {
+            let text = command.join(" ").to_lowercase();
+            let is_ping = text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "ping");
+            return (is_ping && !text.contains("cluster")) || text.contains("ruok");
+        }
+        if let Some(http) = &probe.http_get {
+            let path = http.path.as_deref().unwrap_or("/");
+            return match name {
+                "CockroachDB" => path == "/health" || path == "/health/",
+                // Kubernetes' convention: what is asked is whether the process lives.
+                _ => path.starts_with("/livez"),
+            };
+        }
+        // These open their ports before they have found anyone.
+        probe.tcp_socket.is_some()
+            && (name.starts_with("Redis")
+                || matches!(
+                    name,
+                    "Elasticsearch"
+                        | "OpenSearch"
+                        | "ZooKeeper"
+                        | "NATS"
+                        | "Consul"
+                        | "Vault"
+                        | "MongoDB replica set"
+                ))
+    }
+
+    /// NATS is a quorum system with JetStream alone; all others are what they are.
+    fn has_no_quorum(&self, container: &Container, objects: &Objects) -> bool {
+        if self.peer.name != "NATS" {
+            return false;
+        }
+        let args = container.args.iter().chain(&container.command).flatten();
+        let by_flag = args.into_iter().any(|arg| matches!(arg.as_str(), "-js" | "--js" | "--jetstream"));
+        let volumes = self.set.workload.pod.volumes.iter().flatten();
+        let by_file = volumes.filter_map(|volume| volume.config_map.as_ref()).any(|mounted| {
+            objects.all.iter().any(|item| {
+                item.reference.kind == "ConfigMap"
+                    && item.reference.namespace == self.set.item.reference.namespace
+                    && item.reference.name == mounted.name
+                    && item.object["data"].to_string().contains("jetstream")
+            })
+        });
+        !by_flag && !by_file
+    }
+}
+
+/// What the cluster has of a StatefulSet that is about to be applied, while some of its pods are not ready.
+#[derive(Debug)]
+pub(super) struct Rollout<'a> {
+    /// The StatefulSet as the cluster has it.
+    pub(super) live: &'a Item<StatefulSet>,
+    /// How many of its pods are ready.
+    pub(super) ready: i32,
+    /// How many it has.
+    pub(super) replicas: i32,
+    /// The names of those that are not, as far as the cluster's pods are given.
+    pub(super) not_ready: Vec<String>,
+    /// Whether what is applied has another template.
+    pub(super) changes: bool,
+}
+
+impl<'a> Rollout<'a> {
+    /// `None` where the cluster does not have the set, updates it by hand alone, or has all its pods ready.
+    pub(super) fn of(set: &Set<'_>, live: &'a Objects) -> Option<Self> {
+        let reference = &set.item.reference;
+        let item = live.stateful_sets.iter().find(|item| item.reference == *reference)?;
+        let status = item.object.status.as_ref()?;
+        let replicas = item.object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        let ready = status.ready_replicas.unwrap_or(0);
+        if !set.rolls() || ready >= replicas {
+            return None;
+        }
+        let names: Vec<_> = set.pods().collect();
+        let pods = live.all.iter().filter(|pod| {
+            pod.reference.kind == "Pod"
+                && pod.reference.namespace == reference.namespace
+                && names.contains(&pod.reference.name)
+        });
+        let not_ready = pods.filter(|pod| {
+            let conditions = pod.object["status"]["conditions"].as_array().into_iter().flatten();
+            !conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
+        });
+        let template = |item: &Item<StatefulSet>| {
+            item.object.spec.as_ref().map(|spec| spec.template.clone())
+        };
+        Some(Self {
+            live: item,
+            ready,
+            replicas,
+            not_ready: not_ready.map(|pod| pod.reference.name.clone()).collect(),
+            changes: template(set.item) != template(item),
+        })
+    }
+}
