@@ -19,8 +19,23 @@ pub(super) struct Dialled<'a> {
 
 /// Words in the key of a text that holds names of hosts.
 const KEYS: &[&str] = &[
-    "host", "addr", "url", "uri", "server", "seed", "node", "join", "endpoint", "broker", "bootstrap",
-    "peer", "cluster", "discovery", "service", "dns", "member",
+    "host",
+    "addr",
+    "url",
+    "uri",
+    "server",
+    "seed",
+    "node",
+    "join",
+    "endpoint",
+    "broker",
+    "bootstrap",
+    "peer",
+    "cluster",
+    "discovery",
+    "service",
+    "dns",
+    "member",
 ];
 
 /// All Services that a workload's pods are told of.

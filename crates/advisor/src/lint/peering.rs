@@ -97,8 +97,7 @@ impl Set<'_> {
 impl PeerSet<'_> {
     /// What makes its pods ready, and the path of the probe that says so.
     pub(super) fn readiness(&self, objects: &Objects) -> (Readiness, String) {
-        let container =
-            self.set.workload.containers().find(|(path, _)| *path == self.container);
+        let container = self.set.workload.containers().find(|(path, _)| *path == self.container);
         let Some((path, container)) = container else { return (Readiness::Running, String::new()) };
         let startup = container.startup_probe.as_ref().map(|probe| ("startupProbe", probe));
         let ready = container.readiness_probe.as_ref().map(|probe| ("readinessProbe", probe));
@@ -121,7 +120,8 @@ impl PeerSet<'_> {
         let name = self.peer.name;
         if let Some(command) = probe.exec.as_ref().and_then(|exec| exec.command.as_ref()) {
             let text = command.join(" ").to_lowercase();
-            let is_ping = text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "ping");
+            let is_ping =
+                text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "ping");
             return (is_ping && !text.contains("cluster")) || text.contains("ruok");
         }
         if let Some(http) = &probe.http_get {
@@ -153,7 +153,8 @@ impl PeerSet<'_> {
             return false;
         }
         let args = container.args.iter().chain(&container.command).flatten();
-        let by_flag = args.into_iter().any(|arg| matches!(arg.as_str(), "-js" | "--js" | "--jetstream"));
+        let by_flag =
+            args.into_iter().any(|arg| matches!(arg.as_str(), "-js" | "--js" | "--jetstream"));
         let volumes = self.set.workload.pod.volumes.iter().flatten();
         let by_file = volumes.filter_map(|volume| volume.config_map.as_ref()).any(|mounted| {
             objects.all.iter().any(|item| {
@@ -203,9 +204,8 @@ impl<'a> Rollout<'a> {
             let conditions = pod.object["status"]["conditions"].as_array().into_iter().flatten();
             !conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
         });
-        let template = |item: &Item<StatefulSet>| {
-            item.object.spec.as_ref().map(|spec| spec.template.clone())
-        };
+        let template =
+            |item: &Item<StatefulSet>| item.object.spec.as_ref().map(|spec| spec.template.clone());
         Some(Self {
             live: item,
             ready,

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Container, Service};
 use manifest::read::Level;
 
 use crate::lint::{Findings, Item, Objects, Rule};
@@ -22,7 +22,8 @@ Headless Services and those of type ExternalName have no cluster IP and make no 
         "confluentinc/kafka-images#169",
         "wurstmeister/kafka-docker#122",
         "big-data-europe/docker-spark#128",
-        "joeferner/redis-commander#397",
+        "vllm-project/vllm: vllm/envs.py get_vllm_port",
+        "RedisLabs/redislabs-docs#676",
     ],
     check,
 };
@@ -31,18 +32,21 @@ Headless Services and those of type ExternalName have no cluster IP and make no 
 struct Reads {
     /// The end of its image's path.
     image: &'static str,
+    /// What its command, arguments or environment have where the image runs the part that reads it; empty: always.
+    part: &'static [&'static str],
     variable: &'static str,
     /// What becomes of it.
     then: &'static str,
 }
 
 const fn reads(image: &'static str, variable: &'static str, then: &'static str) -> Reads {
-    Reads { image, variable, then }
+    Reads { image, part: &[], variable, then }
 }
 
 const CONFLUENT: &str =
-    "its start script takes the variable for a setting that is gone, and exits with \"is deprecated\"";
-const SPARK: &str = "it stops with a NumberFormatException";
+    "its start script takes the variable for a setting that is gone, says that it is deprecated, and exits";
+const SPARK: &str = "the master stops with a NumberFormatException";
+const SPARK_MASTER: &[&str] = &["deploy.master.Master", "start-master", "SPARK_MODE=master"];
 
 const READERS: &[Reads] = &[
     reads("confluentinc/cp-kafka", "KAFKA_PORT", CONFLUENT),
@@ -54,10 +58,14 @@ const READERS: &[Reads] = &[
         "KAFKA_PORT",
         "it becomes the broker's setting port, which is refused: not a number of type INT",
     ),
-    reads("apache/spark", "SPARK_MASTER_PORT", SPARK),
-    reads("spark", "SPARK_MASTER_PORT", SPARK),
+    Reads { image: "spark", part: SPARK_MASTER, variable: "SPARK_MASTER_PORT", then: SPARK },
     reads("spark-master", "SPARK_MASTER_PORT", SPARK),
-    reads("redis-commander", "REDIS_PORT", "it dials that address as its only Redis, whatever REDIS_HOST says"),
+    reads("vllm/vllm-openai", "VLLM_PORT", "it stops with a ValueError, for the value is a URI and no port"),
+    reads(
+        "redislabs/redisinsight",
+        "REDISINSIGHT_PORT",
+        "it stops with a ValueError, for the value is no number",
+    ),
 ];
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
@@ -81,7 +89,8 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 let before = image.strip_suffix(reader.image)?;
                 let is_of = before.is_empty() || before.ends_with('/');
                 let key = (workload.reference.namespace.as_str(), reader.variable.to_owned());
-                let service = by_variable.get(&key).filter(|_| is_of && !own(reader.variable))?;
+                let is_read = is_of && !own(reader.variable) && runs(container, reader.part);
+                let service = by_variable.get(&key).filter(|_| is_read)?;
                 Some((reader, service))
             }) else {
                 continue;
@@ -101,6 +110,16 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 .help(format!("{}: set enableServiceLinks: false in the pod's spec, or rename the Service", reader.then));
         }
     }
+}
+
+/// Whether a container's command, arguments or environment have any of these texts.
+fn runs(container: &Container, part: &[&str]) -> bool {
+    let texts = container.command.iter().chain(&container.args).flatten().cloned();
+    let variables = container.env.iter().flatten().map(|variable| {
+        format!("{}={}", variable.name, variable.value.as_deref().unwrap_or_default())
+    });
+    let texts: Vec<String> = texts.chain(variables).collect();
+    part.is_empty() || part.iter().any(|part| texts.iter().any(|text| text.contains(part)))
 }
 
 /// The variable that a Service's name makes: `my-app` gives `MY_APP_PORT`.
