@@ -33,10 +33,12 @@ const KEYS: &[&str] = &[
     "peer",
     "cluster",
     "discovery",
-    "service",
     "dns",
     "member",
 ];
+
+/// How keys end whose value is no host: what it is to be called, or a part that names are made of.
+const PARTS: &[&str] = &["name", "namespace", "service", "svc", "domain", "id"];
 
 /// All Services that a workload's pods are told of.
 pub(super) fn dialled<'a>(objects: &'a Objects, workload: &Workload) -> Vec<Dialled<'a>> {
@@ -73,7 +75,8 @@ fn look<'a>(
     found: &mut Vec<Dialled<'a>>,
 ) {
     let lower = key.to_lowercase();
-    let holds_hosts = KEYS.iter().any(|word| lower.contains(word));
+    let is_part = PARTS.iter().any(|word| lower.ends_with(word)) && !lower.ends_with("hostname");
+    let holds_hosts = !is_part && KEYS.iter().any(|word| lower.contains(word));
     for (start, name) in names(text) {
         let bare = name.trim_end_matches('.');
         let Some((service, namespace)) = parse(bare, &workload.reference.namespace, objects) else {

@@ -204,8 +204,15 @@ impl<'a> Rollout<'a> {
             let conditions = pod.object["status"]["conditions"].as_array().into_iter().flatten();
             !conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
         });
-        let template =
-            |item: &Item<StatefulSet>| item.object.spec.as_ref().map(|spec| spec.template.clone());
+        let template = |item: &Item<StatefulSet>| {
+            let mut template = item.object.spec.as_ref()?.template.clone();
+            if let Some(metadata) = template.metadata.as_mut() {
+                // A restart by kubectl leaves this mark, and applying leaves it there.
+                let annotations = metadata.annotations.get_or_insert_default();
+                annotations.remove("kubectl.kubernetes.io/restartedAt");
+            }
+            Some(template)
+        };
         Some(Self {
             live: item,
             ready,

@@ -12,7 +12,7 @@ Two kinds of names are called a port's name. The name of a *container's* port, a
 at most 15 characters of `a-z`, `0-9` and `-`, one of them a letter. The name of a *Service's* port is a DNS label: the same characters, and up to 63 of them.
 The API refuses the whole object otherwise, and a refused Service publishes nothing.
 
-A Service's port name of all 63 characters is taken, and has no SRV record even so: there its label is `_NAME`, of 64 octets, and DNS has room for 63.",
+A Service's port name of all 63 characters is taken, and has no SRV record by that name even so: its label there is `_NAME`, of 64 octets, and DNS has room for 63.",
     remedy: "Shorten the name, write it in lower case, and `-` for `_`; a container's port and the `targetPort` that names it together.",
     sources: &[
         "RFC 6335 §5.1",
@@ -44,7 +44,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                             format!("the port name {name} leaves no room for the _ of its SRV record"),
                         )
                         .level(Level::Warning)
-                        .help("the Service is accepted, and this port has no SRV record: shorten the name");
+                        .help("the Service is accepted, and nobody can ask for this port by its name: shorten it");
                 }
             }
             if let Some(IntOrString::String(name)) = &port.target_port
@@ -53,8 +53,13 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 let field = format!("spec.ports[{at}].targetPort");
                 findings
                     .add(service.subject(), service.label(&field, ""), message(name, &wrong))
-                    .help(mending(name, CONTAINER_BYTES_MAX))
-                    .help("a targetPort names a port of the pods' containers, so rename both");
+                    .help(match name.bytes().all(|byte| byte.is_ascii_digit()) {
+                        true => format!("a number has no quotes: targetPort: {name}"),
+                        false => format!(
+                            "{}; a targetPort names a port of the pods' containers",
+                            mending(name, CONTAINER_BYTES_MAX)
+                        ),
+                    });
             }
         }
     }
@@ -116,7 +121,7 @@ fn mending(name: &str, bytes_max: usize) -> String {
     let respelled = respelled.trim_matches('-');
     match wrong(respelled, bytes_max) {
         None if !respelled.is_empty() => {
-            format!("for example {respelled}; whatever names this port must follow")
+            format!("write {respelled} for example, here and wherever this port is named")
         }
         _ => format!("write a name of at most {bytes_max} of a-z, 0-9 and -, with a letter in it"),
     }

@@ -22,7 +22,7 @@ joined, may form a cluster of its own.",
 };
 
 /// Words in the key of a text that lists peers.
-const LISTS: &[&str] = &["seed", "join", "peer", "discovery", "member", "cluster"];
+const LISTS: &[&str] = &["seed", "join", "peer", "discovery", "member"];
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     let waiting: Vec<_> = peer_sets(objects)

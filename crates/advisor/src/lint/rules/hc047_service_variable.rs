@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use k8s_openapi::api::core::v1::{Container, Service};
 use manifest::read::Level;
 
-use crate::lint::{Findings, Item, Objects, Rule};
+use crate::lint::{Findings, Item, Objects, Rule, Workload};
 use crate::peers::repository;
 
 pub(super) const RULE: Rule = Rule {
@@ -82,19 +82,19 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         }
         for (path, container) in workload.containers() {
             let image = repository(container.image.as_deref().unwrap_or_default());
-            let own = |name: &str| {
-                container.env.iter().flatten().any(|variable| variable.name == name)
-            };
             let Some((reader, service)) = READERS.iter().find_map(|reader| {
                 let before = image.strip_suffix(reader.image)?;
                 let is_of = before.is_empty() || before.ends_with('/');
                 let key = (workload.reference.namespace.as_str(), reader.variable.to_owned());
-                let is_read = is_of && !own(reader.variable) && runs(container, reader.part);
+                let is_read = is_of && runs(container, reader.part);
                 let service = by_variable.get(&key).filter(|_| is_read)?;
                 Some((reader, service))
             }) else {
                 continue;
             };
+            if is_set(reader.variable, container, workload, objects) {
+                continue;
+            }
             let (name, variable) = (&service.reference.name, reader.variable);
             let port = service.ports().first().map_or(0, |port| port.port);
             findings
@@ -110,6 +110,27 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 .help(format!("{}: set enableServiceLinks: false in the pod's spec, or rename the Service", reader.then));
         }
     }
+}
+
+/// Whether the pod sets or unsets the variable itself, which goes before what the kubelet gives.
+fn is_set(name: &str, container: &Container, workload: &Workload, objects: &Objects) -> bool {
+    let sources = container.env_from.iter().flatten();
+    let mut maps = sources.filter_map(|source| {
+        let prefix = source.prefix.as_deref().unwrap_or_default();
+        Some((source.config_map_ref.as_ref()?.name.as_str(), name.strip_prefix(prefix)?))
+    });
+    container.env.iter().flatten().any(|variable| variable.name == name)
+        || container.command.iter().chain(&container.args).flatten().any(|text| {
+            text.contains(&format!("unset {name}"))
+        })
+        || maps.any(|(map, key)| {
+            objects.all.iter().any(|item| {
+                item.reference.kind == "ConfigMap"
+                    && item.reference.namespace == workload.reference.namespace
+                    && item.reference.name == map
+                    && item.object["data"].get(key).is_some()
+            })
+        })
 }
 
 /// Whether a container's command, arguments or environment have any of these texts.

@@ -50,9 +50,9 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         }
         let over_edns = plain + OPT_BYTES > EDNS_BYTES_MAX;
         let name = &service.reference.name;
-        let (limit, whose) = match over_edns {
-            true => (EDNS_BYTES_MAX, "with EDNS, too,"),
-            false => (PLAIN_BYTES_MAX, "without EDNS"),
+        let (bytes, limit, whose) = match over_edns {
+            true => (plain + OPT_BYTES, EDNS_BYTES_MAX, "with EDNS, too,"),
+            false => (plain, PLAIN_BYTES_MAX, "without EDNS"),
         };
         let fits = (PLAIN_BYTES_MAX - fixed.min(PLAIN_BYTES_MAX)) / record;
         let place = match service.document.has("spec.clusterIP") {
@@ -64,7 +64,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 service.subject(),
                 service.label(place, "answers with every pod"),
                 format!(
-                    "the {kind} answer of Service {name} has {pods} pods and {plain} octets, and clients {whose} are sent {limit} over UDP"
+                    "the {kind} answer of Service {name} has {pods} pods and {bytes} octets, and clients {whose} are sent {limit} over UDP"
                 ),
             )
             .with(most.label("spec.replicas", ""))

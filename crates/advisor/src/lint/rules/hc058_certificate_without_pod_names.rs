@@ -66,7 +66,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                     },
                     Label::new(&certificate.located, "spec.dnsNames", format!("not {missing}.{governing}…")),
                     format!(
-                        "Certificate {name} does not have the name of pod {missing}, which StatefulSet {} presents it for",
+                        "the pods of {} present Certificate {name}, and it has no name of {missing}",
                         set.item.reference.name
                     ),
                 )
