@@ -126,3 +126,86 @@ fn parse<'n>(name: &'n str, namespace: &'n str, objects: &Objects) -> Option<(&'
         || domain.strip_prefix('.') == Some(objects.options.cluster_domain.as_str());
     is_ours.then_some((service, namespace))
 }
+
+#[cfg(test)]
+mod tests {
+    use manifest::read::read_any;
+
+    use super::*;
+    use crate::lint::Options;
+
+    /// What the pods of a workload in namespace `shop` dial by this text; there are the Services db and cache, and
+    /// db-peers in namespace prod.
+    #[track_caller]
+    fn check(container: &str, expected: &[&str]) {
+        let service = |namespace: &str, name: &str| {
+            format!(
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\n"
+            )
+        };
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a, namespace: shop}}\nspec: {{containers: [{{name: a, {container}}}]}}\n{}{}{}",
+            service("shop", "db"),
+            service("shop", "cache"),
+            service("prod", "db-peers"),
+        );
+        let reading = read_any("pod.yaml", &text);
+        assert_eq!(reading.problems, []);
+        let objects = Objects::new(reading.documents, reading.foreign, Options::default());
+        let found = dialled(&objects, &objects.workloads[0]);
+        let found: Vec<_> = found
+            .iter()
+            .map(|used| format!("{} {} {}", used.field, used.key, used.service.reference.name))
+            .collect();
+        assert_eq!(found, expected, "{container}");
+    }
+
+    fn env(name: &str, value: &str) -> String {
+        format!("env: [{{name: {name}, value: {value:?}}}]")
+    }
+
+    #[test]
+    fn hosts_are_told_from_other_words() {
+        const VALUE: &str = "spec.containers[0].env[0].value";
+        for (name, value, service) in [
+            ("DB_HOST", "db", Some("db")),
+            ("X", "db:5432", Some("db")),
+            ("X", "db:$(PORT)", Some("db")),
+            ("X", "postgres://user:secret@db/shop", Some("db")),
+            ("X", "redis://cache/0", Some("cache")),
+            ("X", "db-peers.prod", Some("db-peers")),
+            ("X", "db-peers.prod.svc", Some("db-peers")),
+            ("X", "db-peers.prod.svc.cluster.local.:5432", Some("db-peers")),
+            ("SEEDS", "a.example.com, db", Some("db")),
+            ("DB_HOSTNAME", "db", Some("db")),
+            // A word, a scheme, a part of a name, a pod of the Service, another cluster's, another namespace's.
+            ("X", "db", None),
+            ("X", "the db of the shop", None),
+            ("DB_URL", "db://elsewhere.example.com", None),
+            ("DB_SERVICE", "db", None),
+            ("SERVER_NAME", "db", None),
+            ("X", "db-0.db-peers.prod.svc:5432", None),
+            ("X", "$(POD_NAME).db-peers.prod.svc", None),
+            ("X", "db.shop.svc.example.org", None),
+            ("DB_HOST", "db-peers", None),
+            ("DB_PATH", "/var/lib/db", None),
+        ] {
+            let expected = service.map(|service| format!("{VALUE} {name} {service}"));
+            check(&env(name, value), &expected.as_deref().into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn arguments_have_keys_before_them() {
+        check("args: [--join=db]", &["spec.containers[0].args[0] --join db"]);
+        check("args: [--join, db]", &["spec.containers[0].args[1] --join db"]);
+        check("command: [run, db]", &[]);
+        check(
+            "args: [\"--servers=db,cache\"]",
+            &[
+                "spec.containers[0].args[0] --servers db",
+                "spec.containers[0].args[0] --servers cache",
+            ],
+        );
+    }
+}

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Container, Probe};
+use k8s_openapi::api::core::v1::{Container, Probe, Service};
 
 use super::objects::{Item, Objects};
 use super::workload::Workload;
 use crate::peers::Peer;
+
+/// What was written in place of `publishNotReadyAddresses` once.
+pub(super) const TOLERATE_UNREADY: &str = "service.alpha.kubernetes.io/tolerate-unready-endpoints";
 
 /// A StatefulSet as an object and as a workload.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +52,7 @@ pub(super) fn sets(objects: &Objects) -> impl Iterator<Item = Set<'_>> {
 
 /// Those of known peer software.
 pub(super) fn peer_sets(objects: &Objects) -> impl Iterator<Item = PeerSet<'_>> {
-    sets(objects).filter_map(|set| {
-        let (peer, container) = peer(set.workload)?;
-        Some(PeerSet { set, peer, container })
-    })
+    sets(objects).filter_map(PeerSet::of)
 }
 
 /// The peer software that a workload's pods run, and the path of its container.
@@ -62,7 +62,18 @@ pub(super) fn peer(workload: &Workload) -> Option<(&'static Peer, String)> {
         .find_map(|(path, container)| Some((Peer::by_image(container.image.as_deref()?)?, path)))
 }
 
-impl Set<'_> {
+impl<'a> Set<'a> {
+    /// Its headless governing Service, where that publishes ready pods alone and is meant to.
+    pub(super) fn unpublished(&self, objects: &'a Objects) -> Option<&'a Item<Service>> {
+        let service = objects.governing(self.workload)?;
+        let annotations = service.object.metadata.annotations.as_ref();
+        let by_annotation = annotations.and_then(|all| all.get(TOLERATE_UNREADY));
+        (service.is_headless()
+            && !service.publishes_not_ready()
+            && by_annotation.is_none_or(|value| value != "true"))
+        .then_some(service)
+    }
+
     /// How many pods it makes.
     pub(super) fn replicas(&self) -> i32 {
         self.workload.replicas.unwrap_or(1)
@@ -94,7 +105,13 @@ impl Set<'_> {
     }
 }
 
-impl PeerSet<'_> {
+impl<'a> PeerSet<'a> {
+    /// The set, where its image is of known peer software.
+    pub(super) fn of(set: Set<'a>) -> Option<Self> {
+        let (peer, container) = peer(set.workload)?;
+        Some(Self { set, peer, container })
+    }
+
     /// What makes its pods ready, and the path of the probe that says so.
     pub(super) fn readiness(&self, objects: &Objects) -> (Readiness, String) {
         let container = self.set.workload.containers().find(|(path, _)| *path == self.container);
@@ -183,11 +200,23 @@ pub(super) struct Rollout<'a> {
     pub(super) changes: bool,
 }
 
+/// The StatefulSets that are about to be applied while some of their pods are not ready.
+pub(super) fn rollouts(objects: &Objects) -> impl Iterator<Item = (Set<'_>, Rollout<'_>)> {
+    let live = objects.live.as_deref();
+    let items: HashMap<_, _> = live
+        .iter()
+        .flat_map(|live| live.stateful_sets.iter().map(|item| (&item.reference, item)))
+        .collect();
+    sets(objects).filter_map(move |set| {
+        let item = items.get(&set.item.reference)?;
+        Some((set, Rollout::of(&set, item, live?)?))
+    })
+}
+
 impl<'a> Rollout<'a> {
-    /// `None` where the cluster does not have the set, updates it by hand alone, or has all its pods ready.
-    pub(super) fn of(set: &Set<'_>, live: &'a Objects) -> Option<Self> {
+    /// `None` where pods are replaced by hand alone, or all are ready.
+    fn of(set: &Set<'_>, item: &'a Item<StatefulSet>, live: &Objects) -> Option<Self> {
         let reference = &set.item.reference;
-        let item = live.stateful_sets.iter().find(|item| item.reference == *reference)?;
         let status = item.object.status.as_ref()?;
         let replicas = item.object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let ready = status.ready_replicas.unwrap_or(0);
@@ -220,5 +249,77 @@ impl<'a> Rollout<'a> {
             not_ready: not_ready.map(|pod| pod.reference.name.clone()).collect(),
             changes: template(set.item) != template(item),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use manifest::read::read_any;
+
+    use super::*;
+    use crate::lint::Options;
+
+    #[track_caller]
+    fn check(image: &str, probe: &str, expected: Readiness) {
+        let text = format!(
+            "
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: a}}
+spec:
+  selector: {{matchLabels: {{app: a}}}}
+  template:
+    metadata: {{labels: {{app: a}}}}
+    spec: {{containers: [{{name: a, image: {image:?}, {probe}}}]}}
+"
+        );
+        let reading = read_any("set.yaml", &text);
+        assert_eq!(reading.problems, []);
+        let objects = Objects::new(reading.documents, reading.foreign, Options::default());
+        let found = peer_sets(&objects).next().expect("known software").readiness(&objects).0;
+        assert_eq!(found, expected, "{image}: {probe}");
+    }
+
+    #[test]
+    fn what_makes_pods_ready() {
+        use Readiness::{Alone, Running, WithPeers};
+        let http =
+            |path: &str| format!("readinessProbe: {{httpGet: {{port: 80, path: {path:?}}}}}");
+        let exec =
+            |command: &str| format!("readinessProbe: {{exec: {{command: [sh, -c, {command:?}]}}}}");
+        let tcp = "readinessProbe: {tcpSocket: {port: 80}}";
+        let liveness = "livenessProbe: {tcpSocket: {port: 80}}";
+        for (image, probe, expected) in [
+            ("etcd", liveness.to_owned(), Running),
+            ("etcd", http("/readyz"), WithPeers),
+            ("etcd", http("/livez"), Alone),
+            ("etcd", tcp.to_owned(), WithPeers),
+            ("etcd", "startupProbe: {grpc: {port: 80}}".to_owned(), WithPeers),
+            (
+                "etcd",
+                format!("{}, {}", http("/livez"), "startupProbe: {tcpSocket: {port: 80}}"),
+                WithPeers,
+            ),
+            ("zookeeper", tcp.to_owned(), Alone),
+            ("zookeeper", exec("echo ruok | nc 127.0.0.1 2181"), Alone),
+            ("zookeeper", exec("zkServer.sh status"), WithPeers),
+            ("rabbitmq", exec("rabbitmq-diagnostics ping"), Alone),
+            ("rabbitmq", exec("rabbitmq-diagnostics check_running"), WithPeers),
+            ("bitnami/redis-cluster", exec("redis-cli ping"), Alone),
+            (
+                "bitnami/redis-cluster",
+                exec("redis-cli ping && redis-cli cluster info | grep state:ok"),
+                WithPeers,
+            ),
+            ("elasticsearch", tcp.to_owned(), Alone),
+            ("elasticsearch", http("/_cluster/health?local=true"), WithPeers),
+            ("cockroachdb/cockroach", http("/health?ready=1"), WithPeers),
+            ("cockroachdb/cockroach", http("/health"), Alone),
+            // Without JetStream no majority is needed.
+            ("nats", http("/healthz"), Alone),
+            ("nats", format!("args: [--jetstream], {}", http("/healthz")), WithPeers),
+        ] {
+            check(image, &probe, expected);
+        }
     }
 }

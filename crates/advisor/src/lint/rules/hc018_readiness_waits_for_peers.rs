@@ -1,8 +1,9 @@
+use k8s_openapi::api::core::v1::Service;
 use manifest::read::Level;
 
-use super::{hc020_tolerate_unready_annotation, hc026_partial_peer_list};
+use super::hc026_partial_peer_list;
 use crate::lint::peering::{PeerSet, Readiness, peer_sets};
-use crate::lint::{Findings, Objects, Rule};
+use crate::lint::{Findings, Item, Objects, Rule};
 use crate::peers::Known;
 
 pub(super) const RULE: Rule = Rule {
@@ -26,28 +27,42 @@ where `ready` is true for every pod, so it belongs on the headless Service of th
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     for peers in peer_sets(objects) {
-        one(&peers, objects, findings);
+        if let Some(service) = unpublished(&peers, objects) {
+            tell(&peers, service, objects, findings);
+        }
     }
 }
 
-fn one(peers: &PeerSet<'_>, objects: &Objects, findings: &mut Findings<'_>) {
+/// The Service of the peers that lacks the field, where this rule speaks of it.
+fn unpublished<'a>(peers: &PeerSet<'a>, objects: &'a Objects) -> Option<&'a Item<Service>> {
+    let service = peers.set.unpublished(objects)?;
+    (peers.peer.publish_not_ready.value()
+        && peers.set.replicas() >= 2
+        && peers.readiness(objects).0 != Readiness::Running
+        && !hc026_partial_peer_list::has(peers, objects))
+    .then_some(service)
+}
+
+/// The Service of the same pods that has the field in place of the peers', and clients behind it.
+fn misplaced_by<'a>(peers: &PeerSet<'a>, objects: &'a Objects) -> Option<&'a Item<Service>> {
+    let mut selecting = objects.selecting(peers.set.workload);
+    selecting.find(|service| service.publishes_not_ready() && !service.is_headless())
+}
+
+/// The Services that have the field in place of those of the peers: one fault, which is told here.
+pub(super) fn misplaced(objects: &Objects) -> Vec<&Item<Service>> {
+    let unpublished = peer_sets(objects).filter(|peers| unpublished(peers, objects).is_some());
+    unpublished.filter_map(|peers| misplaced_by(&peers, objects)).collect()
+}
+
+fn tell(
+    peers: &PeerSet<'_>,
+    service: &Item<Service>,
+    objects: &Objects,
+    findings: &mut Findings<'_>,
+) {
     let PeerSet { set, peer, .. } = peers;
-    let annotations = |service: &crate::lint::Item<k8s_openapi::api::core::v1::Service>| {
-        hc020_tolerate_unready_annotation::is_meant(service.object.metadata.annotations.as_ref())
-    };
-    let Some(service) = objects.governing(set.workload).filter(|service| {
-        service.is_headless() && !service.publishes_not_ready() && !annotations(service)
-    }) else {
-        return;
-    };
     let (readiness, probe) = peers.readiness(objects);
-    if !peer.publish_not_ready.value()
-        || set.replicas() < 2
-        || readiness == Readiness::Running
-        || hc026_partial_peer_list::has(peers, objects)
-    {
-        return;
-    }
     let is_sure = matches!(peer.publish_not_ready, Known::Surely(_));
     let (name, software) = (&service.reference.name, peer.name);
     let message = match (readiness, is_sure) {
@@ -79,8 +94,16 @@ fn one(peers: &PeerSet<'_>, objects: &Objects, findings: &mut Findings<'_>) {
         .help(format!(
             "{}; until then {pod}.{name}.{namespace}.svc is NXDOMAIN for the others",
             peer.why
-        ))
-        .help(format!(
-            "set publishNotReadyAddresses: true in the spec of Service {name}; clients should use another Service, without it"
         ));
+    match misplaced_by(peers, objects) {
+        Some(other) => finding
+            .with(other.label("spec.publishNotReadyAddresses", "published here, for clients"))
+            .help(format!(
+                "move publishNotReadyAddresses from Service {} to {name}: the clients of {} are led to pods that are not ready",
+                other.reference.name, other.reference.name
+            )),
+        None => finding.help(format!(
+            "set publishNotReadyAddresses: true in the spec of Service {name}; clients should use another Service, without it"
+        )),
+    };
 }

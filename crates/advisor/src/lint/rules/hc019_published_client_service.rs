@@ -1,9 +1,9 @@
 use std::collections::{HashMap, HashSet};
 
-use k8s_openapi::api::core::v1::Service;
 use manifest::read::Level;
 
-use crate::lint::{Findings, Item, Label, Objects, Rule};
+use super::hc018_readiness_waits_for_peers::misplaced;
+use crate::lint::{Findings, Label, Objects, Rule};
 
 pub(super) const RULE: Rule = Rule {
     code: "HC019",
@@ -32,6 +32,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         .filter_map(|workload| Some((workload.reference.namespace.as_str(), workload.subdomain()?)))
         .collect();
     let backends = backends(objects);
+    let misplaced = misplaced(objects);
     for service in objects.services.iter().filter(|service| service.publishes_not_ready()) {
         let Some(selector) = service.selector() else { continue };
         if OF_ONE_POD.iter().any(|label| selector.contains_key(*label)) {
@@ -41,8 +42,10 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         let key = (namespace.as_str(), name.as_str());
         let place = service.label("spec.publishNotReadyAddresses", "also routes to pods that are not ready");
         if !service.is_headless() {
-            // One that pods name as their governing Service lacks clusterIP: None, which is said elsewhere.
-            if governing.contains(&key) {
+            // One that pods name as their governing Service lacks clusterIP: None, and one that has the field in place of
+            // the peers' is told of with that: each is one fault.
+            let is_misplaced = || misplaced.iter().any(|other| std::ptr::eq(*other, service));
+            if governing.contains(&key) || is_misplaced() {
                 continue;
             }
             let finding = findings.add(
@@ -81,7 +84,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
 }
 
 /// The Services that Ingresses and routes of Gateways lead to, and where the first says so.
-fn backends(objects: &Objects) -> HashMap<(&str, &str), Label> {
+pub(super) fn backends(objects: &Objects) -> HashMap<(&str, &str), Label> {
     let mut found = HashMap::new();
     for ingress in &objects.ingresses {
         let namespace = ingress.reference.namespace.as_str();
@@ -121,10 +124,4 @@ fn backends(objects: &Objects) -> HashMap<(&str, &str), Label> {
         }
     }
     found
-}
-
-/// Whether an Ingress or a route leads to this Service.
-pub(super) fn is_backend(service: &Item<Service>, objects: &Objects) -> bool {
-    let key = (service.reference.namespace.as_str(), service.reference.name.as_str());
-    backends(objects).contains_key(&key)
 }

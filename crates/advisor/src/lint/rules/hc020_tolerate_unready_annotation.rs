@@ -1,5 +1,6 @@
 use manifest::read::Level;
 
+use crate::lint::peering::TOLERATE_UNREADY;
 use crate::lint::{Change, Findings, Objects, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -14,21 +15,14 @@ EndpointSlices, from which DNS and kube-proxy work, never followed it, and since
     check,
 };
 
-const ANNOTATION: &str = "service.alpha.kubernetes.io/tolerate-unready-endpoints";
-
-/// Whether the annotation asks for what only the field does; rules about the field leave that to this one.
-pub(super) fn is_meant(annotations: Option<&std::collections::BTreeMap<String, String>>) -> bool {
-    annotations.and_then(|all| all.get(ANNOTATION)).is_some_and(|value| value == "true")
-}
-
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     for service in &objects.services {
         let annotations = service.object.metadata.annotations.as_ref();
-        let Some(value) = annotations.and_then(|all| all.get(ANNOTATION)) else { continue };
+        let Some(value) = annotations.and_then(|all| all.get(TOLERATE_UNREADY)) else { continue };
         let name = &service.reference.name;
-        let field = format!("metadata.annotations[{ANNOTATION}]");
+        let field = format!("metadata.annotations[{TOLERATE_UNREADY}]");
         let has_field = service.document.has("spec.publishNotReadyAddresses");
-        if !is_meant(annotations) || has_field {
+        if value != "true" || has_field {
             let says = match service.publishes_not_ready() {
                 true => "publishes",
                 false => "does not publish",

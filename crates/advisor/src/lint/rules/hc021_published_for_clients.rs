@@ -1,6 +1,6 @@
 use manifest::read::Level;
 
-use super::hc019_published_client_service::is_backend;
+use super::hc019_published_client_service::backends;
 use crate::lint::dialled::dialled;
 use crate::lint::peering::peer;
 use crate::lint::{Findings, Objects, Rule};
@@ -28,6 +28,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
     if !objects.services.iter().any(|service| is_published(&service)) {
         return;
     }
+    let backends = backends(objects);
     for workload in &objects.workloads {
         // Peer software knows how to leave out a member that does not answer.
         if peer(workload).is_some() {
@@ -41,7 +42,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             if !is_published(&service)
                 || is_own
                 || told.contains(&(namespace, name))
-                || is_backend(service, objects)
+                || backends.contains_key(&(namespace.as_str(), name.as_str()))
             {
                 continue;
             }

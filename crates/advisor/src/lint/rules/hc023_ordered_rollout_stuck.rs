@@ -1,6 +1,6 @@
 use manifest::read::Level;
 
-use crate::lint::peering::{Rollout, sets};
+use crate::lint::peering::{Rollout, rollouts};
 use crate::lint::{Findings, Objects, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -21,9 +21,7 @@ This is found by comparing with what the cluster has, where that is given.",
 };
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
-    let Some(live) = objects.live.as_deref() else { return };
-    for set in sets(objects) {
-        let Some(rollout) = Rollout::of(&set, live) else { continue };
+    for (set, rollout) in rollouts(objects) {
         if set.is_parallel() || !rollout.changes {
             continue;
         }

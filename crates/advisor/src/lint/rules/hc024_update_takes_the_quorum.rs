@@ -1,7 +1,7 @@
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use manifest::read::Level;
 
-use crate::lint::peering::{PeerSet, Rollout, peer_sets};
+use crate::lint::peering::{PeerSet, Rollout, peer_sets, rollouts};
 use crate::lint::{Findings, Objects, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -24,13 +24,15 @@ The first is found by comparing with what the cluster has, where that is given."
 };
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
-    for peers in peer_sets(objects).filter(|peers| peers.peer.quorum) {
-        if !peers.set.rolls() || peers.set.replicas() < 3 {
-            continue;
-        }
+    let is_quorum = |peers: &PeerSet<'_>| {
+        peers.peer.quorum && peers.set.rolls() && peers.set.replicas() >= 3
+    };
+    for peers in peer_sets(objects).filter(is_quorum) {
         at_once(&peers, findings);
-        if let Some(live) = objects.live.as_deref() {
-            one_more(&peers, live, findings);
+    }
+    for (set, rollout) in rollouts(objects) {
+        if let Some(peers) = PeerSet::of(set).filter(is_quorum) {
+            one_more(&peers, &rollout, findings);
         }
     }
 }
@@ -81,10 +83,9 @@ fn at_once(peers: &PeerSet<'_>, findings: &mut Findings<'_>) {
 }
 
 /// An update that takes away one although another is not ready.
-fn one_more(peers: &PeerSet<'_>, live: &Objects, findings: &mut Findings<'_>) {
+fn one_more(peers: &PeerSet<'_>, rollout: &Rollout<'_>, findings: &mut Findings<'_>) {
     let PeerSet { set, peer, .. } = peers;
-    let Some(rollout) = Rollout::of(set, live) else { return };
-    let Rollout { ready, replicas, not_ready, .. } = &rollout;
+    let Rollout { ready, replicas, not_ready, .. } = rollout;
     let last = set.pods().last();
     // The last is the first to be replaced: where it is the one that is not ready, the update mends it.
     let mends = matches!(not_ready.as_slice(), [only] if Some(only) == last.as_ref());

@@ -1,8 +1,7 @@
 use manifest::read::Level;
 
-use super::hc020_tolerate_unready_annotation;
 use crate::lint::dialled::{Dialled, dialled};
-use crate::lint::peering::{PeerSet, Readiness, Set, peer_sets, sets};
+use crate::lint::peering::{PeerSet, Readiness, Set, sets};
 use crate::lint::{Findings, Objects, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -25,13 +24,10 @@ joined, may form a cluster of its own.",
 const LISTS: &[&str] = &["seed", "join", "peer", "discovery", "member"];
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
-    let waiting: Vec<_> = peer_sets(objects)
-        .filter(|peers| peers.readiness(objects).0 == Readiness::WithPeers)
-        .map(|peers| peers.set.item.reference.clone())
-        .collect();
     for set in sets(objects) {
         // Those that are ready only with their peers never get a list at all, which is another rule's.
-        if waiting.contains(&set.item.reference) {
+        let waits = |peers: PeerSet<'_>| peers.readiness(objects).0 == Readiness::WithPeers;
+        if PeerSet::of(set).is_some_and(waits) {
             continue;
         }
         let Some(list) = list(&set, objects) else { continue };
@@ -70,14 +66,8 @@ pub(super) fn has(peers: &PeerSet<'_>, objects: &Objects) -> bool {
 
 /// Where the pods of a set that start at once are told of their own Service, which is not published, as a list of peers.
 fn list<'a>(set: &Set<'a>, objects: &'a Objects) -> Option<Dialled<'a>> {
-    let service = objects.governing(set.workload)?;
-    let annotations = service.object.metadata.annotations.as_ref();
-    if !set.is_parallel()
-        || set.replicas() < 2
-        || !service.is_headless()
-        || service.publishes_not_ready()
-        || hc020_tolerate_unready_annotation::is_meant(annotations)
-    {
+    let service = set.unpublished(objects)?;
+    if !set.is_parallel() || set.replicas() < 2 {
         return None;
     }
     dialled(objects, set.workload).into_iter().find(|used| {

@@ -14,8 +14,8 @@ cannot do it: there the program sees the first part only, another one each time.
     remedy: "Allow TCP to port 53 wherever UDP is allowed; where clients need any one pod, let them use a Service with a cluster IP; where they need one by its name, those answers stay small.",
     sources: &[
         "RFC 1035 §4.2.1",
-        "RFC 6891 §6.2.5",
-        "RFC 9715 §3.2",
+        "RFC 6891 §6.2.3",
+        "DNS flag day 2020: 1232 octets",
         "musl 1.2.4 release notes",
     ],
     check,
@@ -23,7 +23,7 @@ cannot do it: there the program sees the first part only, another one each time.
 
 /// The most that is sent over UDP to who asks without EDNS (RFC 1035 §4.2.1).
 const PLAIN_BYTES_MAX: usize = 512;
-/// The most that servers and clients of today send and ask for over UDP (RFC 9715 §3.2).
+/// The most that servers and clients of today send and ask for over UDP (DNS flag day 2020).
 const EDNS_BYTES_MAX: usize = 1232;
 /// A message's header (RFC 1035 §4.1.1).
 const HEADER_BYTES: usize = 12;

@@ -4,6 +4,7 @@ use manifest::read::Level;
 use crate::lint::dialled::{Dialled, dialled};
 use crate::lint::peering::{PeerSet, peer, peer_sets};
 use crate::lint::{Findings, Item, Objects, Rule, Workload};
+use crate::peers::{Known, Peer};
 
 pub(super) const RULE: Rule = Rule {
     code: "HC061",
@@ -56,26 +57,34 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
 /// Whether a workload's pods are peers that find one another by DNS, and more than one.
 fn tell_apart(workload: &Workload) -> bool {
     // What finds its peers by DNS publishes them before they are ready.
-    let is_peer = peer(workload).is_some_and(|(peer, _)| peer.publish_not_ready.value());
-    is_peer && workload.replicas.unwrap_or(1) >= 2
+    let is_peer = |peer: &Peer| peer.publish_not_ready.value() && peer.management.is_some();
+    peer(workload).is_some_and(|(peer, _)| is_peer(peer)) && workload.replicas.unwrap_or(1) >= 2
 }
 
-/// The Service with a cluster IP that the peers of a known software have for their governing one.
-///
-/// What is to be said of any such StatefulSet is said of these here.
-pub(super) fn governing<'a>(workload: &Workload, objects: &'a Objects) -> Option<&'a Item<Service>> {
-    objects.governing(workload).filter(|service| tell_apart(workload) && has_cluster_ip(service))
+/// The Service with a cluster IP that the peers of a known software have for their governing one, and no headless one
+/// beside it: with one, `serviceName` names the wrong of the two, which is said of any StatefulSet.
+pub(super) fn governing<'a>(
+    workload: &Workload,
+    objects: &'a Objects,
+) -> Option<&'a Item<Service>> {
+    let service = objects.governing(workload)?;
+    let is_lone = || !objects.selecting(workload).any(Item::is_headless);
+    (has_cluster_ip(service) && tell_apart(workload) && is_lone()).then_some(service)
 }
 
 /// Where pods without a governing Service are selected by Services with a cluster IP alone, the first of these.
 fn only<'a>(workload: &Workload, objects: &'a Objects) -> Option<&'a Item<Service>> {
+    if workload.subdomain().is_some() {
+        return None;
+    }
     let mut selecting = objects.selecting(workload).peekable();
     let first = *selecting.peek()?;
-    (workload.subdomain().is_none() && selecting.all(has_cluster_ip)).then_some(first)
+    selecting.all(has_cluster_ip).then_some(first)
 }
 
-/// A list of peers that has the name of a Service with a cluster IP before these very pods.
+/// A list of peers that has the name of a Service with a cluster IP before these very pods, which have a headless one.
 fn listed<'a>(workload: &Workload, objects: &'a Objects) -> Option<Dialled<'a>> {
+    objects.governing(workload).filter(|service| service.is_headless())?;
     dialled(objects, workload).into_iter().find(|used| {
         let key = used.key.to_lowercase();
         has_cluster_ip(used.service)
@@ -109,5 +118,8 @@ fn tell<'f>(
         false => "metadata.name",
     };
     finding.with(service.label(place, "has a cluster IP"));
+    if let Known::Perhaps(discovery) = peers.peer.discovery {
+        finding.level(Level::Note).help(format!("peers probably find one another by {discovery}"));
+    }
     finding
 }
