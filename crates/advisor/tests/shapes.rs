@@ -27,13 +27,94 @@ const fn turned(
     Turned { shape, from, to, code, line }
 }
 
-const TURNED: &[Turned] = &[turned(
-    "etcd",
-    "serviceName: etcd-peers",
-    "serviceName: etcd-peer",
-    "HC001",
-    "serviceName: etcd-peer",
-)];
+const PUBLISHED: &str = "  publishNotReadyAddresses: true\n";
+const PARALLEL: &str = "podManagementPolicy: Parallel";
+const ORDERED: &str = "podManagementPolicy: OrderedReady";
+const HEADLESS: &str = "  clusterIP: None\n";
+
+const TURNED: &[Turned] = &[
+    turned(
+        "etcd",
+        "serviceName: etcd-peers",
+        "serviceName: etcd-peer",
+        "HC001",
+        "serviceName: etcd-peer",
+    ),
+    turned("etcd", "name: peer\n", "name: Peer\n", "HC015", "name: Peer"),
+    turned(
+        "zookeeper",
+        HEADLESS,
+        "  clusterIP: None\n  type: NodePort\n",
+        "HC016",
+        "clusterIP: None",
+    ),
+    turned(
+        "cockroachdb",
+        HEADLESS,
+        "  clusterIP: None\n  sessionAffinity: ClientIP\n",
+        "HC017",
+        "sessionAffinity: ClientIP",
+    ),
+    turned("etcd", PUBLISHED, "", "HC018", "name: etcd-peers"),
+    turned("kafka", PUBLISHED, "", "HC018", "name: kafka-headless"),
+    turned("cockroachdb", PUBLISHED, "", "HC018", "name: cockroachdb"),
+    turned("zookeeper", PUBLISHED, "", "HC018", "name: zookeeper-ensemble"),
+    turned("cassandra", PUBLISHED, "", "HC018", "name: cassandra-nodes"),
+    turned("consul", PUBLISHED, "", "HC018", "name: consul-server"),
+    turned("rabbitmq", PUBLISHED, "", "HC018", "name: rabbitmq-nodes"),
+    turned("redis-cluster", PUBLISHED, "", "HC018", "name: redis-nodes"),
+    turned("nats", PUBLISHED, "", "HC018", "name: nats-headless"),
+    turned(
+        "elasticsearch",
+        "spec:\n  selector:\n    app: elasticsearch\n  ports:\n  - name: http",
+        "spec:\n  publishNotReadyAddresses: true\n  selector:\n    app: elasticsearch\n  ports:\n  - name: http",
+        "HC019",
+        "publishNotReadyAddresses: true",
+    ),
+    turned(
+        "cassandra",
+        "  labels:\n",
+        "  annotations:\n    service.alpha.kubernetes.io/tolerate-unready-endpoints: \"true\"\n  labels:\n",
+        "HC020",
+        "tolerate-unready-endpoints",
+    ),
+    turned(
+        "nats",
+        "nats://nats.bus.svc",
+        "nats://nats-headless.bus.svc",
+        "HC021",
+        "nats-headless.bus.svc",
+    ),
+    turned("etcd", PARALLEL, ORDERED, "HC022", ORDERED),
+    turned("kafka", PARALLEL, ORDERED, "HC022", ORDERED),
+    turned("zookeeper", PARALLEL, ORDERED, "HC022", ORDERED),
+    turned("cockroachdb", PARALLEL, ORDERED, "HC022", ORDERED),
+    turned("consul", PARALLEL, ORDERED, "HC022", ORDERED),
+    turned("rabbitmq", PARALLEL, ORDERED, "HC022", ORDERED),
+    turned(
+        "etcd",
+        PARALLEL,
+        "podManagementPolicy: Parallel\n  updateStrategy:\n    rollingUpdate:\n      maxUnavailable: 2",
+        "HC024",
+        "maxUnavailable: 2",
+    ),
+    turned("elasticsearch", PUBLISHED, "", "HC026", "value: elasticsearch-peers"),
+    turned(
+        "nats",
+        "image: example.org/orders:7",
+        "image: example.org/orders:7\n        args: [-Dnetworkaddress.cache.ttl=5]",
+        "HC052",
+        "-Dnetworkaddress.cache.ttl=5",
+    ),
+    turned("nats", "replicas: 3", "replicas: 40", "HC055", "clusterIP: None"),
+    turned(
+        "elasticsearch",
+        "value: elasticsearch-peers",
+        "value: elasticsearch",
+        "HC061",
+        "value: elasticsearch",
+    ),
+];
 
 fn text(shape: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/shapes/{shape}.yaml"));

@@ -5,11 +5,13 @@
 //! ```
 
 mod allow;
+mod dialled;
 mod finding;
 mod fix;
 mod mentions;
 mod objects;
 mod report;
+mod peering;
 mod rule;
 pub mod rules;
 mod selecting;

@@ -150,7 +150,7 @@ fn is_of(path: &str, known: &str) -> bool {
 }
 
 /// An image's path, without tag and digest.
-fn repository(image: &str) -> &str {
+pub(crate) fn repository(image: &str) -> &str {
     let image = image.split('@').next().unwrap_or_default();
     match image.rsplit_once(':') {
         // A colon before a slash is a registry's port.

@@ -35,6 +35,22 @@ rules! {
     hc011_headless_port_not_target,
     hc012_unnamed_port,
     hc014_headless_without_ports,
+    hc015_port_name_refused,
+    hc016_headless_with_a_type,
+    hc017_ignored_on_headless,
+    hc018_readiness_waits_for_peers,
+    hc019_published_client_service,
+    hc020_tolerate_unready_annotation,
+    hc021_published_for_clients,
+    hc022_ordered_quorum,
+    hc023_ordered_rollout_stuck,
+    hc024_update_takes_the_quorum,
+    hc026_partial_peer_list,
+    hc047_service_variable,
+    hc052_jvm_name_cache,
+    hc055_large_answer,
+    hc058_certificate_without_pod_names,
+    hc061_peers_behind_cluster_ip,
 }
 
 pub(super) use hc101_refused_value::RULE as REFUSED_VALUE;
