@@ -13,16 +13,8 @@ macro_rules! rules {
 }
 
 rules! {
+    // Texts and objects that cannot be used.,
     hc001_governing_service_missing,
-    // Texts and objects that cannot be used.
-    hc100_unreadable,
-    hc101_refused_value,
-    hc102_unknown_field,
-    hc103_object_twice,
-    hc104_kind_not_served,
-    hc105_not_kubernetes,
-    hc106_template,
-    hc107_allowance,
     hc002_governing_service_not_headless,
     hc003_selector_matches_nothing,
     hc004_names_of_another_service,
@@ -51,6 +43,14 @@ rules! {
     hc055_large_answer,
     hc058_certificate_without_pod_names,
     hc061_peers_behind_cluster_ip,
+    hc100_unreadable,
+    hc101_refused_value,
+    hc102_unknown_field,
+    hc103_object_twice,
+    hc104_kind_not_served,
+    hc105_not_kubernetes,
+    hc106_template,
+    hc107_allowance,
 }
 
 pub(super) use hc101_refused_value::RULE as REFUSED_VALUE;
