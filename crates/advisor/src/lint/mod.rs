@@ -5,7 +5,11 @@
 //! ```
 
 mod allow;
+mod by_hand;
+#[cfg(test)]
+mod crosstalk;
 mod dialled;
+mod external_name;
 mod finding;
 mod fix;
 mod mentions;

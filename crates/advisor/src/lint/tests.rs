@@ -14,8 +14,18 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
+/// The fixtures of a rule that are read by themselves.
+pub(super) fn fixture_files(code: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(fixtures().join(code)).expect("a folder");
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    let is_live = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"live"))
+    };
+    files.filter(|path| !is_live(path)).collect()
+}
+
 /// Reads a fixture; all its files beside `live*.yaml` are one text.
-fn objects(path: &Path) -> Objects {
+pub(super) fn objects(path: &Path) -> Objects {
     let text = std::fs::read_to_string(path).expect("a fixture");
     let mut options = Options::default();
     let mut live = None;
@@ -44,7 +54,7 @@ fn objects(path: &Path) -> Objects {
     objects
 }
 
-fn run(rule: &Rule, objects: &Objects) -> Vec<Finding> {
+pub(super) fn run(rule: &Rule, objects: &Objects) -> Vec<Finding> {
     let mut findings = Findings::new(rule);
     (rule.check)(objects, &mut findings);
     findings.into_vec()
