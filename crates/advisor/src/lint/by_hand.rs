@@ -14,6 +14,7 @@ use manifest::read::Located;
 
 use super::external_name::number;
 use super::objects::{Item, Objects};
+use super::words::scalar;
 
 fn label<'m>(metadata: &'m ObjectMeta, key: &str) -> Option<&'m str> {
     metadata.labels.as_ref()?.get(key).map(String::as_str)
@@ -156,24 +157,15 @@ pub(super) fn slice_yaml(
     let endpoints: Vec<String> = endpoints.collect();
     let namespace = match neighbour.namespace() {
         "" => String::new(),
-        namespace => format!("namespace: {}, ", quoted(namespace)),
+        namespace => format!("namespace: {}, ", scalar(namespace)),
     };
     let family = if addresses.iter().all(IpAddr::is_ipv4) { "IPv4" } else { "IPv6" };
     format!(
         "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {{{namespace}name: {service}-1, labels: {{{SERVICE_NAME}: {}}}}}, addressType: {family}, ports: [{}], endpoints: [{}]}}",
-        quoted(service),
+        scalar(service),
         ports.join(", "),
         endpoints.join(", ")
     )
-}
-
-/// A name as YAML has it: in quotes where it would be read as a number or a boolean.
-pub(super) fn quoted(name: &str) -> String {
-    const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
-    match WORDS.contains(&name) || name.starts_with(|c: char| c.is_ascii_digit()) {
-        true => format!("\"{name}\""),
-        false => name.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -4,18 +4,18 @@
 //! texts ──► Objects ──► each rule's check ──► Findings ──► Report (what is allowed aside) ──► fixes
 //! ```
 
+#[cfg(test)]
+mod alias_tests;
 mod allow;
 mod by_hand;
-#[cfg(test)]
-mod crosstalk;
 mod dialled;
 mod external_name;
 mod finding;
 mod fix;
 mod mentions;
 mod objects;
-mod report;
 mod peering;
+mod report;
 mod rule;
 pub mod rules;
 mod selecting;

@@ -26,7 +26,11 @@ pub(super) fn fixture_files(code: &str) -> Vec<PathBuf> {
 
 /// Reads a fixture; all its files beside `live*.yaml` are one text.
 pub(super) fn objects(path: &Path) -> Objects {
-    let text = std::fs::read_to_string(path).expect("a fixture");
+    objects_of(path, &std::fs::read_to_string(path).expect("a fixture"))
+}
+
+/// As [`objects`], of a fixture with another text.
+pub(super) fn objects_of(path: &Path, text: &str) -> Objects {
     let mut options = Options::default();
     let mut live = None;
     for word in
@@ -54,7 +58,7 @@ pub(super) fn objects(path: &Path) -> Objects {
     objects
 }
 
-pub(super) fn run(rule: &Rule, objects: &Objects) -> Vec<Finding> {
+fn run(rule: &Rule, objects: &Objects) -> Vec<Finding> {
     let mut findings = Findings::new(rule);
     (rule.check)(objects, &mut findings);
     findings.into_vec()

@@ -17,8 +17,8 @@ pub(super) fn yaml(labels: &BTreeMap<String, String>) -> String {
     format!("{{{}}}", entries.join(", "))
 }
 
-/// A label's value, in quotes where YAML would take it for something else than a text.
-fn scalar(value: &str) -> String {
+/// A label's value or a name, in quotes where YAML would take it for something else than a text.
+pub(super) fn scalar(value: &str) -> String {
     let words = ["true", "false", "yes", "no", "on", "off", "y", "n", "null"];
     let is_text = value.starts_with(|first: char| first.is_ascii_alphabetic())
         && !words.contains(&value.to_ascii_lowercase().as_str());

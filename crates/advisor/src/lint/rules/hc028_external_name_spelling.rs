@@ -1,7 +1,7 @@
 use manifest::read::Level;
 
 use crate::lint::external_name::{Spelling, Target, fits_dns, is_name, without_dot};
-use crate::lint::{Change, Findings, Objects, Rule};
+use crate::lint::{Change, Findings, Objects, Rule, words};
 
 pub(super) const RULE: Rule = Rule {
     code: "HC028",
@@ -107,9 +107,8 @@ fn what(spelling: &Spelling<'_>) -> String {
             parts.push(what.to_owned());
         }
     }
-    match parts.pop() {
-        None => "no DNS name".to_owned(),
-        Some(last) if parts.is_empty() => last,
-        Some(last) => format!("{} and {last}", parts.join(", ")),
+    match parts[..] {
+        [] => "no DNS name".to_owned(),
+        _ => words::list(&parts, parts.len()),
     }
 }

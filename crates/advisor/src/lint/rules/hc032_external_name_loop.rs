@@ -5,10 +5,12 @@ use k8s_openapi::api::core::v1::Service;
 use manifest::read::Level;
 
 use crate::lint::external_name::{Place, Target};
-use crate::lint::{Findings, Item, Objects, Rule};
+use crate::lint::{Findings, Item, Objects, Rule, words};
 
 /// The most aliases that this program's DNS server follows; CoreDNS follows ten.
 const ALIASES_MAX: usize = 8;
+/// How many aliases of a loop are named.
+const SHOWN_MAX: usize = 6;
 /// How far loops are looked for.
 const STEPS_MAX: usize = 64;
 
@@ -71,7 +73,10 @@ fn say_loop(chain: &[&Item<Service>], findings: &mut Findings<'_>) {
         others => {
             let names: Vec<&str> =
                 others.iter().map(|other| other.reference.name.as_str()).collect();
-            format!("Service {name} is an alias of itself by way of {}", names.join(", "))
+            format!(
+                "Service {name} is an alias of itself by way of {}",
+                words::list(&names, SHOWN_MAX)
+            )
         }
     };
     let finding = findings.add(

@@ -3,7 +3,8 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use manifest::labels::SERVICE_NAME;
 use manifest::read::Level;
 
-use crate::lint::by_hand::{Waiting, quoted};
+use crate::lint::by_hand::Waiting;
+use crate::lint::words::scalar;
 use crate::lint::{Change, Findings, Item, Objects, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -68,11 +69,11 @@ fn unlabelled(slice: &Item<EndpointSlice>, waiting: &Waiting<'_>, findings: &mut
             value,
         };
         let change = if slice.document.has(&label) {
-            Change::Set { field: label, to: quoted(to) }
+            Change::Set { field: label, to: scalar(to) }
         } else if has_labels {
-            add("metadata.labels", SERVICE_NAME, quoted(to))
+            add("metadata.labels", SERVICE_NAME, scalar(to))
         } else {
-            add("metadata", "labels", format!("{{{SERVICE_NAME}: {}}}", quoted(to)))
+            add("metadata", "labels", format!("{{{SERVICE_NAME}: {}}}", scalar(to)))
         };
         // A key that is there without a value is no map to add to.
         if !has_labels || metadata.labels.is_some() {
