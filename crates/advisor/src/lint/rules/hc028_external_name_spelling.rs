@@ -44,14 +44,11 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             Some(Target::Refused(spelling)) => {
                 let text =
                     service.object.spec.as_ref().and_then(|spec| spec.external_name.as_deref());
+                let text = text.unwrap_or_default();
                 let finding = findings.add(
                     service.subject(),
                     service.label(field, "only a DNS name can be here"),
-                    format!(
-                        "externalName {:?} holds {}",
-                        text.unwrap_or_default(),
-                        what(&spelling)
-                    ),
+                    format!("externalName {:?} holds {}", text, what(text, &spelling)),
                 );
                 finding.help(
                     "the API refuses it: the external name is what a CNAME leads to, a \
@@ -64,6 +61,12 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                         service.reference.name
                     ));
                 }
+                if spelling.host.contains('_') {
+                    finding.help(
+                        "use another name of that host, or a Service without selector and a \
+                         slice of its addresses",
+                    );
+                }
                 let host = spelling.host.to_ascii_lowercase();
                 if !is_name(without_dot(&host)) {
                     continue;
@@ -74,7 +77,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                     && matches!(spelling.path, "" | "/")
                     && spelling.user.is_empty()
                 {
-                    let set = Change::Set { field: field.to_owned(), to: host.clone() };
+                    let set = Change::Set { field: field.to_owned(), to: words::scalar(&host) };
                     finding.fix(
                         format!("set externalName to {host}"),
                         &service.document,
@@ -87,21 +90,16 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
 }
 
 /// What stands there that may not.
-fn what(spelling: &Spelling<'_>) -> String {
+fn what(text: &str, spelling: &Spelling<'_>) -> String {
     let Spelling { scheme, user, host, port, path } = *spelling;
-    let shown = [("the scheme", scheme), ("the port", port), ("the path", path)];
+    let shown = [("scheme", scheme), ("user", user), ("port", port), ("path", path)];
     let shown = shown.into_iter().filter(|(_, text)| !text.is_empty());
-    let mut parts: Vec<String> = shown.map(|(what, text)| format!("{what} {text}")).collect();
-    if !user.is_empty() {
-        // It may be a password, too.
-        parts.push("a user's name".to_owned());
-    }
-    let has = |wanted: fn(char) -> bool| host.chars().any(wanted);
+    let mut parts: Vec<String> = shown.map(|(what, text)| format!("the {what} {text}")).collect();
     for (is_there, what) in [
-        (has(char::is_uppercase), "capital letters"),
-        (has(|c| c == '_'), "an underscore"),
-        (has(|c| c == '*'), "a wildcard"),
-        (has(char::is_whitespace), "a space"),
+        (host.contains(char::is_uppercase), "capital letters"),
+        (host.contains('_'), "an underscore"),
+        (host.contains('*'), "a wildcard"),
+        (text.contains(char::is_whitespace), "white space"),
     ] {
         if is_there {
             parts.push(what.to_owned());

@@ -1,7 +1,7 @@
 use manifest::read::Level;
 
 use crate::lint::external_name::Target;
-use crate::lint::{Change, Findings, Objects, Rule, Version};
+use crate::lint::{Change, Findings, Objects, Rule, Version, words};
 
 /// The first that takes the dot.
 const SINCE: Version = Version { major: 1, minor: 15 };
@@ -30,7 +30,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             continue;
         }
         let field = "spec.externalName";
-        let to = Change::Set { field: field.to_owned(), to: name.to_owned() };
+        let to = Change::Set { field: field.to_owned(), to: words::scalar(name) };
         findings
             .add(
                 service.subject(),

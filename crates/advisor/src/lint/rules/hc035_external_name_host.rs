@@ -117,12 +117,20 @@ fn site_outside(
     );
     finding.level(Level::Note);
     let port = port.port;
-    finding.help(match web {
-        Web::Https => format!("the TLS handshake fails unless clients use {target} itself or set \
-            the server name; to try: curl --connect-to {target}:{port}:{name}:{port} https://{target}:{port}/"),
-        Web::Http => format!("sites that share an address answer 404 or another site: clients use \
-            {target} itself, or send Host: {target}"),
-    });
+    match web {
+        Web::Https => finding
+            .help(format!(
+                "the TLS handshake fails unless clients use {target} itself or set the server name"
+            ))
+            .help(format!(
+                "as such a client: curl --connect-to {target}:{port}:{name}:{port} \
+                 https://{target}:{port}/"
+            )),
+        Web::Http => finding.help(format!(
+            "sites that share an address answer 404 or another site: clients use {target} itself, \
+             or send Host: {target}"
+        )),
+    };
 }
 
 /// Which protocol with host names a port is for.
