@@ -47,9 +47,17 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
     let served = served(objects);
     let proxied = Proxied::new(objects);
     for (service, target) in outside {
-        match served.iter().find(|served| matches(served.host, target)) {
-            Some(served) => behind_ingress(service, target, served, objects, findings),
-            None => site_outside(service, target, &proxied, findings),
+        let http = http_port(service);
+        // Under a wildcard there may be hosts of another kind, such as databases.
+        let serves = |served: &&Served<'_>| {
+            served.host == target || (http.is_some() && covers(served.host, target))
+        };
+        match (served.iter().find(serves), http) {
+            (Some(served), _) => behind_ingress(service, target, served, objects, findings),
+            (None, Some((at, web))) if !proxied.has(service) => {
+                site_outside(service, target, at, web, findings);
+            }
+            (None, _) => {}
         }
     }
 }
@@ -92,15 +100,10 @@ fn behind_ingress(
 fn site_outside(
     service: &Item<Service>,
     target: &str,
-    proxied: &Proxied<'_>,
+    at: usize,
+    web: Web,
     findings: &mut Findings<'_>,
 ) {
-    let http =
-        service.ports().iter().enumerate().find_map(|(at, port)| Some((at, port, web(port)?)));
-    let Some((at, port, web)) = http else { return };
-    if proxied.has(service) {
-        return;
-    }
     let name = &service.reference.name;
     let finding = findings.add(
         service.subject(),
@@ -116,7 +119,7 @@ fn site_outside(
         },
     );
     finding.level(Level::Note);
-    let port = port.port;
+    let port = service.ports()[at].port;
     match web {
         Web::Https => finding
             .help(format!(
@@ -140,6 +143,11 @@ enum Web {
     Https,
 }
 
+/// The first port that is for one of these.
+fn http_port(service: &Item<Service>) -> Option<(usize, Web)> {
+    service.ports().iter().enumerate().find_map(|(at, port)| Some((at, web(port)?)))
+}
+
 fn web(port: &ServicePort) -> Option<Web> {
     let named = |text: &str| match text.split('-').next() {
         Some("https") => Some(Web::Https),
@@ -158,12 +166,11 @@ fn web(port: &ServicePort) -> Option<Web> {
     by_number.or_else(|| port.name.as_deref().and_then(named))
 }
 
-/// Whether a served host, perhaps `*.example.com`, is or covers a name.
-fn matches(host: &str, name: &str) -> bool {
-    match host.strip_prefix('*') {
-        Some(suffix) => name.len() > suffix.len() && suffix.len() > 1 && name.ends_with(suffix),
-        None => host == name,
-    }
+/// Whether a served host is a wildcard such as `*.example.com` that covers a name.
+fn covers(host: &str, name: &str) -> bool {
+    host.strip_prefix("*.").is_some_and(|domain| {
+        name.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+    })
 }
 
 fn served(objects: &Objects) -> Vec<Served<'_>> {
@@ -214,18 +221,19 @@ fn served(objects: &Objects) -> Vec<Served<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::covers;
 
     #[test]
-    fn hosts() {
+    fn wildcards() {
         for (host, name, expected) in [
-            ("shop.example.com", "shop.example.com", true),
             ("*.example.com", "shop.example.com", true),
+            ("*.example.com", "a.shop.example.com", true),
             ("*.example.com", "example.com", false),
-            ("shop.example.com", "www.shop.example.com", false),
+            ("*.example.com", "myexample.com", false),
+            ("shop.example.com", "shop.example.com", false),
             ("*", "shop.example.com", false),
         ] {
-            assert_eq!(matches(host, name), expected, "{host} {name}");
+            assert_eq!(covers(host, name), expected, "{host} {name}");
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::lint::{Findings, Item, Objects, Rule, Version};
 
 /// The first that warns about Endpoints.
 const SINCE: Version = Version { major: 1, minor: 33 };
+/// What a role that lacks it needs.
+const ADDED: &str =
+    "{apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}";
 /// The most addresses that are shown as a slice.
 const SHOWN_MAX: usize = 8;
 
@@ -138,8 +141,8 @@ fn roles(objects: &Objects, findings: &mut Findings<'_>) {
                 item.label(&field, "without endpointslices"),
                 format!("{kind} {name} lets its holders watch endpoints, and not endpointslices"),
             )
-            .help("clients that have moved to EndpointSlices get 403 Forbidden; add a rule: \
-                {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}");
+            .help("clients that have moved to EndpointSlices get 403 Forbidden")
+            .help(format!("add a rule to it: {ADDED}"));
     }
 }
 
