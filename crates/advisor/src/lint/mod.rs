@@ -10,14 +10,16 @@ mod finding;
 mod fix;
 mod mentions;
 mod objects;
-mod report;
 mod peering;
+mod policy;
+mod report;
 mod rule;
 pub mod rules;
 mod selecting;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod told;
 mod words;
 mod workload;
 
