@@ -30,7 +30,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             .add(
                 set.subject(),
                 set.label("metadata.name", format!("{over} too many")),
-                format!("StatefulSet {name} has a name of {length} characters; its pods can have labels for {NAME_BYTES_MAX}"),
+                format!("StatefulSet {name} has a name of {length} characters; the labels of its pods have room for {NAME_BYTES_MAX}"),
             )
             .help(format!(
                 "the pods would be labelled controller-revision-hash={name}-HASH, which is over 63 characters, and are refused (FailedCreate in \

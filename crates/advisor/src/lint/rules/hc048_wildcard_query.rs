@@ -39,21 +39,21 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 continue;
             };
             let name = host.name;
-            let finding = findings.add(
-                workload.subject(),
-                text.label_of(&host, format!("{wildcard} stands for nothing")),
-                format!("{name} is no wildcard to the cluster's DNS, but a name that does not exist"),
-            );
-            finding.help(match wildcard {
-                "*" if name.starts_with("*.") => {
-                    format!("it answers NXDOMAIN: ask for {}, which answers all ready endpoints when the Service is headless", &name[2..])
-                }
-                _ => "it answers NXDOMAIN: ask for each Service by its name".to_owned(),
-            });
+            let message = match version < REMOVED {
+                true => format!("{name} asks for a wildcard, which CoreDNS 1.9, of Kubernetes {REMOVED}, takes for an ordinary name"),
+                false => format!("{name} is no wildcard to the cluster's DNS, but a name that does not exist"),
+            };
+            let place = text.label_of(&host, format!("{wildcard} stands for nothing"));
+            let finding = findings.add(workload.subject(), place, message);
             if version < REMOVED {
                 finding.level(Level::Note);
-                finding.help(format!("with Kubernetes {version} it may still be answered; CoreDNS 1.9, of Kubernetes {REMOVED}, took it out"));
             }
+            finding.help(match (wildcard, name.strip_prefix("*.")) {
+                ("*", Some(service)) => format!(
+                    "it answers NXDOMAIN: ask for {service}, which answers all ready endpoints when the Service is headless"
+                ),
+                _ => "it answers NXDOMAIN: ask for each Service by its name".to_owned(),
+            });
         }
     }
 }

@@ -60,12 +60,19 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         };
         let finding = findings.add(service.subject(), service.label("spec.clusterIP", "wanted"), message);
         finding.with(old.label("spec.clusterIP", "in the cluster now"));
-        let silent = after == Address::Open && service.type_name() == "ClusterIP";
-        if silent {
-            finding.level(Level::Warning);
-            finding.help("kubectl apply says configured or unchanged, and the name goes on answering the pods' addresses");
-        } else {
-            finding.help("kubectl apply is refused: spec.clusterIPs[0]: Invalid value: may not change once set, or None is not for this type");
+        match (after, service.type_name()) {
+            (Address::Open, "ClusterIP") => {
+                finding.level(Level::Warning);
+                finding.help("kubectl apply is content, and the name goes on answering the pods' addresses");
+            }
+            (Address::Open, kind) => {
+                finding.help(format!(
+                    "kubectl apply is refused: spec.clusterIPs[0]: Invalid value: may not be set to 'None' for {kind} services"
+                ));
+            }
+            (Address::Headless | Address::Fixed(_), _) => {
+                finding.help("kubectl apply is refused: spec.clusterIPs[0]: Invalid value: may not change once set");
+            }
         }
         finding.help(format!(
             "create it anew: kubectl replace --force -f FILE (or kubectl delete service {name} -n {}, then apply), or write clusterIP as it is",

@@ -26,8 +26,8 @@ Told are pods that name a host, or that a rule lets out to other pods; a pod tha
 
 /// A rule to copy.
 const RULE_TEXT: &str = "\
-- to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}, podSelector: {matchLabels: {k8s-app: kube-dns}}}]
-  ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]";
+- {to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}, podSelector: {matchLabels: {k8s-app: kube-dns}}}], \
+ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]}";
 
 /// The workloads that the same policies close.
 struct Closed<'a> {
@@ -135,5 +135,5 @@ fn tell(closed: &Closed<'_>, findings: &mut Findings<'_>) {
             finding.help("an answer too large for a datagram comes truncated, and asking again over TCP ends in a time-out");
         }
     }
-    finding.help(format!("add to egress:\n{RULE_TEXT}"));
+    finding.help(format!("add to spec.egress: {RULE_TEXT}"));
 }

@@ -49,9 +49,10 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 );
                 finding.with(service.label(field, "its addresses change"));
                 let whole = whole(name, &service.reference.name, &service.reference.namespace, &objects.options.cluster_domain);
-                finding.help("when pods are replaced it answers 502 or 504 until it is reloaded");
+                finding.help("when they change nginx answers 502 or 504 until it is reloaded");
                 finding.help(format!(
-                    "proxy to a ClusterIP Service, or write: resolver ADDRESS_OF_CLUSTER_DNS valid=5s; set $backend {whole}; proxy_pass http://$backend:PORT;"
+                    "write: resolver ADDRESS_OF_CLUSTER_DNS valid=5s; set $backend {whole}; proxy_pass http://$backend:PORT;{}",
+                    if service.is_headless() { " or proxy to a ClusterIP Service" } else { "" }
                 ));
             }
         }

@@ -173,8 +173,9 @@ fn is_strict(objects: &Objects, workload: &Workload, port: i32) -> bool {
         let value = &foreign.located.value;
         let rank = rank(value, at)?;
         let spec = &value["spec"];
-        let on_port = &spec["portLevelMtls"][port.to_string()]["mode"];
-        let mode = on_port.as_str().or_else(|| spec["mtls"]["mode"].as_str())?;
+        // Modes of single ports are only taken of policies with a selector.
+        let on_port = spec["portLevelMtls"][port.to_string()]["mode"].as_str().filter(|_| rank == 0);
+        let mode = on_port.or_else(|| spec["mtls"]["mode"].as_str())?;
         (mode != "UNSET").then_some((rank, mode))
     });
     modes.min_by_key(|(rank, _)| *rank).is_some_and(|(_, mode)| mode == "STRICT")
