@@ -16,7 +16,7 @@ slices of that family, and answers no AAAA (or no A) records, though each of its
 peer that was told to prefer it, does not find them. This is told where another Service of the same namespace asks for both families; who writes
 `SingleStack` or `ipFamilies` means it, and a headless Service without selector has both by itself.",
     remedy: "Set `ipFamilyPolicy: PreferDualStack`, which is taken in clusters of one family, too.",
-    sources: &["Kubernetes, pkg/registry/core/service: defaultOnWrite of IP families", "KEP-563, dual-stack"],
+    sources: &["Kubernetes, pkg/registry/core/service: initIPFamilyFields", "KEP-563, dual-stack"],
     check,
 };
 
