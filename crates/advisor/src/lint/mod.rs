@@ -15,6 +15,7 @@ mod fix;
 mod mentions;
 mod objects;
 mod peering;
+mod policy;
 mod report;
 mod rule;
 pub mod rules;
@@ -22,6 +23,7 @@ mod selecting;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod told;
 mod words;
 mod workload;
 

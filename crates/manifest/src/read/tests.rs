@@ -180,7 +180,7 @@ metadata: {generateName: a-}
 spec:
   clusterIP: None
 "), @r#"
-app.yaml:5:9: error: metadata.name: Invalid value: "My_Service": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')
+app.yaml:5:9: error: metadata.name: Invalid value: "My_Service": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')
   help: for example my-service
 app.yaml:7:9: error: spec.type: Unsupported value: "Clusterip": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"
   help: did you mean ClusterIP?

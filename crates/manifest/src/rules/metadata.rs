@@ -18,8 +18,8 @@ const PLAIN_FINALIZERS: [&str; 3] = ["kubernetes", ORPHAN, FOREGROUND];
 /// The rule for the names of a kind's objects.
 pub(crate) fn name_rule(id: KindId) -> fn(&str) -> Vec<String> {
     match id {
-        KindId::Namespace => names::dns_1123_label,
-        KindId::Service => names::dns_1035_label,
+        // A Service's name may begin with a digit since Kubernetes 1.36 (KEP-5311).
+        KindId::Namespace | KindId::Service => names::dns_1123_label,
         KindId::Node
         | KindId::Pod
         | KindId::Endpoints
@@ -252,14 +252,14 @@ mod tests {
     fn names_follow_the_kind() {
         let meta = |name: &str| json!({"name": name, "namespace": "default"});
         check(KindId::Pod, meta("a.b"), None, &[]);
-        check(KindId::Service, meta("a-0"), None, &[]);
+        check(KindId::Service, meta("0-a"), None, &[]);
         check(
             KindId::Service,
-            meta("0a"),
+            meta("-a"),
             None,
             &[
-                "metadata.name: Invalid value: \"0a\": a DNS-1035 label must consist of lower case alphanumeric \
-               characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+                "metadata.name: Invalid value: \"-a\": a lowercase RFC 1123 label must consist of lower case \
+               alphanumeric characters or '-', and must start and end with an alphanumeric character",
             ],
         );
         check(
