@@ -6,6 +6,7 @@
 
 mod allow;
 mod dialled;
+mod examples;
 mod finding;
 mod fix;
 mod mentions;
@@ -22,6 +23,7 @@ mod words;
 mod workload;
 
 pub use allow::{ANNOTATION, Allowance};
+pub use examples::{examples, findings_in_example};
 pub use finding::{Change, Finding, Fix, Label, Subject};
 pub use fix::{Fixes, fix};
 pub use objects::{Item, Objects, Options, Version};
