@@ -13,7 +13,6 @@ macro_rules! rules {
 }
 
 rules! {
-    // Texts and objects that cannot be used.,
     hc001_governing_service_missing,
     hc002_governing_service_not_headless,
     hc003_selector_matches_nothing,
@@ -43,6 +42,7 @@ rules! {
     hc055_large_answer,
     hc058_certificate_without_pod_names,
     hc061_peers_behind_cluster_ip,
+    // Texts and objects that cannot be used.
     hc100_unreadable,
     hc101_refused_value,
     hc102_unknown_field,
