@@ -3,6 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Exit};
+use crate::explain::Explain;
+use crate::lint::Lint;
 use crate::records::Records;
 use crate::up::Up;
 
@@ -24,6 +26,8 @@ const EXIT_CODES: &str =
 #[derive(Subcommand)]
 enum Verb {
     Up(Box<Up>),
+    Lint(Box<Lint>),
+    Explain(Explain),
     Records(Box<Records>),
 }
 
@@ -31,6 +35,8 @@ impl Cli {
     pub(crate) fn run(self) -> Result<Exit, Error> {
         match self.verb {
             Verb::Up(up) => up.run(),
+            Verb::Lint(lint) => lint.run(),
+            Verb::Explain(explain) => explain.run(),
             Verb::Records(records) => records.run(),
         }
     }

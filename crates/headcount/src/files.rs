@@ -10,6 +10,9 @@ use crate::error::Error;
 /// The largest manifest file that is read; far beyond any that people or tools write, and well within memory.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
+/// What stdin is called in messages.
+pub(crate) const STDIN: &str = "<stdin>";
+
 /// A manifest file's content, or why it could not be read.
 pub(crate) struct File {
     /// The path as people wrote it, for messages.
@@ -27,17 +30,18 @@ pub(crate) async fn read(paths: Vec<PathBuf>) -> Result<Vec<File>, Error> {
     receive.await.unwrap_or_else(|_| Err(Error::new("reading the manifests ended unexpectedly")))
 }
 
-fn read_all(paths: &[PathBuf]) -> Result<Vec<File>, Error> {
+/// As [`read`], for who has nothing else to do meanwhile.
+pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<File>, Error> {
     let mut files = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
             let content = read_whole(io::stdin().lock());
-            files.push(File { name: "<stdin>".to_owned(), content });
+            files.push(File { name: STDIN.to_owned(), content });
             continue;
         }
         let metadata = std::fs::metadata(path).map_err(|error| {
             Error::caused(format_args!("could not read {}", path.display()), &error)
-                .hint("-f takes a file or a folder of manifests")
+                .hint("name a file or a folder of manifests")
         })?;
         if metadata.is_dir() {
             let found = manifests_in(path).map_err(|error| {

@@ -2,7 +2,9 @@
 
 mod cli;
 mod error;
+mod explain;
 mod files;
+mod lint;
 mod live;
 mod local;
 mod reading;

@@ -1,6 +1,6 @@
 //! What goes to the terminal beside a verb's own output: the log, on stderr.
 
-use std::io::{IsTerminal as _, stderr};
+use std::io::{self, IsTerminal, stderr};
 
 use tracing_subscriber::EnvFilter;
 
@@ -17,8 +17,26 @@ pub(crate) fn start_log(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
-        .with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_ansi(is_coloured(&stderr()))
         .with_target(false)
         .compact()
         .init();
+}
+
+/// Whether to colour what goes there: on a terminal, unless `NO_COLOR` says otherwise (no-color.org).
+pub(crate) fn is_coloured(to: &impl IsTerminal) -> bool {
+    to.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Writes a verb's output on stdout. That its reader has enough of it, as `head` may, is no error.
+pub(crate) fn print(
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> Result<(), crate::error::Error> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| io::Write::flush(&mut out)) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(crate::error::Error::caused("could not write the output", &error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

@@ -10,6 +10,7 @@ mod allow;
 mod by_hand;
 mod dialled;
 mod external_name;
+mod examples;
 mod finding;
 mod fix;
 mod mentions;
@@ -28,6 +29,7 @@ mod words;
 mod workload;
 
 pub use allow::{ANNOTATION, Allowance};
+pub use examples::{examples, findings_in_example};
 pub use finding::{Change, Finding, Fix, Label, Subject};
 pub use fix::{Fixes, fix};
 pub use objects::{Item, Objects, Options, Version};

@@ -71,6 +71,7 @@ rules! {
     hc060_istio_headless,
     hc061_peers_behind_cluster_ip,
     hc062_policy_blocks_clients,
+    // Texts and objects that cannot be used.
     hc100_unreadable,
     hc101_refused_value,
     hc102_unknown_field,
