@@ -99,7 +99,7 @@ pub(crate) fn not_listed(error: &SnapshotError, url: &str) -> Error {
             Error::of(error).hint("the credentials in the kubeconfig are no longer good: renew them")
         }
         kube::Error::Api(_) => Error::of(error),
-        _ => Error::caused(format_args!("could not reach the cluster at {url}"), error)
+        cause => Error::caused(format_args!("could not reach the cluster at {url}"), cause)
             .hint("see whether kubectl get services works with the same kubeconfig and context"),
     }
 }

@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 /// Starts the log on stderr. Warnings always; more with `-v`; `HEADCOUNT_LOG` takes `tracing` filters.
 pub(crate) fn start_log(verbose: u8) {
     let default = match verbose {
-        0 => "warn",
+        // What the client says of its failures, verbs say better.
+        0 => "warn,kube_client::client::builder=off",
         1 => "warn,api=info,cluster=info,dns=info,headcount=info,node=info",
         2 => "info,api=debug,cluster=debug,dns=debug,headcount=debug,node=debug",
         _ => "trace",

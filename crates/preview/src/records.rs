@@ -1,10 +1,10 @@
 //! The records of a Service, as people read them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use directory::view::ObjectName;
-use directory::{Name, Owner, Rdata, Reason, Record, RecordType, Role};
+use directory::{Answer, Name, Negative, Owner, Rdata, Reason, Record, RecordType, Role};
 use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 
 use crate::observe::Preview;
@@ -155,7 +155,10 @@ impl Preview {
     /// The records of pods by their addresses, below `pod`.
     pub fn pod_records(&self) -> Vec<NamedRecord> {
         let of_pod = |role: &Role| matches!(role, Role::Pod { .. });
-        self.records_of(self.reader.owners().iter().filter(|owner| of_pod(&owner.role)))
+        let mut records =
+            self.records_of(self.reader.owners().iter().filter(|owner| of_pod(&owner.role)));
+        records.sort_by_cached_key(|named| natural::key(&named.owner));
+        records
     }
 
     fn records_of<'a>(&self, owners: impl Iterator<Item = &'a Owner>) -> Vec<NamedRecord> {
@@ -286,18 +289,19 @@ impl Preview {
             });
             names.extend(name);
         }
-        let mut seen = BTreeSet::new();
-        let mut absent: Vec<Absent> = names
-            .into_iter()
-            .filter_map(|name| {
-                let answer = self.reader.answer(&name, RecordType::SRV);
-                let directory::Answer::NoSuchName(negative) = answer else { return None };
-                let name = self.symbols.name(&name);
-                seen.insert(name.clone())
-                    .then(|| Absent { name, reason: negative.reason.to_string() })
-            })
-            .collect();
+        let mut absent = Vec::new();
+        for name in names {
+            let answer = self.reader.answer(&name, RecordType::SRV);
+            let Answer::NoSuchName(Negative { reason, soa: _ }) = answer else { continue };
+            let reason = match reason {
+                Reason::EndpointNotReady { .. } => "it is not ready".to_owned(),
+                other => other.to_string(),
+            };
+            absent.push(Absent { name: self.symbols.name(&name), reason });
+        }
         absent.sort_by_cached_key(|absent| natural::key(&absent.name));
+        // One port may be there for two numbers.
+        absent.dedup();
         absent
     }
 }

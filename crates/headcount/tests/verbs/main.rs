@@ -1,0 +1,7 @@
+//! The verbs that need no cluster, as people and scripts meet them: a child process with a clean environment.
+
+mod nsd;
+mod records;
+mod sessions;
+#[path = "../up/support/mod.rs"]
+mod support;
