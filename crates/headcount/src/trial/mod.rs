@@ -70,8 +70,7 @@ async fn verify_within(plan: &Plan<'_>, time: Duration) -> Result<Report, Error>
             report.fail("at last", "the trial".to_owned(), &expected, "none".to_owned());
         }
     }
-    let complete = true;
-    report.end(complete, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+    report.end(true, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
     Ok(report)
 }
 
