@@ -29,7 +29,8 @@ use crate::error::Error;
 use crate::signal;
 
 pub(crate) use live::{LiveArgs, verify_live};
-pub(crate) use report::{Check, Outcome, Report, Where};
+use report::Where;
+pub(crate) use report::{Outcome, Report};
 
 /// How long a trial may take, whatever happens in it.
 const TRIAL_TIME: Duration = Duration::from_secs(30);

@@ -7,7 +7,8 @@ use advisor::design::{Backends, Expected, WhileNotReady};
 use serde_json::json;
 
 use super::plans::{self, Case, expect, pods};
-use crate::trial::{Outcome, Report, verify_within};
+use crate::error::Error;
+use crate::trial::{Outcome, Report, run, verify_within};
 
 async fn check_passes(name: &str, case: &Case) -> Report {
     let report = case.verify().await;
@@ -188,4 +189,19 @@ async fn a_trial_ends_in_time() {
         Some("  FAILED  the trial: expected an end within 0.005 s; answered none")
     );
     assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+/// Whoever waits for a trial can stop it.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_what_a_verb_waits_for() {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    assert_eq!(run(async { Ok(1) }).expect("it is over at once"), 1);
+    let stopped = run(async {
+        kill_process(getpid(), Signal::TERM).expect("a signal");
+        std::future::pending::<Result<(), Error>>().await
+    });
+    let text = format!("{:?}", stopped.expect_err("it never ends by itself"));
+    assert!(text.contains("terminated before the verification was over"), "{text}");
 }
