@@ -1,5 +1,6 @@
 //! A cluster that is there already, by kubeconfig.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,15 +17,15 @@ use crate::error::Error;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Which cluster.
-#[derive(Args)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct LiveCluster {
     /// A live cluster, by this kubeconfig
     #[arg(long, value_name = "PATH")]
-    kubeconfig: Option<PathBuf>,
+    pub(crate) kubeconfig: Option<PathBuf>,
 
     /// A live cluster, by this context of the kubeconfig ($KUBECONFIG or ~/.kube/config without --kubeconfig)
     #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    pub(crate) context: Option<String>,
 }
 
 /// A way to its API.
@@ -34,6 +35,8 @@ pub(crate) struct Connection {
     pub(crate) url: String,
     /// The zone of its names, if the kubeconfig says so.
     pub(crate) domain: Option<Name>,
+    /// Where its DNS is reached from here, if the kubeconfig says so.
+    pub(crate) dns: Option<SocketAddr>,
 }
 
 impl LiveCluster {
@@ -65,7 +68,7 @@ impl LiveCluster {
             }
         }
         let options = KubeConfigOptions { context: self.context.clone(), ..Default::default() };
-        let domain = domain(&kubeconfig, self.context.as_deref());
+        let (domain, dns) = dns(&kubeconfig, self.context.as_deref()).unwrap_or_default();
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
             .map_err(|error| Error::caused("the kubeconfig is of no use", &error))?;
@@ -73,19 +76,25 @@ impl LiveCluster {
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client = Client::try_from(config)
             .map_err(|error| Error::caused(format_args!("no client for {url}"), &error))?;
-        Ok(Connection { client, url, domain })
+        Ok(Connection { client, url, domain, dns })
     }
 }
 
-/// What `headcount up` writes into its kubeconfig.
-fn domain(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<Name> {
+/// What `headcount up` writes into its kubeconfig: the zone of its names, and where its DNS answers.
+fn dns(
+    kubeconfig: &Kubeconfig,
+    context: Option<&str>,
+) -> Option<(Option<Name>, Option<SocketAddr>)> {
     let current = context.or(kubeconfig.current_context.as_deref())?;
     let context = kubeconfig.contexts.iter().find(|context| context.name == current)?;
     let name = &context.context.as_ref()?.cluster;
     let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == *name)?;
     let extensions = cluster.cluster.as_ref()?.extensions.as_ref()?;
     let own = extensions.iter().find(|own| own.name == OwnKubeconfig::DNS_EXTENSION)?;
-    Name::parse(own.extension.get("domain")?.as_str()?).ok()
+    let text = |key| own.extension.get(key)?.as_str();
+    let domain = text("domain").and_then(|domain| Name::parse(domain).ok());
+    let address = text("address").and_then(|address| address.parse().ok());
+    Some((domain, address))
 }
 
 /// Why the objects could not be listed, and what to do about it.

@@ -14,10 +14,15 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{RData, RecordType};
 
+use tokio::time::timeout;
+
 use crate::error::Error;
 
 /// How long an answer may take before the question is asked once more.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a question is asked for, whatever the library does meanwhile.
+const QUESTION_TIME: Duration = Duration::from_millis(2500);
 
 /// A resolver without memory, hosts file and search list: every question reaches the server, as it stands.
 pub(super) struct Asker(TokioResolver);
@@ -128,7 +133,11 @@ impl Asker {
         rtype: RecordType,
         data: impl Fn(&RData) -> Option<T>,
     ) -> Reply<T> {
-        match self.0.lookup(name, rtype).await {
+        let Ok(answer) = timeout(QUESTION_TIME, self.0.lookup(name, rtype)).await else {
+            let why = format!("no answer within {} s", QUESTION_TIME.as_secs_f32());
+            return Err(Nothing::Failed(why));
+        };
+        match answer {
             Ok(found) => {
                 let found: BTreeSet<T> =
                     found.answers().iter().filter_map(|record| data(&record.data)).collect();

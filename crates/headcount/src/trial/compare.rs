@@ -73,7 +73,7 @@ impl Comparison<'_> {
         match (answer, self.asker) {
             (Expected::Each(backends), Some(asker)) => {
                 let wanted = self.published(expectation, backends);
-                let wanted = wanted.map(|backends| self.addresses_of(name, &backends));
+                let wanted = wanted.map(|backends| owned(&backends));
                 let reply = asker.addresses(name).await;
                 vec![self.addresses(expectation, name, wanted, &reply)]
             }
@@ -85,7 +85,7 @@ impl Comparison<'_> {
                     checks.push(self.addresses(expectation, name, wanted, &reply));
                 }
                 let behind = self.published(expectation, behind);
-                let wanted = behind.map(|backends| self.addresses_of(name, &backends));
+                let wanted = behind.map(|backends| owned(&backends));
                 let (expected, answered, ok) = slices::compare(self.seen, service, wanted, ports);
                 let asked = format!("EndpointSlices of Service {service}");
                 checks.push(self.check(expectation, asked, expected, answered, ok));
@@ -120,16 +120,17 @@ impl Comparison<'_> {
             WhileNotReady::Leaves => found.retain(|backend| backend.ready),
             WhileNotReady::Stays | WhileNotReady::Unaffected => {}
         }
+        let service = text::service_of(&expectation.name, self.domain).unwrap_or_default();
+        match backends {
+            // A pod may have an address of a family that its Service has not.
+            Backends::Pods(_) | Backends::Deployment { .. } => {
+                for backend in &mut found {
+                    backend.addresses.retain(|address| self.seen.has_family(&service, *address));
+                }
+            }
+            Backends::Addresses(_) => {}
+        }
         Ok(found)
-    }
-
-    /// The addresses of these that the Service of a name publishes.
-    fn addresses_of(&self, name: &str, backends: &[Backend]) -> Vec<Owned> {
-        let service = text::service_of(name, self.domain).unwrap_or_default();
-        let owned = backends.iter().flat_map(|Backend { name, addresses, ready: _ }| {
-            addresses.iter().map(|address| Owned::new(*address, name.clone()))
-        });
-        owned.filter(|owned| self.seen.has_family(&service, owned.address)).collect()
     }
 
     fn addresses(
@@ -186,7 +187,7 @@ impl Comparison<'_> {
             }
             // Their names are made of their addresses, or of host names that the intent does not know.
             Backends::Deployment { .. } | Backends::Addresses(_) => {
-                let wanted = self.addresses_of(&expectation.name, &backends).len();
+                let wanted = owned(&backends).len();
                 let is_good = |(target, told): &(String, u16)| {
                     *told == port && target.strip_suffix(&below).is_some_and(|it| it.ends_with('.'))
                 };
@@ -202,18 +203,18 @@ impl Comparison<'_> {
             }
         };
         let mut checks = vec![first];
-        let owned = self.addresses_of(&expectation.name, &backends);
+        let owned_by_all = owned(&backends);
         for (target, _) in reply.iter().flatten() {
             let reply = asker.addresses(target).await;
             let wanted = match of {
                 Backends::Pods(_) => {
                     let pod = backends.iter().filter(|backend| name_of(&backend.name) == *target);
-                    self.addresses_of(&expectation.name, &pod.cloned().collect::<Vec<_>>())
+                    owned(&pod.cloned().collect::<Vec<_>>())
                 }
                 Backends::Deployment { .. } | Backends::Addresses(_) => {
                     let is_told =
                         |owned: &&Owned| reply.as_ref().is_ok_and(|r| r.contains(&owned.address));
-                    owned.iter().filter(is_told).cloned().collect()
+                    owned_by_all.iter().filter(is_told).cloned().collect()
                 }
             };
             let wanted = if wanted.is_empty() {
@@ -249,6 +250,14 @@ impl Comparison<'_> {
         let purpose = expectation.purpose.clone();
         Check { when: self.when.to_owned(), asked, purpose, expected, answered, ok }
     }
+}
+
+/// The addresses of all of these.
+fn owned(backends: &[Backend]) -> Vec<Owned> {
+    let owned = |Backend { name, addresses, ready: _ }: &Backend| -> Vec<Owned> {
+        addresses.iter().map(|address| Owned::new(*address, name.clone())).collect()
+    };
+    backends.iter().flat_map(owned).collect()
 }
 
 /// Whether the records are those that were wanted. Where none were, any answer that says so will do: the specification

@@ -1,14 +1,11 @@
 //! The same questions to a cluster of the user's, which is only read: lists through its API, and its DNS.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use api::serve::Kubeconfig as OwnKubeconfig;
 use clap::Args;
+use directory::Name;
 use kube::Client;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
-use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
 use super::ask::{Asker, Nothing};
@@ -17,6 +14,7 @@ use super::report::{Report, Where};
 use super::seen::Seen;
 use super::{Plan, text};
 use crate::error::Error;
+use crate::live::{Connection, LiveCluster};
 
 /// How long it may take.
 const LIVE_TIME: Duration = Duration::from_secs(60);
@@ -32,22 +30,34 @@ const WHEN: &str = "as the cluster is now";
 /// Which cluster to ask, and how its DNS is reached.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct LiveArgs {
-    /// Ask the cluster that the kubeconfig names instead of trying the plan in one of its own. It is only read: nothing is
-    /// applied, and no pod is touched
+    /// Ask a live cluster, where the design is in use, instead of trying it in a cluster of its own. It is only read: nothing
+    /// is applied, and no pod is touched
     #[arg(long)]
     pub(crate) verify_against_cluster: bool,
 
-    /// The kubeconfig of that cluster [default: $KUBECONFIG, else ~/.kube/config]
-    #[arg(long, value_name = "PATH", requires = "verify_against_cluster")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cluster: LiveCluster,
 
-    /// The context in the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME", requires = "verify_against_cluster")]
-    pub(crate) context: Option<String>,
-
-    /// The cluster's DNS server, as it is reached from here [default: what the kubeconfig of headcount up says]
+    /// The live cluster's DNS server, as it is reached from here [default: what the kubeconfig of headcount up says]
     #[arg(long, value_name = "ADDRESS[:PORT]", requires = "verify_against_cluster", value_parser = dns_server)]
     pub(crate) dns_server: Option<SocketAddr>,
+}
+
+impl LiveArgs {
+    /// Whether a live cluster is to be asked.
+    ///
+    /// # Errors
+    ///
+    /// One was named, and nothing asked of it.
+    pub(crate) fn is_wanted(&self) -> Result<bool, Error> {
+        if self.cluster.is_named() && !self.verify_against_cluster {
+            return Err(Error::new(
+                "--kubeconfig and --context say which cluster --verify-against-cluster asks, and that was not given",
+            )
+            .hint("add --verify-against-cluster, or leave them out"));
+        }
+        Ok(self.verify_against_cluster)
+    }
 }
 
 fn dns_server(text: &str) -> Result<SocketAddr, String> {
@@ -67,7 +77,9 @@ fn dns_server(text: &str) -> Result<SocketAddr, String> {
 ///
 /// The kubeconfig cannot be used, or the API does not answer or does not let its user list these.
 pub(crate) async fn verify_live(plan: &Plan<'_>, args: &LiveArgs) -> Result<Report, Error> {
-    let cluster = connect(args).await?;
+    let LiveArgs { verify_against_cluster: _, cluster, dns_server } = args;
+    let Connection { client, url: _, domain, dns } = cluster.connect().await?;
+    let cluster = Cluster { client, dns: dns_server.or(dns), domain };
     compare(plan, &cluster, BETWEEN_ROUNDS).await
 }
 
@@ -77,46 +89,7 @@ pub(super) struct Cluster {
     /// Where its DNS is reached from here, if that is known.
     pub(super) dns: Option<SocketAddr>,
     /// Its zone, if the kubeconfig says so.
-    pub(super) domain: Option<String>,
-}
-
-/// What the kubeconfig of `headcount up` says of DNS.
-#[derive(Deserialize)]
-struct DnsExtension {
-    address: SocketAddr,
-    domain: String,
-}
-
-async fn connect(args: &LiveArgs) -> Result<Cluster, Error> {
-    let LiveArgs { verify_against_cluster: _, kubeconfig, context, dns_server } = args;
-    let unusable = |error: &kube::config::KubeconfigError| {
-        Error::caused("could not use the kubeconfig", error)
-            .hint("name one with --kubeconfig, and one of its contexts with --context")
-    };
-    let read = match kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    };
-    let read = read.map_err(|error| unusable(&error))?;
-    let extension = dns_extension(&read, context.as_deref());
-    let options = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
-    let config = Config::from_custom_kubeconfig(read, &options).await;
-    let config = config.map_err(|error| unusable(&error))?;
-    let client = Client::try_from(config)
-        .map_err(|error| Error::caused("could not make a client of the kubeconfig", &error))?;
-    let (address, domain) =
-        extension.map(|DnsExtension { address, domain }| (address, domain)).unzip();
-    Ok(Cluster { client, dns: dns_server.or(address), domain })
-}
-
-fn dns_extension(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<DnsExtension> {
-    let context = context.or(kubeconfig.current_context.as_deref())?;
-    let context = kubeconfig.contexts.iter().find(|named| named.name == context)?;
-    let cluster = &context.context.as_ref()?.cluster;
-    let cluster = kubeconfig.clusters.iter().find(|named| named.name == *cluster)?;
-    let extensions = cluster.cluster.as_ref()?.extensions.as_deref()?;
-    let own = extensions.iter().find(|named| named.name == OwnKubeconfig::DNS_EXTENSION)?;
-    serde_json::from_value(own.extension.clone()).ok()
+    pub(super) domain: Option<Name>,
 }
 
 /// Compares the cluster with the plan, again where they differ, with a pause between.
@@ -150,7 +123,7 @@ async fn rounds(
     let Plan { objects: _, expectations, namespace, domain } = *plan;
     let zone = text::absolute(&domain.to_string());
     if let Some(theirs) = &cluster.domain
-        && text::absolute(theirs) != zone
+        && text::absolute(&theirs.to_string()) != zone
     {
         report.note(format!(
             "the kubeconfig says that the cluster's names end in {theirs}, and the plan's end in {zone}"
@@ -168,7 +141,7 @@ async fn rounds(
         let comparison = Comparison { seen: &seen, asker: asker.as_ref(), domain, when: WHEN };
         report.checks.extend(comparison.of_pods(expectations));
         report.checks.extend(comparison.of(expectations).await);
-        if report.failures().next().is_none() || round == ROUNDS_MAX {
+        if report.checks[already..].iter().all(|check| check.ok) || round == ROUNDS_MAX {
             break;
         }
         sleep(between_rounds).await;

@@ -29,7 +29,8 @@ use crate::error::Error;
 use crate::signal;
 
 pub(crate) use live::{LiveArgs, verify_live};
-pub(crate) use report::{Check, Outcome, Report, Where};
+use report::Where;
+pub(crate) use report::{Outcome, Report};
 
 /// How long a trial may take, whatever happens in it.
 const TRIAL_TIME: Duration = Duration::from_secs(30);
@@ -70,8 +71,7 @@ async fn verify_within(plan: &Plan<'_>, time: Duration) -> Result<Report, Error>
             report.fail("at last", "the trial".to_owned(), &expected, "none".to_owned());
         }
     }
-    let complete = true;
-    report.end(complete, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+    report.end(true, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
     Ok(report)
 }
 

@@ -89,12 +89,10 @@ impl Prepared {
         let replicas_of = |name: &str| fewer.get(&(KindId::Deployment, name.to_owned())).copied();
         prepared.expectations = expectations
             .iter()
-            .map(|expectation| restricted(expectation, is_tried, replicas_of))
-            // The name of a pod that is left out, too.
-            .filter(|expectation| match text::behind(&expectation.answer) {
-                Some(Backends::Pods(names)) => !names.is_empty(),
-                Some(_) | None => true,
-            })
+            .map(|expectation| (expectation, restricted(expectation, is_tried, replicas_of)))
+            // The name of a pod that is left out is, too.
+            .filter(|(whole, restricted)| has_pods(restricted) || !has_pods(whole))
+            .map(|(_, restricted)| restricted)
             .collect();
         prepared
     }
@@ -119,6 +117,14 @@ impl Prepared {
                 None
             }
         }
+    }
+}
+
+/// Whether an expectation speaks of pods by name.
+fn has_pods(expectation: &Expectation) -> bool {
+    match text::behind(&expectation.answer) {
+        Some(Backends::Pods(names)) => !names.is_empty(),
+        Some(Backends::Deployment { .. } | Backends::Addresses(_)) | None => false,
     }
 }
 

@@ -18,7 +18,12 @@ pub(super) fn compare(
     wanted: Result<Vec<Owned>, String>,
     ports: &[u16],
 ) -> (Vec<String>, Vec<String>, bool) {
-    let listed: BTreeSet<IpAddr> = seen.slices_of(service).flat_map(ready).collect();
+    // A virtual address leads to none of another family.
+    let listed: BTreeSet<IpAddr> = seen
+        .slices_of(service)
+        .flat_map(ready)
+        .filter(|address| seen.has_family(service, *address))
+        .collect();
     let mut numbers = BTreeSet::new();
     let mut unknown = BTreeSet::new();
     let names = port_names(seen.services.get(service));

@@ -180,7 +180,7 @@ impl<'t> Trial<'t> {
             all.iter().filter(is_waiting).cloned().collect()
         };
         loop {
-            let when = "while they begin";
+            let when = "as the pods are made";
             let seen = self.settle(report, when, |seen| !waiting(seen).is_empty()).await?;
             let not_ready = waiting(&seen);
             if not_ready.is_empty() {
@@ -190,7 +190,8 @@ impl<'t> Trial<'t> {
                 report.fail(when, format!("pods {}", text::list(&all)), "all made", answered);
                 return Ok(());
             }
-            let when = format!("while {} begin, not ready yet", text::list(&not_ready));
+            let were = if not_ready.len() == 1 { "was" } else { "were" };
+            let when = format!("before {} {were} ever ready", text::list(&not_ready));
             let is_here =
                 |name: &str| !all.iter().any(|it| it == name) || seen.pods.contains_key(name);
             let here: Vec<Expectation> = self

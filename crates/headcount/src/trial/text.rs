@@ -95,3 +95,53 @@ pub(super) fn backends(backends: &Backends) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use advisor::design::WhileNotReady;
+
+    use super::*;
+
+    #[test]
+    fn the_service_of_a_name() {
+        let check = |name: &str, domain: &str, expected: Option<&str>| {
+            let domain = Name::parse(domain).expect("a name");
+            assert_eq!(service_of(name, &domain).as_deref(), expected, "{name}");
+        };
+        check("db.prod.svc.cluster.local.", "cluster.local", Some("db"));
+        check("DB-0.db-peers.prod.svc.Cluster.Local", "cluster.local", Some("db-peers"));
+        check("_peer._tcp.db-peers.prod.svc.k8s.example.", "k8s.example.", Some("db-peers"));
+        check("prod.svc.cluster.local.", "cluster.local", None);
+        check("db.prod.svc.example.", "cluster.local", None);
+    }
+
+    #[test]
+    fn pods_are_told_once_by_their_sets() {
+        let pods = |names: &[&str]| Backends::Pods(names.iter().map(|it| (*it).into()).collect());
+        let web = Backends::Deployment { name: "web".to_owned(), replicas: 2 };
+        let expectations: Vec<Expectation> =
+            [pods(&["db-10"]), web.clone(), pods(&["db-9", "db-10", "a-0"]), web.clone()]
+                .into_iter()
+                .map(|backends| Expectation {
+                    name: "a.".to_owned(),
+                    answer: Expected::Each(backends),
+                    purpose: String::new(),
+                    not_ready: WhileNotReady::Leaves,
+                })
+                .collect();
+        assert_eq!(pods_behind(&expectations), [pods(&["db-9", "db-10"]), web, pods(&["a-0"])]);
+    }
+
+    #[test]
+    fn lists() {
+        let check = |names: &[&str], expected: &str| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(list(&names), expected);
+        };
+        check(&[], "");
+        check(&["a"], "a");
+        check(&["a", "b"], "a and b");
+        check(&["a", "b", "c", "d"], "a, b, c and d");
+        check(&["a", "b", "c", "d", "e"], "a to e");
+    }
+}

@@ -7,7 +7,8 @@ use advisor::design::{Backends, Expected, WhileNotReady};
 use serde_json::json;
 
 use super::plans::{self, Case, expect, pods};
-use crate::trial::{Outcome, Report, verify_within};
+use crate::error::Error;
+use crate::trial::{Outcome, Report, run, verify_within};
 
 async fn check_passes(name: &str, case: &Case) -> Report {
     let report = case.verify().await;
@@ -45,7 +46,7 @@ async fn peers_are_tried_through_all_that_happens_to_them() {
             "while db-2 is not ready",
             "once db-2 is ready again",
             "after db-0 was deleted",
-            "while db-0, db-1 and db-2 begin, not ready yet",
+            "before db-0, db-1 and db-2 were ever ready",
             "once all are ready",
         ]
     );
@@ -76,14 +77,10 @@ async fn pods_made_one_by_one_find_those_before_them() {
     let case = plans::stateful().with("Parallel", "OrderedReady");
     let report = check_passes("published, one by one", &case).await;
     let beginnings: Vec<&str> =
-        whens(&report).into_iter().filter(|when| when.contains("begin")).collect();
+        whens(&report).into_iter().filter(|when| when.starts_with("before")).collect();
     assert_eq!(
         beginnings,
-        [
-            "while db-0 begin, not ready yet",
-            "while db-1 begin, not ready yet",
-            "while db-2 begin, not ready yet",
-        ]
+        ["before db-0 was ever ready", "before db-1 was ever ready", "before db-2 was ever ready",]
     );
 }
 
@@ -192,4 +189,36 @@ async fn a_trial_ends_in_time() {
         Some("  FAILED  the trial: expected an end within 0.005 s; answered none")
     );
     assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+/// Whoever waits for a trial can stop it.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_what_a_verb_waits_for() {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    assert_eq!(run(async { Ok(1) }).expect("it is over at once"), 1);
+    let stopped = run(async {
+        kill_process(getpid(), Signal::TERM).expect("a signal");
+        std::future::pending::<Result<(), Error>>().await
+    });
+    let text = format!("{:?}", stopped.expect_err("it never ends by itself"));
+    assert!(text.contains("terminated before the verification was over"), "{text}");
+}
+
+/// A Service whose pods are chosen by what the software does to them has none at first; that is so as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_has_nobody_behind_it_yet() {
+    let mut case = plans::stateful().with(
+        "metadata: {name: db, namespace: prod}\nspec:\n  selector: {app: db}",
+        "metadata: {name: db, namespace: prod}\nspec:\n  selector: {app: db, role: leader}",
+    );
+    for expectation in &mut case.expectations {
+        if let Expected::Virtual { behind, .. } = &mut expectation.answer {
+            *behind = Backends::Pods(Vec::new());
+        }
+    }
+    let report = check_passes("leader", &case).await;
+    let slices = report.checks.iter().find(|check| check.asked == "EndpointSlices of Service db");
+    assert_eq!(slices.expect("they were looked at").answered, ["no ready endpoint"]);
 }

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tower::ServiceBuilder;
 
 use super::plans::{self, Case};
+use crate::live::LiveCluster;
 use crate::local::LocalCluster;
 use crate::trial::live::{Cluster, compare};
 use crate::trial::{LiveArgs, Outcome, Report, steps, verify_live};
@@ -62,7 +63,8 @@ impl Running {
         let text = Kubeconfig::new(address, &credentials, dns).to_string();
         let path = self.folder.path().join("kubeconfig");
         write_private(&path, text.as_bytes()).expect("written");
-        LiveArgs { kubeconfig: Some(path), ..LiveArgs::default() }
+        let cluster = LiveCluster { kubeconfig: Some(path), context: None };
+        LiveArgs { verify_against_cluster: true, cluster, dns_server: None }
     }
 
     /// What is found without pauses.
@@ -186,7 +188,7 @@ async fn a_cluster_is_only_read() {
 }
 
 #[test]
-fn a_dns_server_is_an_address_with_or_without_port() {
+fn arguments() {
     #[derive(Parser)]
     struct Command {
         #[command(flatten)]
@@ -203,5 +205,15 @@ fn a_dns_server_is_an_address_with_or_without_port() {
     check("[fd00::a]", Some("[fd00::a]:53"));
     check("[fd00::a]:1053", Some("[fd00::a]:1053"));
     check("dns.example.com", None);
-    assert!(Command::try_parse_from(["design", "--context", "prod"]).is_err());
+    let named = Command::try_parse_from(["design", "--context", "prod"]).expect("it can be read");
+    assert!(named.live.is_wanted().is_err());
+    let wanted = |words: &[&str]| {
+        Command::try_parse_from(words)
+            .expect("it can be read")
+            .live
+            .is_wanted()
+            .expect("no trouble")
+    };
+    assert!(!wanted(&["design"]));
+    assert!(wanted(&["design", "--verify-against-cluster", "--context", "prod"]));
 }
