@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::design::Design;
 use crate::error::{Error, Exit};
 use crate::records::Records;
 use crate::up::Up;
@@ -25,6 +26,7 @@ const EXIT_CODES: &str =
 enum Verb {
     Up(Box<Up>),
     Records(Box<Records>),
+    Design(Box<Design>),
 }
 
 impl Cli {
@@ -32,6 +34,7 @@ impl Cli {
         match self.verb {
             Verb::Up(up) => up.run(),
             Verb::Records(records) => records.run(),
+            Verb::Design(design) => design.run(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `headcount records`: which names there are, and what each answers.
 
-mod json;
+pub(crate) mod json;
 mod live;
 mod manifests;
-mod table;
+pub(crate) mod table;
 
 use std::path::PathBuf;
 
