@@ -1,6 +1,6 @@
-//! What goes to the terminal beside a verb's own output: the log, on stderr.
+//! What goes to the terminal: a verb's output, on stdout; the log, on stderr.
 
-use std::io::{IsTerminal as _, stderr};
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 
 use tracing_subscriber::EnvFilter;
 
@@ -21,4 +21,10 @@ pub(crate) fn start_log(verbose: u8) {
         .with_target(false)
         .compact()
         .init();
+}
+
+/// Prints on stdout; that nobody reads on is no failure.
+pub(crate) fn print(text: &str) {
+    let mut stdout = stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
