@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::design::Design;
 use crate::error::{Error, Exit};
 use crate::explain::Explain;
 use crate::lint::Lint;
@@ -29,6 +30,7 @@ enum Verb {
     Lint(Box<Lint>),
     Explain(Explain),
     Records(Box<Records>),
+    Design(Box<Design>),
 }
 
 impl Cli {
@@ -38,6 +40,7 @@ impl Cli {
             Verb::Lint(lint) => lint.run(),
             Verb::Explain(explain) => explain.run(),
             Verb::Records(records) => records.run(),
+            Verb::Design(design) => design.run(),
         }
     }
 }

@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Findings,
     /// It could not run.
     CouldNotRun,
+    /// A person ended it, at a question (128 and SIGINT's number, as shells have it).
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -21,6 +23,7 @@ impl From<Exit> for ExitCode {
             Exit::Clean => Self::from(0),
             Exit::Findings => Self::from(1),
             Exit::CouldNotRun => Self::from(2),
+            Exit::Interrupted => Self::from(130),
         }
     }
 }

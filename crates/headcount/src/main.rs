@@ -1,6 +1,7 @@
 //! headcount: service discovery for Kubernetes in one binary.
 
 mod cli;
+mod design;
 mod error;
 mod explain;
 mod files;

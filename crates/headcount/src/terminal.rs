@@ -1,6 +1,7 @@
-//! What goes to the terminal beside a verb's own output: the log, on stderr.
+//! What goes to the terminal: a verb's output, on stdout; the log, on stderr.
 
 use std::io::{self, IsTerminal, stderr};
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 
 use tracing_subscriber::EnvFilter;
 
@@ -40,4 +41,8 @@ pub(crate) fn print(
         }
         Ok(()) | Err(_) => Ok(()),
     }
+/// Prints on stdout; that nobody reads on is no failure.
+pub(crate) fn print(text: &str) {
+    let mut stdout = stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -52,6 +52,8 @@ pub struct Port {
     pub number: u16,
     /// Who dials it.
     pub who: Dials,
+    /// Whether it is UDP's, too.
+    pub udp: bool,
 }
 
 /// Who dials a port.
@@ -74,6 +76,26 @@ pub enum MadeBy {
     Deployment,
     /// Its operator, which makes StatefulSets or pods.
     Operator,
+}
+
+/// How clients come to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Every server will do: a load-balancing Service.
+    Any,
+    /// Any server at first, which then names others: a load-balancing Service, and the names of the pods.
+    SeedThenPods,
+    /// By the names of the pods alone: what a load-balancing Service picks would often be the wrong one.
+    Pods,
+    /// The one that leads, to which the software gives a label.
+    Leader {
+        /// What the Service for clients has behind its name, by custom.
+        suffix: &'static str,
+        /// The label's key.
+        label: &'static str,
+        /// Its value.
+        value: &'static str,
+    },
 }
 
 /// What is known of one peer software.
@@ -104,12 +126,19 @@ pub struct Peer {
     pub quorum: bool,
     /// Whether it runs on the JVM, which caches names.
     pub jvm: bool,
+    /// How its clients come to a server.
+    pub reach: Reach,
     /// What its clients should dial.
     pub client: Known<&'static str>,
 }
 
 const fn port(name: &'static str, number: u16, who: Dials) -> Port {
-    Port { name, number, who }
+    Port { name, number, who, udp: false }
+}
+
+/// A port of TCP and UDP.
+const fn port_udp(name: &'static str, number: u16, who: Dials) -> Port {
+    Port { name, number, who, udp: true }
 }
 
 impl Peer {

@@ -4,6 +4,7 @@ use super::Dials::{Both, Clients, Peers};
 use super::Known::{Perhaps, Surely};
 use super::MadeBy::{Operator, StatefulSet};
 use super::PodManagement::{OrderedReady, Parallel};
+use super::Reach::{Any, Leader, Pods, SeedThenPods};
 use super::{Peer, port};
 
 pub(super) const PEERS: &[Peer] = &[
@@ -25,6 +26,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Perhaps(OrderedReady)),
         quorum: false,
         jvm: true,
+        reach: SeedThenPods,
         client: Surely(
             "a ClusterIP Service on port 9042; drivers then learn each node's address from the cluster",
         ),
@@ -42,6 +44,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: true,
+        reach: Any,
         client: Surely(
             "a ClusterIP Service on port 9200 that does not publish pods that are not ready",
         ),
@@ -59,6 +62,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: true,
+        reach: Any,
         client: Surely(
             "a ClusterIP Service on port 9200 that does not publish pods that are not ready",
         ),
@@ -82,6 +86,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(OrderedReady)),
         quorum: false,
         jvm: false,
+        reach: Pods,
         client: Surely(
             "a URI that names all pods, or mongodb+srv, which reads the SRV records of _mongodb._tcp",
         ),
@@ -99,6 +104,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(OrderedReady)),
         quorum: false,
         jvm: false,
+        reach: Pods,
         client: Surely(
             "the Sentinels on port 26379, which tell the master's name; a load-balanced Service would write to replicas",
         ),
@@ -116,6 +122,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: false,
+        reach: SeedThenPods,
         client: Surely(
             "a ClusterIP Service as the seed; the nodes then redirect clients to one another",
         ),
@@ -133,6 +140,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: false,
+        reach: Any,
         client: Surely("a ClusterIP Service, by custom NAME-public, on port 26257"),
     },
     Peer {
@@ -153,6 +161,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(OrderedReady)),
         quorum: false,
         jvm: false,
+        reach: Any,
         client: Surely("a ClusterIP Service or a proxy on port 3306"),
     },
     Peer {
@@ -168,6 +177,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: false,
+        reach: Pods,
         client: Perhaps("MySQL Router, which sends writes to the primary"),
     },
     Peer {
@@ -199,6 +209,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: None,
         quorum: false,
         jvm: false,
+        reach: Leader { suffix: "", label: "role", value: "primary" },
         client: Surely(
             "a Service whose selector has the role label, so that it follows the leader",
         ),
@@ -216,6 +227,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: false,
+        reach: Any,
         client: Surely("a ClusterIP Service on port 9000"),
     },
     Peer {
@@ -231,6 +243,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: None,
         quorum: true,
         jvm: false,
+        reach: Any,
         client: Surely("a ClusterIP Service on port 2379"),
     },
     Peer {
@@ -246,6 +259,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: None,
         quorum: true,
         jvm: false,
+        reach: Pods,
         client: Surely("PD, which tells where each region is"),
     },
     Peer {
@@ -261,6 +275,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: false,
+        reach: Any,
         client: Surely(
             "ClusterIP Services for alpha and for zero, which never publish pods that are not ready",
         ),

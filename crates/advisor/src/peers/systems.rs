@@ -4,7 +4,8 @@ use super::Dials::{Both, Clients, Peers};
 use super::Known::{Perhaps, Surely};
 use super::MadeBy::{Deployment, StatefulSet};
 use super::PodManagement::{OrderedReady, Parallel};
-use super::{Peer, port};
+use super::Reach::{Any, Leader, Pods, SeedThenPods};
+use super::{Peer, port, port_udp};
 
 pub(super) const PEERS: &[Peer] = &[
     Peer {
@@ -22,6 +23,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: false,
+        reach: Any,
         client: Surely("a ClusterIP Service on port 2379"),
     },
     Peer {
@@ -41,6 +43,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: true,
+        reach: Any,
         client: Surely("a ClusterIP Service on port 2181"),
     },
     Peer {
@@ -62,6 +65,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: true,
+        reach: SeedThenPods,
         client: Surely("a bootstrap Service, then the advertised names of the pods"),
     },
     Peer {
@@ -82,6 +86,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: false,
+        reach: Any,
         client: Surely("a ClusterIP Service on port 5672"),
     },
     Peer {
@@ -91,11 +96,11 @@ pub(super) const PEERS: &[Peer] = &[
         shared_images: &[],
         ports: &[
             port("server", 8300, Peers),
-            port("serf-lan", 8301, Peers),
-            port("serf-wan", 8302, Peers),
+            port_udp("serf-lan", 8301, Peers),
+            port_udp("serf-wan", 8302, Peers),
             port("http", 8500, Clients),
             port("grpc", 8502, Clients),
-            port("dns", 8600, Clients),
+            port_udp("dns", 8600, Clients),
         ],
         discovery: Surely("the A records of the names in retry_join"),
         publish_not_ready: Surely(true),
@@ -104,6 +109,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: false,
+        reach: Any,
         client: Surely("a ClusterIP Service on port 8500"),
     },
     Peer {
@@ -119,6 +125,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: false,
+        reach: Leader { suffix: "-active", label: "vault-active", value: "true" },
         client: Surely(
             "a ClusterIP Service, by custom NAME-active, that selects the active server",
         ),
@@ -140,6 +147,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: false,
+        reach: Any,
         client: Surely("a ClusterIP Service on port 4222"),
     },
     Peer {
@@ -155,6 +163,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(Parallel)),
         quorum: true,
         jvm: false,
+        reach: Any,
         client: Surely("a ClusterIP Service on port 9181"),
     },
     Peer {
@@ -170,6 +179,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: Some(Surely(OrderedReady)),
         quorum: false,
         jvm: true,
+        reach: Pods,
         client: Surely("the same headless Service; clients know all members"),
     },
     Peer {
@@ -185,6 +195,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: None,
         quorum: false,
         jvm: true,
+        reach: Any,
         client: Surely("a Service of its own for the application's ports"),
     },
     Peer {
@@ -200,6 +211,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: None,
         quorum: false,
         jvm: true,
+        reach: Any,
         client: Surely("a Service of its own for the application's ports"),
     },
     Peer {
@@ -215,6 +227,7 @@ pub(super) const PEERS: &[Peer] = &[
         management: None,
         quorum: false,
         jvm: false,
+        reach: Any,
         client: Surely("a ClusterIP Service for the frontend on port 7233"),
     },
 ];

@@ -31,6 +31,11 @@ pub(super) fn text(view: &View) -> String {
     format!("{value:#}\n")
 }
 
+/// The Services' records, in the form of `services`.
+pub(crate) fn services(services: &[ServiceRecords]) -> Vec<Value> {
+    services.iter().map(|each| service(each, false)).collect()
+}
+
 fn service(service: &ServiceRecords, is_compared: bool) -> Value {
     let ServiceRecords {
         service: id,

@@ -1,9 +1,9 @@
 //! `headcount records`: which names there are, and what each answers.
 
-mod json;
+pub(crate) mod json;
 mod live;
 mod manifests;
-mod table;
+pub(crate) mod table;
 
 use std::path::PathBuf;
 
@@ -133,7 +133,7 @@ impl Records {
                 Output::Table | Output::Zone => table::text(&view),
             }
         };
-        print(&text);
+        crate::terminal::print(&text);
         Ok(if view.findings { Exit::Findings } else { Exit::Clean })
     }
 
@@ -171,11 +171,4 @@ fn unknown_service(asked: &str, services: &[ServiceRecords]) -> Error {
         false => format!("there are {}", near.join(", ")),
     };
     Error::new(format!("there is no Service {asked}")).hint(hint)
-}
-
-/// Prints on stdout; that nobody reads on is no failure.
-fn print(text: &str) {
-    use std::io::Write as _;
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -49,6 +49,15 @@ pub(super) fn text(view: &View) -> String {
     text
 }
 
+/// The tables of these Services.
+pub(crate) fn tables(services: &[ServiceRecords]) -> String {
+    let mut text = String::new();
+    for service in services {
+        one(&mut text, service, false);
+    }
+    text
+}
+
 fn one(text: &mut String, service: &ServiceRecords, is_compared: bool) {
     let ServiceRecords { records, nothing, absent, notes, .. } = service;
     put(text, format_args!("Service {}: {}", service.service, summary(service)));

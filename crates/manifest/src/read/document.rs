@@ -178,6 +178,38 @@ pub fn read_any(source: &str, text: &str) -> Reading {
     reading
 }
 
+/// Reads a text that is one mapping and no object of Kubernetes, such as a tool's own settings: its value and its places.
+///
+/// # Errors
+///
+/// What could not be read, and what is there instead of one mapping.
+pub fn read_mapping(source: &str, text: &str) -> Result<Located, Vec<Problem>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut problems = Vec::new();
+    let mut nodes = yaml::parse(source, text, &mut problems).into_iter();
+    let start = Position { line: 1, column: 1 };
+    let root = match (nodes.next(), nodes.next()) {
+        (Some(node), None) if matches!(node.content, Content::Map(_)) => Some(node),
+        (Some(_), Some(second)) => {
+            problems.push(Problem::error(source, second.at, "expected one document, not several"));
+            None
+        }
+        (node, _) => {
+            let at = node.map_or(start, |node| node.at);
+            if problems.is_empty() {
+                problems.push(Problem::error(source, at, "expected a mapping of keys to values"));
+            }
+            None
+        }
+    };
+    match root {
+        Some(root) if problems.is_empty() => {
+            Ok(Located { source: Arc::from(source), value: root.to_value(), root })
+        }
+        _ => Err(problems),
+    }
+}
+
 /// A text as [`read`] takes it, of bytes that may not even be UTF-8.
 ///
 /// # Errors

@@ -13,7 +13,9 @@ mod unmatched;
 mod yaml;
 
 pub use check::{Checked, Examined, check, examine};
-pub use document::{Document, Foreign, Located, Reading, read, read_any, read_bytes, text};
+pub use document::{
+    Document, Foreign, Located, Reading, read, read_any, read_bytes, read_mapping, text,
+};
 pub(crate) use node::after_key;
 pub use problem::{Fault, Level, Position, Problem, Span};
 pub(crate) use yaml::{chunks, value_of};

@@ -54,7 +54,7 @@ fn is_qualified_part(text: &str) -> bool {
 }
 
 /// A DNS label as of RFC 1123: `my-name`, `123-abc`.
-pub(crate) fn dns_1123_label(text: &str) -> Vec<String> {
+pub fn dns_1123_label(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     if text.len() > LABEL_BYTES_MAX {
         problems.push(too_long(LABEL_BYTES_MAX));
@@ -73,7 +73,7 @@ pub(crate) fn dns_1123_label(text: &str) -> Vec<String> {
 }
 
 /// A DNS subdomain as of RFC 1123: `example.com`.
-pub(crate) fn dns_1123_subdomain(text: &str) -> Vec<String> {
+pub fn dns_1123_subdomain(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     if text.len() > SUBDOMAIN_BYTES_MAX {
         problems.push(too_long(SUBDOMAIN_BYTES_MAX));
@@ -90,7 +90,7 @@ pub(crate) fn dns_1123_subdomain(text: &str) -> Vec<String> {
 }
 
 /// A DNS label as of RFC 1035, which begins with a letter: `my-name`, `abc-123`.
-pub(crate) fn dns_1035_label(text: &str) -> Vec<String> {
+pub fn dns_1035_label(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     if text.len() > LABEL_BYTES_MAX {
         problems.push(too_long(LABEL_BYTES_MAX));
@@ -161,7 +161,7 @@ pub(crate) fn label_value(text: &str) -> Vec<String> {
 }
 
 /// The name of a container's port (IANA_SVC_NAME, RFC 6335 §5.1): at most 15 characters, one of them a letter.
-pub(crate) fn port_name(text: &str) -> Vec<String> {
+pub fn port_name(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     if text.len() > 15 {
         problems.push(too_long(15));

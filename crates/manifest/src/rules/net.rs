@@ -31,6 +31,12 @@ pub(crate) fn reachable_address(path: &FieldPath<'_>, text: &str, errors: &mut V
         errors.push(FieldError::invalid(path, text, NOT_AN_ADDRESS));
         return;
     };
+    let problems = unreachable(ip).into_iter();
+    errors.extend(problems.map(|problem| FieldError::invalid(path, text, problem)));
+}
+
+/// Why clients cannot be sent to an address, in Kubernetes' words; empty if they can.
+pub fn unreachable(ip: IpAddr) -> Vec<String> {
     let (link_local, link_local_group) = match ip {
         IpAddr::V4(ip) => (ip.is_link_local(), ip.octets()[..3] == [224, 0, 0]),
         IpAddr::V6(ip) => {
@@ -39,7 +45,7 @@ pub(crate) fn reachable_address(path: &FieldPath<'_>, text: &str, errors: &mut V
         }
     };
     let problems = [
-        (ip.is_unspecified(), format!("may not be unspecified ({text})")),
+        (ip.is_unspecified(), format!("may not be unspecified ({ip})")),
         (ip.is_loopback(), "may not be in the loopback range (127.0.0.0/8, ::1/128)".to_owned()),
         (link_local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)".to_owned()),
         (
@@ -47,12 +53,7 @@ pub(crate) fn reachable_address(path: &FieldPath<'_>, text: &str, errors: &mut V
             "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)".to_owned(),
         ),
     ];
-    errors.extend(
-        problems
-            .into_iter()
-            .filter(|(holds, _)| *holds)
-            .map(|(_, problem)| FieldError::invalid(path, text, problem)),
-    );
+    problems.into_iter().filter(|(holds, _)| *holds).map(|(_, problem)| problem).collect()
 }
 
 /// Checks a transport protocol.

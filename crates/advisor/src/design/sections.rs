@@ -1,0 +1,238 @@
+//! What else belongs to a design: clients elsewhere, outside targets, exposure, a mesh, what is there already.
+
+use super::exposure::{external_service, http_port};
+use super::intent::{Expose, Identity, Intent, Mesh, Shape, Workload};
+use super::policies::client_label;
+use crate::peers::{MadeBy, Reach};
+
+/// A subject and what there is to say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// The subject.
+    pub title: String,
+    /// A sentence or two each.
+    pub points: Vec<String>,
+}
+
+pub(super) fn sections(intent: &Intent) -> Vec<Section> {
+    let all = [
+        software(intent),
+        not_rewritten(intent),
+        migration(intent),
+        clients(intent),
+        outside(intent),
+        mesh(intent),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn section(title: &str, points: Vec<String>) -> Option<Section> {
+    (!points.is_empty()).then(|| Section { title: title.to_owned(), points })
+}
+
+/// What a senior engineer would add about this software and this number of pods.
+fn software(intent: &Intent) -> Option<Section> {
+    let (software, pods) = (intent.software()?, intent.pods()?);
+    let mut points = Vec::new();
+    match software.made_by.value() {
+        MadeBy::Operator => points.push(format!(
+            "{} is usually run by its operator, which makes StatefulSet and Services itself: compare these with what it makes rather than applying both",
+            software.name
+        )),
+        MadeBy::Deployment if software.made_by.sure().is_none() => points.push(format!(
+            "{} probably runs as a Deployment: check; as a StatefulSet (--workload statefulset) its pods would have names, too",
+            software.name
+        )),
+        MadeBy::Deployment | MadeBy::StatefulSet => {}
+    }
+    if software.quorum && pods.replicas > 1 {
+        let (replicas, majority) = (pods.replicas, pods.replicas / 2 + 1);
+        let spare = replicas - majority;
+        if replicas % 2 == 0 && software.name != "Redis Cluster" && software.name != "MinIO" {
+            points.push(format!(
+                "{replicas} members need {majority} to agree and survive the loss of {spare}, no more than {} would: an odd number is better",
+                replicas - 1
+            ));
+        }
+    }
+    if software.quorum && pods.replicas == 1 {
+        points.push(
+            "with a single replica there are no peers yet; the names are ready for more".to_owned(),
+        );
+    }
+    section(&format!("About {}", software.name), points)
+}
+
+fn not_rewritten(intent: &Intent) -> Option<Section> {
+    let Workload::Host(host) = &intent.workload else { return None };
+    let name = intent.full_name(&intent.name);
+    let port = match intent.ports.first() {
+        Some(port) => format!(
+            "the port: clients dial {} on {host} itself; a port in an ExternalName Service maps nothing",
+            port.number
+        ),
+        None => format!(
+            "the port: clients dial whatever {host} listens on; a port in an ExternalName Service maps nothing"
+        ),
+    };
+    section(
+        "What the alias does not change",
+        vec![
+            port,
+            format!(
+                "TLS: a client that dials {name} sends that as SNI and checks the certificate for it, and the certificate says {host}. Give the client the server name {host} (sslmode=verify-full with host={host}, tls.server_name, ssl_server_name …), or have {name} added to the certificate; switching the check off is no answer"
+            ),
+            format!(
+                "HTTP: the Host header says {name}, too; a server or Ingress that goes by host names answers 404 or another site. Set Host: {host}"
+            ),
+            "redirects, cookies and URLs in answers keep the target's own name".to_owned(),
+        ],
+    )
+}
+
+fn migration(intent: &Intent) -> Option<Section> {
+    let name = &intent.name;
+    match &intent.workload {
+        Workload::Pods(_) => None,
+        Workload::Host(host) => section(&format!("Moving later, under the name {name}"), vec![
+            format!("today: CNAME to {host}; clients keep what they resolved for the record's TTL (5 s with headcount and by CoreDNS's default; clusters set up by kubeadm say 30) and the target's own, whichever cache holds it longer"),
+            "to fixed addresses, or to change the port: apply the Service without type and externalName but with ports, and an EndpointSlice labelled kubernetes.io/service-name. Kubernetes takes the change from ExternalName to ClusterIP; clients then see an A record with a virtual address in place of the CNAME".to_owned(),
+            "into the cluster: add the selector of the new pods, wait until their slice is ready, then delete the slice kept by hand, for nothing else will: until then both are served".to_owned(),
+            format!("at each step keep the old target up for the TTL and for the longest connection: a pool that is open stays where it is. Names in certificates follow the dialled name: new pods can have one for {}", intent.full_name(name)),
+        ]),
+        Workload::Addresses { identity, .. } => section(&format!("Moving later, under the name {name}"), vec![
+            "to other addresses: change the EndpointSlice; the Service's name and ports stay".to_owned(),
+            match identity {
+                Identity::Any => "into the cluster: add a selector to the Service, wait until the controller's own slice has ready endpoints, then delete the slice kept by hand, which it leaves alone: until then both are served. Clients see the same virtual address throughout".to_owned(),
+                Identity::Stable => "into the cluster: add a selector to the Service, then delete the slice kept by hand; a virtual address cannot be given to it later, for clusterIP: None is not changed in place".to_owned(),
+            },
+        ]),
+    }
+}
+
+fn clients(intent: &Intent) -> Option<Section> {
+    if intent.client_namespaces.is_empty() {
+        return None;
+    }
+    let service = intent.entry_service();
+    let namespaces = intent.client_namespaces.join(", ");
+    let short = format!("{service}.{}", intent.namespace);
+    let mut points = vec![format!(
+        "from {namespaces} the name is {short} or {short}.svc; {service} alone is looked up in the client's own namespace and not found. {} with a dot at the end is asked once, without the search path",
+        intent.full_name(&service)
+    )];
+    if let (Some(peers), Some(pod)) = (intent.peer_service(), intent.pod_names().first()) {
+        let by_name = matches!(
+            intent.software().map(|software| software.reach),
+            Some(Reach::SeedThenPods | Reach::Pods)
+        ) || intent.pods().is_some_and(|pods| pods.identity == Identity::Stable);
+        if by_name {
+            points.push(format!("single pods: {pod}.{peers}.{} and so on; what the servers advertise must be a name that resolves from there, so not {pod}.{peers} alone", intent.namespace));
+        }
+    }
+    if intent.pods().is_some() {
+        points.push(format!("{}-clients lets pods of {namespaces} in; DNS answers everyone, so without it a name that resolves can still time out", intent.name));
+    }
+    points.push(format!("{}-clients-egress is for pods labelled {}=true, and only where egress is restricted: such a pod needs port 53 by UDP and TCP first of all, or every look-up times out", intent.name, client_label(intent)));
+    if matches!(intent.workload, Workload::Host(_)) {
+        points.push("policies know addresses and no host names: egress to the target is open to every address on its port".to_owned());
+    }
+    section("Clients in other namespaces", points)
+}
+
+fn outside(intent: &Intent) -> Option<Section> {
+    let pods = intent.pods()?;
+    let (client, entry) = (intent.client_service(), intent.entry_service());
+    let debugging = {
+        let port = intent.client_ports().next().or(intent.ports.first());
+        let port = port.map_or(0, |port| if client.is_some() { port.number } else { port.target });
+        format!(
+            "for debugging: kubectl -n {} port-forward svc/{entry} {port} takes one pod at its start and stays with it; nothing for clients",
+            intent.namespace
+        )
+    };
+    let points = match intent.expose {
+        Expose::None => {
+            vec!["no client is outside of the cluster, so nothing is exposed".to_owned(), debugging]
+        }
+        Expose::Ingress | Expose::Gateway => {
+            let service = client.unwrap_or_default();
+            let (kind, what) = match intent.expose {
+                Expose::Ingress => ("Ingress", "an Ingress"),
+                _ => ("HTTPRoute", "a Gateway's HTTPRoute"),
+            };
+            let port = http_port(intent).map(|port| port.name.clone()).unwrap_or_default();
+            let rest: Vec<&str> = intent
+                .client_ports()
+                .filter(|other| !other.is_http())
+                .map(|port| port.name.as_str())
+                .collect();
+            let mut points = vec![
+                format!("{what} in front of {service}: the port {port} speaks HTTP, so one address and one certificate serve many hosts; {} is this one's", intent.host),
+                format!("behind the {kind} is the ClusterIP Service, never the headless one: controllers that use node ports need a virtual address, and pods that are not ready must not get requests"),
+                "a load balancer or node port of its own would cost an address or a port per Service and end TLS in the pod".to_owned(),
+            ];
+            if !rest.is_empty() {
+                points.push(format!("{} is not HTTP and stays inside", rest.join(", ")));
+            }
+            points.push(debugging);
+            points
+        }
+        Expose::LoadBalancer | Expose::NodePort => {
+            let (what, not) = match intent.expose {
+                Expose::LoadBalancer => (
+                    "LoadBalancer",
+                    "node ports would tie clients to nodes' addresses, and to ports above 30000",
+                ),
+                _ => (
+                    "NodePort",
+                    "a load balancer needs a cloud, or something like MetalLB, that gives out addresses",
+                ),
+            };
+            let mut points = Vec::new();
+            if intent.exposes_each_pod() {
+                points.push(format!("a {what} Service for each of the {} pods: clients of {} are told single servers and must reach each; one in front of all would lead them to the wrong one. Each pod must advertise the outside address that its Service gets, on a listener of its own", pods.replicas, intent.what()));
+            } else {
+                points.push(format!("{}, of type {what}: it takes any TCP, and is apart from {entry} so that it can be removed or restricted (loadBalancerSourceRanges) without a change inside", external_service(intent)));
+            }
+            points.push(format!("{not}; an Ingress carries HTTP alone"));
+            points.push(debugging);
+            points
+        }
+    };
+    section("Clients outside of the cluster", points)
+}
+
+fn mesh(intent: &Intent) -> Option<Section> {
+    let headless = match intent.shape() {
+        Shape::Headless | Shape::HeadlessAndClient => intent.peer_service(),
+        Shape::ClusterIp | Shape::ExternalName | Shape::Addresses(_) => None,
+    };
+    let points = match (intent.mesh, headless) {
+        (Mesh::None, _) => Vec::new(),
+        (Mesh::Istio, Some(service)) => vec![
+            format!("{service} is headless, so the sidecar sees a connection to a pod's address, not to a Service: it knows the protocol only by the port's appProtocol, which is set"),
+            "mutual TLS needs a sidecar on both ends: between injected and plain pods, a STRICT PeerAuthentication resets the connection. Inject all peers or none".to_owned(),
+            format!("every port that peers dial is in {service}: one that is not declared goes through as plain TCP, or is reset under STRICT"),
+            "readiness must not depend on the sidecar's start: hold the application until the proxy is up (holdApplicationUntilProxyStarts), or first look-ups of peers fail".to_owned(),
+        ],
+        (Mesh::Linkerd, Some(service)) => {
+            let peers: Vec<String> = intent.ports.iter().filter(|port| port.for_peers && !port.is_http()).map(|port| port.target.to_string()).collect();
+            let mut points = vec![format!("{service} is headless: the proxy knows the pods by its name and sends each connection where the client dialled; it balances nothing")];
+            if !peers.is_empty() {
+                points.push(format!("ports on which the server speaks first stall while the proxy waits for the client's first bytes: config.linkerd.io/opaque-ports: \"{}\" on the pods (its default list has 3306, 4444, 5432, 6379 and a few more)", peers.join(",")));
+            }
+            points
+        }
+        (Mesh::Istio, None) if matches!(intent.workload, Workload::Host(_)) => vec![
+            "Istio treats the alias as a name of its own: where outboundTrafficPolicy is REGISTRY_ONLY the target needs a ServiceEntry; and a DestinationRule for the alias does not apply to the target".to_owned(),
+        ],
+        (Mesh::Istio, None) => vec!["the ports have names and appProtocol, which is what Istio routes by; nothing else changes".to_owned()],
+        (Mesh::Linkerd, None) => vec!["Linkerd balances requests to the ClusterIP Service itself; nothing changes in these objects".to_owned()],
+    };
+    let name = match intent.mesh {
+        Mesh::None | Mesh::Istio => "Istio",
+        Mesh::Linkerd => "Linkerd",
+    };
+    section(&format!("With {name}"), points)
+}

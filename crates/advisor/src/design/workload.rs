@@ -1,0 +1,141 @@
+//! The StatefulSet or Deployment of a design.
+
+use serde_json::{Value, json};
+
+use super::intent::{Intent, Pods, PodsKind, Port, Protocol};
+use super::manifests::{Manifest, labels, object};
+use super::wiring::{Wiring, wiring};
+use super::yaml::{Map, Yaml};
+use crate::peers::PodManagement;
+
+/// How a StatefulSet makes its pods, and why: a clause after "because".
+pub(super) fn management(intent: &Intent) -> (PodManagement, String) {
+    let software = intent.software();
+    match software.map(|software| (software, software.management)) {
+        Some((software, Some(known))) => {
+            let policy = known.value();
+            let check = if known.sure().is_some() { "" } else { " (probably: check with its manual)" };
+            let why = match policy {
+                PodManagement::Parallel if software.quorum => format!(
+                    "after an outage of all, {}-0 becomes ready only with the others, which one by one would never be made",
+                    intent.name
+                ),
+                PodManagement::Parallel => "pods need not wait for one another".to_owned(),
+                PodManagement::OrderedReady => {
+                    format!("each pod of {} joins those that are there{check}", software.name)
+                }
+            };
+            (policy, why)
+        }
+        Some((software, None)) if software.quorum => (
+            PodManagement::Parallel,
+            "a quorum of pods that wait for one another to be ready would never start again".to_owned(),
+        ),
+        Some((software, None)) => (
+            PodManagement::OrderedReady,
+            format!("{} works with either; this is the default", software.name),
+        ),
+        None => (
+            PodManagement::OrderedReady,
+            "the default, one pod after the other; if none becomes ready without the others, set Parallel"
+                .to_owned(),
+        ),
+    }
+}
+
+/// As `podManagementPolicy` is written.
+pub(super) fn policy_name(policy: PodManagement) -> &'static str {
+    match policy {
+        PodManagement::OrderedReady => "OrderedReady",
+        PodManagement::Parallel => "Parallel",
+    }
+}
+
+pub(super) fn manifest(intent: &Intent) -> Option<Manifest> {
+    let pods = intent.pods()?;
+    Some(match &pods.existing.workload {
+        Some(existing) => changed(intent, pods, existing),
+        None => new(intent, pods),
+    })
+}
+
+fn new(intent: &Intent, pods: &Pods) -> Manifest {
+    let mut spec = Map::new();
+    if let (PodsKind::StatefulSet, Some(service)) = (pods.kind, intent.peer_service()) {
+        let (policy, why) = management(intent);
+        spec = spec
+            .set("serviceName", service)
+            .note("the headless Service; it cannot be changed later")
+            .set("podManagementPolicy", policy_name(policy))
+            .note(why);
+    }
+    let Wiring { env, args, rest } = wiring(intent);
+    let mut container = Map::new().set("name", container_name(intent)).set("image", &pods.image);
+    if !args.is_empty() {
+        container = container.set("args", args);
+    }
+    if !env.is_empty() {
+        container =
+            container.set("env", env).note("names end at svc: the search path adds the domain");
+    }
+    container = container
+        .set("ports", intent.ports.iter().map(container_port).collect::<Vec<_>>())
+        .set_some("readinessProbe", readiness(intent))
+        .note("a start: until it passes, clients are not sent here");
+    let pod = Map::new()
+        .set("enableServiceLinks", false)
+        .note("no variables such as DB_PORT=tcp://… of the Services of this namespace")
+        .set("containers", vec![container]);
+    let template =
+        Map::new().set("metadata", Map::new().set("labels", labels(intent))).set("spec", pod);
+    let spec = spec
+        .set("replicas", pods.replicas)
+        .set("selector", Map::new().set("matchLabels", labels(intent)))
+        .set("template", template);
+    let kind = pods.kind.kind();
+    let object = object(intent, "apps/v1", kind, &intent.name).set("spec", spec);
+    let mut purpose =
+        "the pods, as far as their names go: volumes, resources and secrets are yours to add"
+            .to_owned();
+    if let Some(rest) = rest {
+        purpose = format!("{purpose}\nTo do: {rest}");
+    }
+    Manifest { purpose, object }
+}
+
+/// What is there, with what the design changes of it.
+fn changed(intent: &Intent, pods: &Pods, existing: &Value) -> Manifest {
+    let mut value = existing.clone();
+    if let Some(metadata) = value["metadata"].as_object_mut() {
+        metadata.insert("namespace".to_owned(), json!(intent.namespace));
+    }
+    value["spec"]["replicas"] = json!(pods.replicas);
+    if let (PodsKind::StatefulSet, Some(service)) = (pods.kind, intent.peer_service()) {
+        value["spec"]["serviceName"] = json!(service);
+        value["spec"]["podManagementPolicy"] = json!(policy_name(management(intent).0));
+    }
+    let map = match Yaml::from(&value) {
+        Yaml::Map(map) => map,
+        _ => Map::new(),
+    };
+    let purpose = "the workload that is there, with the changes that are listed above".to_owned();
+    Manifest { purpose, object: map }
+}
+
+/// A container is named for what runs in it.
+fn container_name(intent: &Intent) -> String {
+    let words = intent.what().to_lowercase();
+    words.split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn container_port(port: &Port) -> Map {
+    let map = Map::new().set("name", &port.name).set("containerPort", port.target);
+    map.set_some("protocol", Some(port.protocol.name()).filter(|name| *name != "TCP"))
+}
+
+/// A pod is ready when it takes connections on the port that clients dial first; a start, for most software tells more.
+fn readiness(intent: &Intent) -> Option<Map> {
+    let is_tcp = |port: &&Port| port.protocol == Protocol::Tcp;
+    let port = intent.client_ports().find(is_tcp).or_else(|| intent.ports.iter().find(is_tcp))?;
+    Some(Map::new().set("tcpSocket", Map::new().set("port", &port.name)))
+}

@@ -1,0 +1,102 @@
+//! A design for people, in the order in which they ask: which Services, why, the objects, the names, the checks, the
+//! mistakes.
+
+use std::fmt::Write as _;
+
+use advisor::design::{Intent, Mistake, Plan, Step, to_yaml};
+
+use super::Report;
+use crate::records::table;
+
+pub(super) fn text(report: &Report) -> String {
+    let Report { plan, taken, changes, records, expectations: _ } = report;
+    let mut out = String::new();
+    let Plan { intent, choice, sections, manifests, checklist, mistakes } = plan;
+    line(&mut out, format_args!("# {} in namespace {}\n", intent.name, intent.namespace));
+    line(&mut out, format_args!("**Choice: {}.**\n", choice.title));
+    points(&mut out, intent, &choice.reasons);
+    if !choice.settings.is_empty() {
+        line(&mut out, format_args!("\n| what decides | value | because |\n|---|---|---|"));
+        for setting in &choice.settings {
+            let because = setting.because.replace('|', "\\|");
+            line(&mut out, format_args!("| {} | `{}` | {because} |", setting.field, setting.value));
+        }
+    }
+    line(&mut out, format_args!("\n**Why not the others**\n"));
+    for rejected in &choice.rejected {
+        line(&mut out, format_args!("- *{}*: {}.", rejected.instead, rejected.because));
+    }
+    if !taken.is_empty() {
+        line(&mut out, format_args!("\n## What is there\n\nTaken from it:\n"));
+        points(&mut out, intent, taken);
+        line(&mut out, format_args!("\nChanged by the design:\n"));
+        points(&mut out, intent, changes);
+    }
+    for section in sections {
+        line(&mut out, format_args!("\n## {}\n", section.title));
+        points(&mut out, intent, &section.points);
+    }
+    line(&mut out, format_args!("\n## (a) Manifests\n\nThe same command with `-o yaml` prints these alone, for `kubectl apply -f -`.\n"));
+    block(&mut out, "yaml", &to_yaml(manifests));
+    line(&mut out, format_args!("\n## (b) Records that clients will see\n"));
+    block(&mut out, "text", table::tables(records).trim_end());
+    line(&mut out, format_args!("\n## (c) Checklist\n\nIn angle brackets: what each cluster gives out.\n"));
+    for (at, step) in checklist.iter().enumerate() {
+        check(&mut out, intent, at + 1, step);
+    }
+    line(&mut out, format_args!("## (d) The three mistakes most likely here\n"));
+    for (at, mistake) in mistakes.likeliest.iter().enumerate() {
+        let Mistake { code, title, why, shows } = mistake;
+        line(&mut out, format_args!("{}. **{title}** ({code}): {why}.\n   It shows as: {shows}.", at + 1));
+    }
+    if !mistakes.unlikely.is_empty() {
+        line(&mut out, format_args!("\nWeighed as well, and less likely here:\n"));
+        for Mistake { code, title, why, shows: _ } in &mistakes.unlikely {
+            line(&mut out, format_args!("- {title} ({code}): {why}."));
+        }
+    }
+    line(&mut out, format_args!("\n`headcount explain CODE` says more of each."));
+    out
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{text}");
+}
+
+fn points(out: &mut String, intent: &Intent, points: &[String]) {
+    for point in points {
+        line(out, format_args!("- {}.", capital(point, intent)));
+    }
+}
+
+/// A sentence begins with a capital, unless it begins with a name.
+fn capital(sentence: &str, intent: &Intent) -> String {
+    let first = sentence.split([' ', ',', ':']).next().unwrap_or_default();
+    let services = [intent.peer_service(), intent.client_service()];
+    let is_name = first == intent.name
+        || first == intent.what()
+        || services.into_iter().flatten().any(|service| service == first)
+        || intent.client_namespaces.iter().any(|namespace| namespace == first)
+        || matches!(first, "kubectl" | "nslookup");
+    let is_word = first.bytes().all(|byte| byte.is_ascii_lowercase());
+    let mut chars = sentence.chars();
+    match chars.next().filter(|_| is_word && !is_name) {
+        Some(first) => format!("{}{}", first.to_ascii_uppercase(), chars.as_str()),
+        None => sentence.to_owned(),
+    }
+}
+
+fn block(out: &mut String, language: &str, text: &str) {
+    line(out, format_args!("```{language}\n{}\n```", text.trim_end()));
+}
+
+fn check(out: &mut String, intent: &Intent, number: usize, step: &Step) {
+    let Step { shows, command, expect } = step;
+    line(out, format_args!("{number}. {}.\n", capital(shows, intent)));
+    line(out, format_args!("   ```console\n   $ {command}"));
+    for expected in expect {
+        line(out, format_args!("   {expected}"));
+    }
+    line(out, format_args!("   ```\n"));
+}
