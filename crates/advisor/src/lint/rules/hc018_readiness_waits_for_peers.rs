@@ -92,7 +92,7 @@ fn tell(
         .with(set.workload.pod_label(&probe, "what makes a pod ready"))
         .with(set.workload.pod_label(&format!("{}.image", peers.container), software))
         .help(format!(
-            "{}; until then {pod}.{name}.{namespace}.svc is NXDOMAIN for the others",
+            "{pod}.{name}.{namespace}.svc is NXDOMAIN for the others until that pod is ready, and {}",
             peer.why
         ));
     match misplaced_by(peers, objects) {
