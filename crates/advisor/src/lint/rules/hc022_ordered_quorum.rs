@@ -29,7 +29,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             Some(known) if known.value() == PodManagement::Parallel => known,
             Some(_) | None => continue,
         };
-        if !peer.quorum || set.is_parallel() || set.replicas() < 2 {
+        if !peers.has_quorum(objects) || set.is_parallel() || set.replicas() < 2 {
             continue;
         }
         // A pod that is ready by itself lets the next one start.

@@ -25,7 +25,7 @@ The first is found by comparing with what the cluster has, where that is given."
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     let is_quorum = |peers: &PeerSet<'_>| {
-        peers.peer.quorum && peers.set.rolls() && peers.set.replicas() >= 3
+        peers.has_quorum(objects) && peers.set.rolls() && peers.set.replicas() >= 3
     };
     for peers in peer_sets(objects).filter(is_quorum) {
         at_once(&peers, findings);
