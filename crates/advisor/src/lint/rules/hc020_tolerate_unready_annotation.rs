@@ -20,7 +20,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         let annotations = service.object.metadata.annotations.as_ref();
         let Some(value) = annotations.and_then(|all| all.get(TOLERATE_UNREADY)) else { continue };
         let name = &service.reference.name;
-        let field = format!("metadata.annotations[{TOLERATE_UNREADY}]");
+        let field = format!("metadata.annotations.{TOLERATE_UNREADY}");
         let has_field = service.document.has("spec.publishNotReadyAddresses");
         if value != "true" || has_field {
             let says = match service.publishes_not_ready() {
@@ -36,7 +36,12 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 .level(Level::Note)
                 .help(format!(
                     "by its field publishNotReadyAddresses the Service {says} pods that are not ready; the annotation can go"
-                ));
+                ))
+                .fix(
+                    "remove the annotation",
+                    &service.document,
+                    vec![Change::Remove { field }],
+                );
             continue;
         }
         let finding = findings.add(
