@@ -55,10 +55,12 @@ pub(super) fn peer_sets(objects: &Objects) -> impl Iterator<Item = PeerSet<'_>> 
     sets(objects).filter_map(PeerSet::of)
 }
 
-/// The peer software that a workload's pods run, and the path of its container.
+/// The peer software that a workload's pods run, and the path of its container; what runs beside the main containers is
+/// a helper of theirs.
 pub(super) fn peer(workload: &Workload) -> Option<(&'static Peer, String)> {
-    workload
-        .containers()
+    let mut containers =
+        workload.containers().filter(|(path, _)| path.starts_with("spec.containers"));
+    containers
         .find_map(|(path, container)| Some((Peer::by_image(container.image.as_deref()?)?, path)))
 }
 

@@ -8,8 +8,9 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "an annotation stands in for publishNotReadyAddresses",
     explanation: "\
-`service.alpha.kubernetes.io/tolerate-unready-endpoints` was the way to publish pods that are not ready before the field `publishNotReadyAddresses` existed.
-EndpointSlices, from which DNS and kube-proxy work, never followed it, and since 1.24 nothing reads it. It is accepted like any annotation, and does nothing: peers that must find one another before they are ready find NXDOMAIN.",
+`service.alpha.kubernetes.io/tolerate-unready-endpoints` was the way to publish pods that are not ready before the field
+`publishNotReadyAddresses` existed. EndpointSlices, from which DNS and kube-proxy work, never followed it, and since 1.24 nothing reads it. It is
+accepted like any annotation, and does nothing: peers that must find one another before they are ready find NXDOMAIN.",
     remedy: "Set `publishNotReadyAddresses: true` in the spec, and remove the annotation.",
     sources: &["kubernetes/kubernetes#108020", "kubernetes/website#53219"],
     check,
