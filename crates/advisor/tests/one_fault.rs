@@ -25,6 +25,10 @@ fn one_fault_is_one_finding() {
     check("HC019/good-misplaced.yaml", &["HC018"]);
     // The peers' Service has a cluster IP; that it is published follows from what it is for.
     check("HC019/good-governing.yaml", &["HC061"]);
+    // `serviceName` names the wrong of two Services, whatever the software.
+    check("HC061/good-wrong-of-two.yaml", &["HC002"]);
+    // One member has no peers to be led to, and its name is no more promised than others'.
+    check("HC061/good-single.yaml", &["HC002"]);
     // Peers that are ready only together get no list, and not a part of one.
     check("HC026/good-deadlock.yaml", &["HC018"]);
     // Each of two must be mended for the cluster to start.

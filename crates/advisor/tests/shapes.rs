@@ -107,6 +107,9 @@ const TURNED: &[Turned] = &[
         "-Dnetworkaddress.cache.ttl=5",
     ),
     turned("nats", "replicas: 3", "replicas: 40", "HC055", "clusterIP: None"),
+    turned("etcd", HEADLESS, "", "HC061", "serviceName: etcd-peers"),
+    turned("kafka", HEADLESS, "", "HC061", "serviceName: kafka-headless"),
+    turned("redis-cluster", HEADLESS, "", "HC061", "serviceName: redis-nodes"),
     turned(
         "elasticsearch",
         "value: elasticsearch-peers",

@@ -55,10 +55,12 @@ pub(super) fn peer_sets(objects: &Objects) -> impl Iterator<Item = PeerSet<'_>> 
     sets(objects).filter_map(PeerSet::of)
 }
 
-/// The peer software that a workload's pods run, and the path of its container.
+/// The peer software that a workload's pods run, and the path of its container; what runs beside the main containers is
+/// a helper of theirs.
 pub(super) fn peer(workload: &Workload) -> Option<(&'static Peer, String)> {
-    workload
-        .containers()
+    let mut containers =
+        workload.containers().filter(|(path, _)| path.starts_with("spec.containers"));
+    containers
         .find_map(|(path, container)| Some((Peer::by_image(container.image.as_deref()?)?, path)))
 }
 
@@ -114,14 +116,15 @@ impl<'a> PeerSet<'a> {
 
     /// What makes its pods ready, and the path of the probe that says so.
     pub(super) fn readiness(&self, objects: &Objects) -> (Readiness, String) {
-        let container = self.set.workload.containers().find(|(path, _)| *path == self.container);
-        let Some((path, container)) = container else { return (Readiness::Running, String::new()) };
+        let path = self.container.clone();
+        let Some(container) = self.container() else { return (Readiness::Running, path) };
+        let has_quorum = self.has_quorum(objects) || !self.peer.quorum;
         let startup = container.startup_probe.as_ref().map(|probe| ("startupProbe", probe));
         let ready = container.readiness_probe.as_ref().map(|probe| ("readinessProbe", probe));
         let mut alone = None;
         for (field, probe) in ready.into_iter().chain(startup) {
             let field = format!("{path}.{field}");
-            if !self.looks_at_itself(probe) && !self.has_no_quorum(container, objects) {
+            if has_quorum && !self.looks_at_itself(probe) {
                 return (Readiness::WithPeers, field);
             }
             alone.get_or_insert(field);
@@ -164,24 +167,57 @@ impl<'a> PeerSet<'a> {
                 ))
     }
 
-    /// NATS is a quorum system with JetStream alone; all others are what they are.
-    fn has_no_quorum(&self, container: &Container, objects: &Objects) -> bool {
-        if self.peer.name != "NATS" {
-            return false;
-        }
-        let args = container.args.iter().chain(&container.command).flatten();
-        let by_flag =
-            args.into_iter().any(|arg| matches!(arg.as_str(), "-js" | "--js" | "--jetstream"));
+    /// Whether these very pods need a majority of one another, which some software does in a certain role only.
+    pub(super) fn has_quorum(&self, objects: &Objects) -> bool {
+        let variable = |end: &str| self.variable(end);
+        self.peer.quorum
+            && match self.peer.name {
+                "NATS" => self.mentions(objects, &["jetstream", "-js"]),
+                "Vault" => self.mentions(objects, &["raft"]),
+                // Brokers need the controllers, or ZooKeeper, and not one another.
+                "Kafka" => {
+                    variable("process_roles").is_none_or(|roles| roles.contains("controller"))
+                        && variable("zookeeper_connect").is_none()
+                }
+                // So do nodes for data, and the masters are not theirs.
+                "Elasticsearch" | "OpenSearch" => variable("node.roles").is_none_or(|roles| {
+                    roles.contains("master") || roles.contains("cluster_manager")
+                }),
+                _ => true,
+            }
+    }
+
+    fn container(&self) -> Option<&'a Container> {
+        let mut containers = self.set.workload.containers();
+        containers.find(|(path, _)| *path == self.container).map(|(_, container)| container)
+    }
+
+    /// The value of the variable whose name ends so, in lower case.
+    fn variable(&self, end: &str) -> Option<&'a str> {
+        let mut variables = self.container()?.env.iter().flatten();
+        let found = variables.find(|variable| variable.name.to_lowercase().ends_with(end));
+        found.and_then(|variable| variable.value.as_deref())
+    }
+
+    /// Whether its arguments, its environment or the ConfigMaps that it mounts have one of these words.
+    fn mentions(&self, objects: &Objects, words: &[&str]) -> bool {
+        let has = |text: &str| words.iter().any(|word| text.to_lowercase().contains(word));
+        let Some(container) = self.container() else { return false };
+        let mut texts = container.args.iter().chain(&container.command).flatten();
+        let mut values =
+            container.env.iter().flatten().filter_map(|variable| variable.value.as_deref());
         let volumes = self.set.workload.pod.volumes.iter().flatten();
-        let by_file = volumes.filter_map(|volume| volume.config_map.as_ref()).any(|mounted| {
-            objects.all.iter().any(|item| {
-                item.reference.kind == "ConfigMap"
-                    && item.reference.namespace == self.set.item.reference.namespace
-                    && item.reference.name == mounted.name
-                    && item.object["data"].to_string().contains("jetstream")
+        let mut mounted = volumes.filter_map(|volume| volume.config_map.as_ref());
+        texts.any(|text| has(text))
+            || values.any(has)
+            || mounted.any(|map| {
+                objects.all.iter().any(|item| {
+                    item.reference.kind == "ConfigMap"
+                        && item.reference.namespace == self.set.item.reference.namespace
+                        && item.reference.name == map.name
+                        && has(&item.object["data"].to_string())
+                })
             })
-        });
-        !by_flag && !by_file
     }
 }
 
@@ -287,6 +323,9 @@ spec:
             |path: &str| format!("readinessProbe: {{httpGet: {{port: 80, path: {path:?}}}}}");
         let exec =
             |command: &str| format!("readinessProbe: {{exec: {{command: [sh, -c, {command:?}]}}}}");
+        let env = |name: &str, value: &str, probe: &str| {
+            format!("env: [{{name: {name}, value: {value:?}}}], {probe}")
+        };
         let tcp = "readinessProbe: {tcpSocket: {port: 80}}";
         let liveness = "livenessProbe: {tcpSocket: {port: 80}}";
         for (image, probe, expected) in [
@@ -318,6 +357,20 @@ spec:
             // Without JetStream no majority is needed.
             ("nats", http("/healthz"), Alone),
             ("nats", format!("args: [--jetstream], {}", http("/healthz")), WithPeers),
+            ("apache/kafka", tcp.to_owned(), WithPeers),
+            ("apache/kafka", env("KAFKA_PROCESS_ROLES", "broker,controller", tcp), WithPeers),
+            ("apache/kafka", env("KAFKA_PROCESS_ROLES", "broker", tcp), Alone),
+            ("cp-kafka", env("KAFKA_ZOOKEEPER_CONNECT", "zookeeper:2181", tcp), Alone),
+            ("elasticsearch", env("node.roles", "master", &http("/_cluster/health")), WithPeers),
+            ("elasticsearch", env("node.roles", "data,ingest", &http("/_cluster/health")), Alone),
+            (
+                "hashicorp/vault",
+                env("VAULT_LOCAL_CONFIG", "storage raft {}", &exec("vault status")),
+                WithPeers,
+            ),
+            ("hashicorp/vault", exec("vault status"), Alone),
+            // No quorum system, and ready in the ring of the others all the same.
+            ("cassandra", exec("nodetool status"), WithPeers),
         ] {
             check(image, &probe, expected);
         }

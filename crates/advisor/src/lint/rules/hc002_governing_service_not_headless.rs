@@ -1,8 +1,8 @@
 use k8s_openapi::api::core::v1::Service;
 use manifest::read::Level;
 
-use crate::lint::{Findings, Item, Label, Objects, Rule, Workload};
-use crate::peers::Peer;
+use super::hc061_peers_behind_cluster_ip;
+use crate::lint::{Findings, Item, Label, Objects, Rule};
 
 pub(super) const RULE: Rule = Rule {
     code: "HC002",
@@ -29,7 +29,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         let Some(service) = objects.governing(set) else { continue };
         let headless = objects.selecting(set).find(|service| service.is_headless());
         // That peers have nothing but a balanced address to find one another by is HC061's to say.
-        if service.is_headless() || headless.is_none() && is_peer_software(set) {
+        if service.is_headless() || hc061_peers_behind_cluster_ip::governing(set, objects).is_some() {
             continue;
         }
         let (name, type_name) = (&service.reference.name, service.type_name());
@@ -59,11 +59,6 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             }
         }
     }
-}
-
-fn is_peer_software(set: &Workload) -> bool {
-    let mut images = set.containers().filter_map(|(_, container)| container.image.as_deref());
-    images.any(|image| Peer::by_image(image).is_some())
 }
 
 /// The place that makes it another Service than a headless one, or its name where nothing was written.

@@ -8,11 +8,12 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Error,
     title: "a port's name is too long, or has a character that port names may not have",
     explanation: "\
-Two kinds of names are called a port's name. The name of a *container's* port, and a `targetPort` that refers to it, is a service name as of RFC 6335:
-at most 15 characters of `a-z`, `0-9` and `-`, one of them a letter. The name of a *Service's* port is a DNS label: the same characters, and up to 63 of them.
-The API refuses the whole object otherwise, and a refused Service publishes nothing.
+Two kinds of names are called a port's name. The name of a *container's* port, and a `targetPort` that refers to it, is a service name as of RFC
+6335: at most 15 characters of `a-z`, `0-9` and `-`, one of them a letter. The name of a *Service's* port is a DNS label: the same characters,
+and up to 63 of them. The API refuses the whole object otherwise, and a refused Service publishes nothing.
 
-A Service's port name of all 63 characters is taken, and has no SRV record by that name even so: its label there is `_NAME`, of 64 octets, and DNS has room for 63.",
+A Service's port name of all 63 characters is taken, and has no SRV record by that name even so: its label there is `_NAME`, of 64 octets, and
+DNS has room for 63.",
     remedy: "Shorten the name, write it in lower case, and `-` for `_`; a container's port and the `targetPort` that names it together.",
     sources: &[
         "RFC 6335 §5.1",

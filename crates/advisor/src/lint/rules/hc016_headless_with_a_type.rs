@@ -7,9 +7,11 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Error,
     title: "a LoadBalancer or NodePort Service with clusterIP None",
     explanation: "\
-Node ports and load balancers lead to a Service's virtual address, and a headless Service has none, so the API refuses the two together.
-One Service cannot both name each pod and be reached from outside; two Services with the same selector can.",
-    remedy: "Keep the headless Service for the names of the pods, of type ClusterIP, and write a second one of this type, without `clusterIP`, for the way in from outside.",
+Node ports and load balancers lead to a Service's virtual address, and a headless Service has none, so the API refuses the two together. One
+Service cannot both name each pod and be reached from outside; two Services with the same selector can.",
+    remedy: "\
+Keep the headless Service for the names of the pods, of type ClusterIP, and write a second one of this type, without `clusterIP`, for the way in
+from outside.",
     sources: &["kubernetes/kubernetes: ValidateService (may not be set to 'None' for LoadBalancer services)"],
     check,
 };

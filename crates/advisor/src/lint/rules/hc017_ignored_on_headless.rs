@@ -7,9 +7,10 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "a headless Service has settings that only kube-proxy would act on",
     explanation: "\
-`sessionAffinity`, `externalIPs`, `internalTrafficPolicy` and `loadBalancerIP` say what is done with traffic to a Service's virtual address. A headless Service
-has no such address: DNS hands out the pods' own addresses, kube-proxy leaves the Service out, and the API takes the settings, with a warning for some, and nobody acts on them.
-Clients stay with one pod only if they keep its name or their connection, and nothing listens on the external addresses.",
+`sessionAffinity`, `externalIPs`, `internalTrafficPolicy` and `loadBalancerIP` say what is done with traffic to a Service's virtual address. A
+headless Service has no such address: DNS hands out the pods' own addresses, kube-proxy leaves the Service out, and the API takes the settings,
+with a warning for some, and nobody acts on them. Clients stay with one pod only if they keep its name or their connection, and nothing listens
+on the external addresses.",
     remedy: "Remove the setting. For affinity or a way in from outside write a second Service, with a cluster IP, for the clients.",
     sources: &[
         "kubernetes/kubernetes: pkg/api/service/warnings.go",

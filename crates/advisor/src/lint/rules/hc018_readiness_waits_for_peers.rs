@@ -11,11 +11,12 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "pods are ready only with their peers, and peers are found only when ready",
     explanation: "\
-DNS has the names of pods that are ready, and no others. A member of a cluster that is ready only once it has found its peers is thus not to be found by them: each waits
-for the names of the others, and all names are NXDOMAIN. It shows at the first start, and again after all pods were down at once, when a cluster that has worked for months does not come back.
+DNS has the names of pods that are ready, and no others. A member of a cluster that is ready only once it has found its peers is thus not to be
+found by them: each waits for the names of the others, and all names are NXDOMAIN. It shows at the first start, and again after all pods were
+down at once, when a cluster that has worked for months does not come back.
 
-`publishNotReadyAddresses: true` on the peers' Service ends the circle: its names answer as soon as pods have addresses. It changes the Service's EndpointSlices,
-where `ready` is true for every pod, so it belongs on the headless Service of the peers and not on the one that clients use.",
+`publishNotReadyAddresses: true` on the peers' Service ends the circle: its names answer as soon as pods have addresses. It changes the Service's
+EndpointSlices, where `ready` is true for every pod, so it belongs on the headless Service of the peers and not on the one that clients use.",
     remedy: "Set `publishNotReadyAddresses: true` on the headless Service that the peers use, and let clients use a Service without it.",
     sources: &[
         "kubernetes/kubernetes#78290",
@@ -92,7 +93,7 @@ fn tell(
         .with(set.workload.pod_label(&probe, "what makes a pod ready"))
         .with(set.workload.pod_label(&format!("{}.image", peers.container), software))
         .help(format!(
-            "{}; until then {pod}.{name}.{namespace}.svc is NXDOMAIN for the others",
+            "{pod}.{name}.{namespace}.svc is NXDOMAIN for the others until that pod is ready, and {}",
             peer.why
         ));
     match misplaced_by(peers, objects) {

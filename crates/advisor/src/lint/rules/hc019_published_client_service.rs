@@ -10,9 +10,10 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "a Service for clients publishes pods that are not ready",
     explanation: "\
-`publishNotReadyAddresses` is not about DNS alone. It makes the condition `ready` true in the Service's EndpointSlices for every pod, one that starts, one that fails its probe and one that terminates,
-and kube-proxy, Ingress controllers and Gateways send traffic to whatever is `ready` there. Clients of a Service with a cluster IP then get refused connections and errors for as long as any
-pod behind it is not ready, above all in every rollout.",
+`publishNotReadyAddresses` is not about DNS alone. It makes the condition `ready` true in the Service's EndpointSlices for every pod, one that
+starts, one that fails its probe and one that terminates, and kube-proxy, Ingress controllers and Gateways send traffic to whatever is `ready`
+there. Clients of a Service with a cluster IP then get refused connections and errors for as long as any pod behind it is not ready, above all in
+every rollout.",
     remedy: "Publish such pods on the headless Service of the peers only; take the field out of the Service that clients use.",
     sources: &[
         "kubernetes/kubernetes#124914",

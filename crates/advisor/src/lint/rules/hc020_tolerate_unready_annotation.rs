@@ -8,8 +8,9 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "an annotation stands in for publishNotReadyAddresses",
     explanation: "\
-`service.alpha.kubernetes.io/tolerate-unready-endpoints` was the way to publish pods that are not ready before the field `publishNotReadyAddresses` existed.
-EndpointSlices, from which DNS and kube-proxy work, never followed it, and since 1.24 nothing reads it. It is accepted like any annotation, and does nothing: peers that must find one another before they are ready find NXDOMAIN.",
+`service.alpha.kubernetes.io/tolerate-unready-endpoints` was the way to publish pods that are not ready before the field
+`publishNotReadyAddresses` existed. EndpointSlices, from which DNS and kube-proxy work, never followed it, and since 1.24 nothing reads it. It is
+accepted like any annotation, and does nothing: peers that must find one another before they are ready find NXDOMAIN.",
     remedy: "Set `publishNotReadyAddresses: true` in the spec, and remove the annotation.",
     sources: &["kubernetes/kubernetes#108020", "kubernetes/website#53219"],
     check,
@@ -20,7 +21,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         let annotations = service.object.metadata.annotations.as_ref();
         let Some(value) = annotations.and_then(|all| all.get(TOLERATE_UNREADY)) else { continue };
         let name = &service.reference.name;
-        let field = format!("metadata.annotations[{TOLERATE_UNREADY}]");
+        let field = format!("metadata.annotations.{TOLERATE_UNREADY}");
         let has_field = service.document.has("spec.publishNotReadyAddresses");
         if value != "true" || has_field {
             let says = match service.publishes_not_ready() {
@@ -36,7 +37,12 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 .level(Level::Note)
                 .help(format!(
                     "by its field publishNotReadyAddresses the Service {says} pods that are not ready; the annotation can go"
-                ));
+                ))
+                .fix(
+                    "remove the annotation",
+                    &service.document,
+                    vec![Change::Remove { field }],
+                );
             continue;
         }
         let finding = findings.add(

@@ -10,10 +10,12 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Note,
     title: "clients dial a headless Service that publishes pods which are not ready",
     explanation: "\
-A headless Service with `publishNotReadyAddresses` is made for peers. Its answer holds every pod that has an address: one that starts, one that fails its probe, and one that terminates, until it is gone.
-A client that takes any address of the answer dials those, too, and sees refused connections during each rollout and scale-down, even where each pod shuts down cleanly.
-Clients that know the software's members by themselves bear that; clients that take the first address do not.",
-    remedy: "Give the clients a Service of their own with the same selector and without `publishNotReadyAddresses`; or have them retry with the next address.",
+A headless Service with `publishNotReadyAddresses` is made for peers. Its answer holds every pod that has an address: one that starts, one that
+fails its probe, and one that terminates, until it is gone. A client that takes any address of the answer dials those, too, and sees refused
+connections during each rollout and scale-down, even where each pod shuts down cleanly. Clients that know the software's members by themselves
+bear that; clients that take the first address do not.",
+    remedy: "\
+Give the clients a Service of their own with the same selector and without `publishNotReadyAddresses`; or have them retry with the next address.",
     sources: &[
         "kubernetes/kubernetes: endpointslice podToEndpoint",
         "Kubernetes API, discovery/v1 EndpointConditions",

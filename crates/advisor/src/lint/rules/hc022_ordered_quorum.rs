@@ -9,12 +9,14 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "a quorum system starts one pod at a time, each when the one before is ready",
     explanation: "\
-With `podManagementPolicy: OrderedReady`, the default, the controller makes the second pod when the first is ready. A member of a quorum system is ready when a majority has
-met, and one member of three is none. So the first pod waits for the second, which is not made. The first start may hide this, for a new cluster can begin with one member;
-after all pods were down at once, it does not come back by itself.
+With `podManagementPolicy: OrderedReady`, the default, the controller makes the second pod when the first is ready. A member of a quorum system
+is ready when a majority has met, and one member of three is none. So the first pod waits for the second, which is not made. The first start may
+hide this, for a new cluster can begin with one member; after all pods were down at once, it does not come back by itself.
 
 `Parallel` makes all pods at once. It also replaces them one by one in an update, from the last to the first.",
-    remedy: "Set `podManagementPolicy: Parallel`. The field cannot be changed: delete the StatefulSet with `kubectl delete statefulset NAME --cascade=orphan`, which leaves its pods running, and create it again.",
+    remedy: "\
+Set `podManagementPolicy: Parallel`. The field cannot be changed: delete the StatefulSet with `kubectl delete statefulset NAME --cascade=orphan`,
+which leaves its pods running, and create it again.",
     sources: &[
         "Kubernetes documentation, StatefulSets: Pod Management Policies",
         "kubernetes/kubernetes: pkg/controller/statefulset processReplica",
@@ -29,7 +31,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             Some(known) if known.value() == PodManagement::Parallel => known,
             Some(_) | None => continue,
         };
-        if !peer.quorum || set.is_parallel() || set.replicas() < 2 {
+        if !peers.has_quorum(objects) || set.is_parallel() || set.replicas() < 2 {
             continue;
         }
         // A pod that is ready by itself lets the next one start.

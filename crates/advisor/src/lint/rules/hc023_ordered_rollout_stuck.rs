@@ -8,8 +8,9 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "a rollout that hangs on a pod is not mended by applying a better template",
     explanation: "\
-With `podManagementPolicy: OrderedReady`, the default, the controller does nothing more for a StatefulSet while one of its pods is not running and ready. An update that makes a pod fail
-thus stops at that pod, which is well; and when the template is put right again, the controller still waits for the pod of the bad template, which never becomes ready. Nothing in the objects says so.
+With `podManagementPolicy: OrderedReady`, the default, the controller does nothing more for a StatefulSet while one of its pods is not running
+and ready. An update that makes a pod fail thus stops at that pod, which is well; and when the template is put right again, the controller still
+waits for the pod of the bad template, which never becomes ready. Nothing in the objects says so.
 
 This is found by comparing with what the cluster has, where that is given.",
     remedy: "Apply the good template, then delete the pod that is not ready: it is made anew of the good one.",

@@ -9,9 +9,10 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "an update takes away more members than a quorum can spare",
     explanation: "\
-An update of a StatefulSet replaces its pods from the last to the first, and waits for each that it has replaced. With `podManagementPolicy: Parallel` it does not look at the others: where pod 0 of three is not
-ready, it takes pod 2 away even so, and one member of three is no majority. A PodDisruptionBudget does not hold it back, for the controller deletes pods and does not evict them.
-And `maxUnavailable` of the update strategy, where the cluster has it switched on (it is off by default but in 1.35.0 to 1.35.3), takes several away at once on purpose.
+An update of a StatefulSet replaces its pods from the last to the first, and waits for each that it has replaced. Under the policy `Parallel` it
+does not look at the others: where pod 0 of three is not ready, it takes pod 2 away even so, and one member of three is no majority.
+A PodDisruptionBudget does not hold it back, for the controller deletes pods and does not evict them. And `maxUnavailable` of the update
+strategy, where the cluster has it switched on (it is off by default but in 1.35.0 to 1.35.3), takes several away at once on purpose.
 
 The first is found by comparing with what the cluster has, where that is given.",
     remedy: "Wait until all pods are ready before applying (`kubectl rollout status`), and let `maxUnavailable` leave a majority.",
@@ -25,7 +26,7 @@ The first is found by comparing with what the cluster has, where that is given."
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     let is_quorum = |peers: &PeerSet<'_>| {
-        peers.peer.quorum && peers.set.rolls() && peers.set.replicas() >= 3
+        peers.has_quorum(objects) && peers.set.rolls() && peers.set.replicas() >= 3
     };
     for peers in peer_sets(objects).filter(is_quorum) {
         at_once(&peers, findings);

@@ -9,10 +9,13 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Note,
     title: "peers that start together read their list of peers before it is whole",
     explanation: "\
-The answer of a headless Service is the list of the pods that are ready *now*. Where all pods start at once and each reads that list once to learn of its peers, the first gets NXDOMAIN, others get a part,
-and what one gets depends on the moment. Software that asks again and again, as Elasticsearch does, is only late; software that takes the first answer for the whole, or counts itself as a peer that it has
-joined, may form a cluster of its own.",
-    remedy: "Set `publishNotReadyAddresses: true` on the peers' Service, which makes the list whole as soon as the pods have addresses; or name the peers one by one, POD.SERVICE.",
+The answer of a headless Service is the list of the pods that are ready *now*. Where all pods start at once and each reads that list once to
+learn of its peers, the first gets NXDOMAIN, others get a part, and what one gets depends on the moment. Software that asks again and again, as
+Elasticsearch does, is only late; software that takes the first answer for the whole, or counts itself as a peer that it has joined, may form a
+cluster of its own.",
+    remedy: "\
+Set `publishNotReadyAddresses: true` on the peers' Service, which makes the list whole as soon as the pods have addresses; or name the peers one
+by one, POD.SERVICE.",
     sources: &[
         "Kubernetes DNS-Based Service Discovery 1.1.0 §2.4.1",
         "kubernetes/kubernetes: endpointslice podToEndpoint",

@@ -11,11 +11,14 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "a Service's name makes an environment variable that the software reads as its own",
     explanation: "\
-The kubelet gives every container variables for each Service of its namespace that has a cluster IP when the container starts: `kafka` makes `KAFKA_PORT=tcp://10.96.0.9:9092`, `KAFKA_SERVICE_HOST` and more.
-Some software has a setting by such a name, reads the address as its port, and stops. It depends on whether Service or pod came first, so it may show at a restart months later.
+The kubelet gives every container variables for each Service of its namespace that has a cluster IP when the container starts: `kafka` makes
+`KAFKA_PORT=tcp://10.96.0.9:9092`, `KAFKA_SERVICE_HOST` and more. Some software has a setting by such a name, reads the address as its port, and
+stops. It depends on whether Service or pod came first, so it may show at a restart months later.
 
-Headless Services and those of type ExternalName have no cluster IP and make no variables. A variable that the pod's own `env` sets has its own value.",
-    remedy: "Set `enableServiceLinks: false` in the pod's spec, which leaves only the variables of the Service `kubernetes`; or rename the Service.",
+Headless Services and those of type ExternalName have no cluster IP and make no variables. A variable that the pod's own `env` sets has its own
+value.",
+    remedy: "\
+Set `enableServiceLinks: false` in the pod's spec, which leaves only the variables of the Service `kubernetes`; or rename the Service.",
     sources: &[
         "kubernetes/kubernetes: pkg/kubelet getServiceEnvVarMap, pkg/kubelet/envvars FromServices",
         "confluentinc/cp-docker-images#388, #286",
@@ -32,40 +35,54 @@ Headless Services and those of type ExternalName have no cluster IP and make no 
 struct Reads {
     /// The end of its image's path.
     image: &'static str,
-    /// What its command, arguments or environment have where the image runs the part that reads it; empty: always.
-    part: &'static [&'static str],
+    /// What of the image reads it.
+    part: Part,
     variable: &'static str,
     /// What becomes of it.
     then: &'static str,
 }
 
-const fn reads(image: &'static str, variable: &'static str, then: &'static str) -> Reads {
-    Reads { image, part: &[], variable, then }
+enum Part {
+    /// Whatever is started.
+    All,
+    /// The script that is started where the container says nothing else.
+    Default(&'static str),
+    /// What is started where command, arguments or environment have one of these.
+    Named(&'static [&'static str]),
+}
+
+const fn reads(
+    image: &'static str,
+    part: Part,
+    variable: &'static str,
+    then: &'static str,
+) -> Reads {
+    Reads { image, part, variable, then }
 }
 
 const CONFLUENT: &str =
     "its start script takes the variable for a setting that is gone, says that it is deprecated, and exits";
+const CONFLUENT_START: Part = Part::Default("/etc/confluent/docker/");
 const SPARK: &str = "the master stops with a NumberFormatException";
-const SPARK_MASTER: &[&str] = &["deploy.master.Master", "start-master", "SPARK_MODE=master"];
+const SPARK_MASTER: Part =
+    Part::Named(&["deploy.master.Master", "start-master", "SPARK_MODE=master"]);
+const VALUE_ERROR: &str = "it stops with a ValueError, for the value is no number";
 
 const READERS: &[Reads] = &[
-    reads("confluentinc/cp-kafka", "KAFKA_PORT", CONFLUENT),
-    reads("confluentinc/cp-server", "KAFKA_PORT", CONFLUENT),
-    reads("confluentinc/cp-schema-registry", "SCHEMA_REGISTRY_PORT", CONFLUENT),
-    reads("confluentinc/cp-kafka-rest", "KAFKA_REST_PORT", CONFLUENT),
+    reads("confluentinc/cp-kafka", CONFLUENT_START, "KAFKA_PORT", CONFLUENT),
+    reads("confluentinc/cp-server", CONFLUENT_START, "KAFKA_PORT", CONFLUENT),
+    reads("confluentinc/cp-schema-registry", CONFLUENT_START, "SCHEMA_REGISTRY_PORT", CONFLUENT),
+    reads("confluentinc/cp-kafka-rest", CONFLUENT_START, "KAFKA_REST_PORT", CONFLUENT),
     reads(
         "wurstmeister/kafka",
+        Part::Default("start-kafka.sh"),
         "KAFKA_PORT",
         "it becomes the broker's setting port, which is refused: not a number of type INT",
     ),
-    Reads { image: "spark", part: SPARK_MASTER, variable: "SPARK_MASTER_PORT", then: SPARK },
-    reads("spark-master", "SPARK_MASTER_PORT", SPARK),
-    reads("vllm/vllm-openai", "VLLM_PORT", "it stops with a ValueError, for the value is a URI and no port"),
-    reads(
-        "redislabs/redisinsight",
-        "REDISINSIGHT_PORT",
-        "it stops with a ValueError, for the value is no number",
-    ),
+    reads("spark", SPARK_MASTER, "SPARK_MASTER_PORT", SPARK),
+    reads("spark-master", Part::All, "SPARK_MASTER_PORT", SPARK),
+    reads("vllm/vllm-openai", Part::All, "VLLM_PORT", VALUE_ERROR),
+    reads("redislabs/redisinsight", Part::All, "REDISINSIGHT_PORT", VALUE_ERROR),
 ];
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
@@ -86,7 +103,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 let before = image.strip_suffix(reader.image)?;
                 let is_of = before.is_empty() || before.ends_with('/');
                 let key = (workload.reference.namespace.as_str(), reader.variable.to_owned());
-                let is_read = is_of && runs(container, reader.part);
+                let is_read = is_of && runs(container, &reader.part);
                 let service = by_variable.get(&key).filter(|_| is_read)?;
                 Some((reader, service))
             }) else {
@@ -133,14 +150,23 @@ fn is_set(name: &str, container: &Container, workload: &Workload, objects: &Obje
         })
 }
 
-/// Whether a container's command, arguments or environment have any of these texts.
-fn runs(container: &Container, part: &[&str]) -> bool {
-    let texts = container.command.iter().chain(&container.args).flatten().cloned();
-    let variables = container.env.iter().flatten().map(|variable| {
-        format!("{}={}", variable.name, variable.value.as_deref().unwrap_or_default())
-    });
-    let texts: Vec<String> = texts.chain(variables).collect();
-    part.is_empty() || part.iter().any(|part| texts.iter().any(|text| text.contains(part)))
+/// Whether a container starts the part of its image that reads the variable.
+fn runs(container: &Container, part: &Part) -> bool {
+    let mut started = container.command.iter().chain(&container.args).flatten();
+    match part {
+        Part::All => true,
+        Part::Default(script) => {
+            (container.command.is_none() && container.args.is_none())
+                || started.any(|text| text.contains(script))
+        }
+        Part::Named(names) => {
+            let has = |text: &str| names.iter().any(|name| text.contains(name));
+            let mut variables = container.env.iter().flatten().filter_map(|variable| {
+                Some(format!("{}={}", variable.name, variable.value.as_deref()?))
+            });
+            started.any(|text| has(text)) || variables.any(|text| has(&text))
+        }
+    }
 }
 
 /// The variable that a Service's name makes: `my-app` gives `MY_APP_PORT`.

@@ -8,12 +8,15 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "a JVM is told to keep addresses for ever, or its setting for that does nothing",
     explanation: "\
-The JVM keeps the addresses of a name for 30 seconds, unless it is told otherwise; only with a security manager, which newer ones do not have, it keeps them for ever. That default is short enough for the
-names of Services, and Elasticsearch, Kafka and Cassandra live with it or set their own.
+The JVM keeps the addresses of a name for 30 seconds, unless it is told otherwise; only with a security manager, which newer ones do not have, it
+keeps them for ever. That default is short enough for the names of Services; Elasticsearch sets one of its own, 60 seconds.
 
-Two settings do harm. `sun.net.inetaddr.ttl` below 0 keeps an address until the process ends: a pod that came back under its name with another address is never found again, and neither is a database behind an
-ExternalName that has moved. And `networkaddress.cache.ttl` is a *security* property, read from `java.security` or set by the program: `-Dnetworkaddress.cache.ttl=5` on a command line sets nothing, and the default stays.",
-    remedy: "Write `-Dsun.net.inetaddr.ttl=5` where a command line or `JAVA_TOOL_OPTIONS` sets it, or `networkaddress.cache.ttl=5` in a file that `-Djava.security.properties=FILE` names.",
+Two settings do harm. `sun.net.inetaddr.ttl` below 0 keeps an address until the process ends: a pod that came back under its name with another
+address is never found again, and neither is a database behind an ExternalName that has moved. And `networkaddress.cache.ttl` is a *security*
+property, read from `java.security` or set by the program: `-Dnetworkaddress.cache.ttl=5` on a command line sets nothing, and the default stays.",
+    remedy: "\
+Write `-Dsun.net.inetaddr.ttl=5` where a command line or `JAVA_TOOL_OPTIONS` sets it, or `networkaddress.cache.ttl=5` in a file that
+`-Djava.security.properties=FILE` names.",
     sources: &[
         "Java SE API: java.net.InetAddress, InetAddress Caching",
         "Java SE, Networking Properties: sun.net.inetaddr.ttl",

@@ -8,10 +8,13 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Note,
     title: "a headless Service has so many pods that its answer does not fit in a datagram",
     explanation: "\
-A headless Service answers with all its pods, 16 octets for each IPv4 address and 28 for each IPv6 address. Clients that ask without EDNS, as those of glibc and musl do, are sent 512 octets at most over UDP, and others usually 1232.
-A larger answer is cut off and marked as truncated, and a client asks again over TCP for the whole. That costs a second round trip, needs TCP to port 53 through every NetworkPolicy, and musl before 1.2.4 (Alpine before 3.18)
-cannot do it: there the program sees the first part only, another one each time.",
-    remedy: "Allow TCP to port 53 wherever UDP is allowed; where clients need any one pod, let them use a Service with a cluster IP; where they need one by its name, those answers stay small.",
+A headless Service answers with all its pods, 16 octets for each IPv4 address and 28 for each IPv6 address. Clients that ask without EDNS, as
+those of glibc and musl do, are sent 512 octets at most over UDP, and others usually 1232. A larger answer is cut off and marked as truncated,
+and a client asks again over TCP for the whole. That costs a second round trip, needs TCP to port 53 through every NetworkPolicy, and musl before
+1.2.4 (Alpine before 3.18) cannot do it: there the program sees the first part only, another one each time.",
+    remedy: "\
+Allow TCP to port 53 wherever UDP is allowed; where clients need any one pod, let them use a Service with a cluster IP; where they need one by
+its name, those answers stay small.",
     sources: &[
         "RFC 1035 §4.2.1",
         "RFC 6891 §6.2.3",

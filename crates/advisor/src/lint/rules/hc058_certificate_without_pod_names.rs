@@ -11,9 +11,12 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "a certificate that pods present has no names of single pods",
     explanation: "\
-Who dials `db-0.db-peers.prod.svc.cluster.local` checks that the certificate has that name. A wildcard covers one label, so `*.db-peers.prod.svc.cluster.local` covers every pod of the headless Service db-peers,
-and `db-peers.prod.svc.cluster.local` covers none of them. The handshake fails between peers, and for clients that were told the pods' names, while those that use the Service's own name connect.",
-    remedy: "Add `*.SVC.NS.svc.DOMAIN` to the certificate's `dnsNames`, and `*.SVC.NS.svc`, `*.SVC` where shorter names are dialled, beside the names of the client Service.",
+Who dials `db-0.db-peers.prod.svc.cluster.local` checks that the certificate has that name. A wildcard covers one label, so
+`*.db-peers.prod.svc.cluster.local` covers every pod of the headless Service db-peers, and `db-peers.prod.svc.cluster.local` covers none of them.
+The handshake fails between peers, and for clients that were told the pods' names, while those that use the Service's own name connect.",
+    remedy: "\
+Add `*.SVC.NS.svc.DOMAIN` to the certificate's `dnsNames`, and `*.SVC.NS.svc`, `*.SVC` where shorter names are dialled, beside the names of the
+client Service.",
     sources: &["RFC 9525 §6.3", "cert-manager API: Certificate spec.dnsNames"],
     check,
 };

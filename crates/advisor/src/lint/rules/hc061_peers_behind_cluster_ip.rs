@@ -11,11 +11,15 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Warning,
     title: "peers that must tell one another apart are behind a load-balancing Service",
     explanation: "\
-Peers of a clustered system dial one particular member: the leader, the holder of a replica, the seed. The name of a Service with a cluster IP answers with one virtual address, and each connection to it goes to any
-pod behind it, perhaps to the very one that dials. The cluster forms now and then, members see one another under the wrong name, and it is worse the more replicas there are.
+Peers of a clustered system dial one particular member: the leader, the holder of a replica, the seed. The name of a Service with a cluster IP
+answers with one virtual address, and each connection to it goes to any pod behind it, perhaps to the very one that dials. The cluster forms now
+and then, members see one another under the wrong name, and it is worse the more replicas there are.
 
-A headless Service answers with the pods themselves, and the DNS specification promises names of single pods for headless Services only. Some servers answer such names for others, too, and that is not portable.",
-    remedy: "Give the peers a headless Service (`clusterIP: None`), name it in `serviceName` and in the peers' configuration, and keep the one with a cluster IP for clients.",
+A headless Service answers with the pods themselves, and the DNS specification promises names of single pods for headless Services only. Some
+servers answer such names for others, too, and that is not portable.",
+    remedy: "\
+Give the peers a headless Service (`clusterIP: None`), name it in `serviceName` and in the peers' configuration, and keep the one with a cluster
+IP for clients.",
     sources: &[
         "Kubernetes DNS-Based Service Discovery 1.1.0 §2.3.1, §2.4.1",
         "Kubernetes documentation, StatefulSets: Limitations",
