@@ -1,7 +1,6 @@
 //! What goes to the terminal: a verb's output, on stdout; the log, on stderr.
 
 use std::io::{self, IsTerminal, stderr};
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 
 use tracing_subscriber::EnvFilter;
 
@@ -41,8 +40,9 @@ pub(crate) fn print(
         }
         Ok(()) | Err(_) => Ok(()),
     }
-/// Prints on stdout; that nobody reads on is no failure.
-pub(crate) fn print(text: &str) {
-    let mut stdout = stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// As [`print`], of a whole text.
+pub(crate) fn print_text(text: &str) -> Result<(), crate::error::Error> {
+    print(|out| out.write_all(text.as_bytes()))
 }

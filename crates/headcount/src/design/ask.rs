@@ -56,7 +56,9 @@ fn ask_pods() -> Result<Draft, InquireError> {
         Ok(names.filter(|name| name.to_lowercase().contains(&typed)).collect::<Vec<_>>())
     };
     let what = Text::new("Which software or image?")
-        .with_help_message("etcd, kafka, redis-cluster …, or an image such as registry.example/ledger:2")
+        .with_help_message(
+            "etcd, kafka, redis-cluster …, or an image such as registry.example/ledger:2",
+        )
         .with_autocomplete(suggest)
         .prompt()?;
     let software = Peer::by_name(&what).or_else(|| Peer::by_image(&what));
@@ -87,9 +89,7 @@ fn ask_pods() -> Result<Draft, InquireError> {
     draft.name = given("name", name(usual.as_deref())?);
     draft.replicas = given(
         "replicas",
-        Text::new("How many replicas?")
-            .with_help_message("Enter: as is usual for it")
-            .prompt()?,
+        Text::new("How many replicas?").with_help_message("Enter: as is usual for it").prompt()?,
     );
     ask_common(&mut draft)?;
     let choices: Vec<String> =

@@ -36,18 +36,29 @@ pub(super) fn text(report: &Report) -> String {
         line(&mut out, format_args!("\n## {}\n", section.title));
         points(&mut out, intent, &section.points);
     }
-    line(&mut out, format_args!("\n## (a) Manifests\n\nThe same command with `-o yaml` prints these alone, for `kubectl apply -f -`.\n"));
+    line(
+        &mut out,
+        format_args!(
+            "\n## (a) Manifests\n\nThe same command with `-o yaml` prints these alone, for `kubectl apply -f -`.\n"
+        ),
+    );
     block(&mut out, "yaml", &to_yaml(manifests));
     line(&mut out, format_args!("\n## (b) Records that clients will see\n"));
     block(&mut out, "text", table::tables(records).trim_end());
-    line(&mut out, format_args!("\n## (c) Checklist\n\nIn angle brackets: what each cluster gives out.\n"));
+    line(
+        &mut out,
+        format_args!("\n## (c) Checklist\n\nIn angle brackets: what each cluster gives out.\n"),
+    );
     for (at, step) in checklist.iter().enumerate() {
         check(&mut out, intent, at + 1, step);
     }
     line(&mut out, format_args!("## (d) The three mistakes most likely here\n"));
     for (at, mistake) in mistakes.likeliest.iter().enumerate() {
         let Mistake { code, title, why, shows } = mistake;
-        line(&mut out, format_args!("{}. **{title}** ({code}): {why}.\n   It shows as: {shows}.", at + 1));
+        line(
+            &mut out,
+            format_args!("{}. **{title}** ({code}): {why}.\n   It shows as: {shows}.", at + 1),
+        );
     }
     if !mistakes.unlikely.is_empty() {
         line(&mut out, format_args!("\nWeighed as well, and less likely here:\n"));

@@ -147,7 +147,7 @@ impl Design {
             Output::Yaml => to_yaml(&report.plan.manifests),
             Output::Json => json::text(&report),
         };
-        crate::terminal::print(&text);
+        crate::terminal::print_text(&text)?;
         Ok(Exit::Clean)
     }
 
@@ -192,11 +192,9 @@ impl Design {
             ));
         }
         Ok(match ask::draft(flags)? {
-            Some(draft) => sources::Sourced::Draft {
-                draft: Box::new(draft),
-                taken: Vec::new(),
-                objects: None,
-            },
+            Some(draft) => {
+                sources::Sourced::Draft { draft: Box::new(draft), taken: Vec::new(), objects: None }
+            }
             None => sources::Sourced::Interrupted,
         })
     }

@@ -68,7 +68,9 @@ fn from_file(path: &Path, flags: Draft) -> Result<Sourced, Error> {
         }
     }
     if is_wrong {
-        eprintln!("  help: docs/design.md lists the keys of this file; manifests to begin with go to --from");
+        eprintln!(
+            "  help: docs/design.md lists the keys of this file; manifests to begin with go to --from"
+        );
         return Ok(Sourced::Wrong);
     }
     Ok(Sourced::Draft { draft: Box::new(draft), taken: Vec::new(), objects: None })

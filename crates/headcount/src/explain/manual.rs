@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-
 use advisor::lint::{Finding, Rule, examples, findings_in_example};
 use annotate_snippets::Renderer;
 

@@ -2,9 +2,9 @@
 
 mod manual;
 
-use annotate_snippets::Renderer;
 use advisor::lint::Rule;
 use advisor::lint::rules::by_code;
+use annotate_snippets::Renderer;
 use clap::Args;
 
 use crate::error::{Error, Exit};

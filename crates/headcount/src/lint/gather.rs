@@ -23,8 +23,7 @@ pub(super) struct Input {
 
 impl Input {
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Error> {
-        let mut input =
-            Self { names: Vec::new(), read: BTreeMap::new(), texts: BTreeMap::new() };
+        let mut input = Self { names: Vec::new(), read: BTreeMap::new(), texts: BTreeMap::new() };
         let mut seen = BTreeSet::new();
         for File { name, content } in files::read_all(paths)? {
             // A file that is named twice is still one file.

@@ -44,7 +44,12 @@ impl Sources {
     }
 
     /// The bytes of a span within an excerpt; of one that goes over several lines, those on the first.
-    pub(super) fn range(&self, name: &str, span: Span, excerpt: &Excerpt<'_>) -> Option<Range<usize>> {
+    pub(super) fn range(
+        &self,
+        name: &str,
+        span: Span,
+        excerpt: &Excerpt<'_>,
+    ) -> Option<Range<usize>> {
         let source = self.0.get(name)?;
         let start = source.offset(span.start)?;
         let line_end = source.lines.get(span.start.line).map_or(source.text.len(), |end| end - 1);

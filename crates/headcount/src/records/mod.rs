@@ -133,7 +133,7 @@ impl Records {
                 Output::Table | Output::Zone => table::text(&view),
             }
         };
-        crate::terminal::print(&text);
+        crate::terminal::print_text(&text)?;
         Ok(if view.findings { Exit::Findings } else { Exit::Clean })
     }
 

@@ -34,7 +34,9 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             format!("Service {name} in namespace {namespace}, which is to name the pods of {}, is {known}", set.title()),
         );
         if let Some(pod) = set.first_host() {
-            finding.help(format!("without it {pod}.{name}.{namespace}.svc is NXDOMAIN, for peers and clients alike"));
+            finding.help(format!(
+                "without it {pod}.{name}.{namespace}.svc is NXDOMAIN, for peers and clients alike"
+            ));
         }
         mend(objects, set, name, finding);
     }

@@ -29,16 +29,25 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         let Some(service) = objects.governing(set) else { continue };
         let headless = objects.selecting(set).find(|service| service.is_headless());
         // That peers have nothing but a balanced address to find one another by is HC061's to say.
-        if service.is_headless() || hc061_peers_behind_cluster_ip::governing(set, objects).is_some() {
+        if service.is_headless() || hc061_peers_behind_cluster_ip::governing(set, objects).is_some()
+        {
             continue;
         }
         let (name, type_name) = (&service.reference.name, service.type_name());
         let external = service.is_external_name();
         let message = match external {
-            true => format!("Service {name}, which is to name the pods of {}, is of type ExternalName and has no endpoints", set.title()),
-            false => format!("Service {name}, which names the pods of {}, is not headless: {} answers one address", set.title(), service.dns_name()),
+            true => format!(
+                "Service {name}, which is to name the pods of {}, is of type ExternalName and has no endpoints",
+                set.title()
+            ),
+            false => format!(
+                "Service {name}, which names the pods of {}, is not headless: {} answers one address",
+                set.title(),
+                service.dns_name()
+            ),
         };
-        let finding = findings.add(set.subject(), set.label("spec.serviceName", "not headless"), message);
+        let finding =
+            findings.add(set.subject(), set.label("spec.serviceName", "not headless"), message);
         finding.with(type_label(service, type_name));
         let pod = set.first_host().unwrap_or_default();
         match external {
@@ -63,6 +72,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
 
 /// The place that makes it another Service than a headless one, or its name where nothing was written.
 fn type_label(service: &Item<Service>, type_name: &str) -> Label {
-    let written = ["spec.clusterIP", "spec.type"].into_iter().find(|field| service.document.has(field));
+    let written =
+        ["spec.clusterIP", "spec.type"].into_iter().find(|field| service.document.has(field));
     service.label(written.unwrap_or("metadata.name"), format!("of type {type_name}"))
 }

@@ -44,8 +44,11 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             without_selector(objects, service, governed, findings);
             continue;
         };
-        let missed: Vec<&Workload> =
-            governed.iter().copied().filter(|workload| !takes(selector, &workload.labels)).collect();
+        let missed: Vec<&Workload> = governed
+            .iter()
+            .copied()
+            .filter(|workload| !takes(selector, &workload.labels))
+            .collect();
         let meant = |workload: &&Workload| is_meant(selector, &workload.document);
         match missed.split_first() {
             Some((first, others)) if !missed.iter().any(meant) => {
@@ -64,9 +67,16 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
 }
 
 /// A Service that is to name pods, and has neither selector nor endpoints of its own.
-fn without_selector(objects: &Objects, service: &Item<Service>, governed: &[&Workload], findings: &mut Findings<'_>) {
+fn without_selector(
+    objects: &Objects,
+    service: &Item<Service>,
+    governed: &[&Workload],
+    findings: &mut Findings<'_>,
+) {
     let Some(workload) = governed.first() else { return };
-    if has_endpoints(objects, service) || objects.live.as_deref().is_some_and(|live| has_endpoints(live, service)) {
+    if has_endpoints(objects, service)
+        || objects.live.as_deref().is_some_and(|live| has_endpoints(live, service))
+    {
         return;
     }
     let name = &service.reference.name;
@@ -83,7 +93,8 @@ fn without_selector(objects: &Objects, service: &Item<Service>, governed: &[&Wor
 fn has_endpoints(objects: &Objects, service: &Item<Service>) -> bool {
     let reference = &service.reference;
     objects.endpoints.iter().any(|endpoints| {
-        (&endpoints.reference.namespace, &endpoints.reference.name) == (&reference.namespace, &reference.name)
+        (&endpoints.reference.namespace, &endpoints.reference.name)
+            == (&reference.namespace, &reference.name)
     }) || objects.slices.iter().any(|slice| {
         let labels = slice.object.metadata.labels.as_ref();
         slice.reference.namespace == reference.namespace
@@ -138,7 +149,8 @@ fn selects_nothing(
 ) {
     let live = objects.live.as_deref();
     let is_here = |workload: &&Workload| {
-        workload.reference.namespace == service.reference.namespace && takes(selector, &workload.labels)
+        workload.reference.namespace == service.reference.namespace
+            && takes(selector, &workload.labels)
     };
     if live.is_some_and(|live| live.workloads.iter().any(|workload| is_here(&workload)))
         || here.iter().any(|workload| is_meant(selector, &workload.document))
@@ -167,7 +179,10 @@ fn selects_nothing(
     if let Some(workload) = elsewhere {
         let other = &workload.reference.namespace;
         finding.with(workload.pod_label("metadata.labels", format!("in namespace {other}")));
-        finding.help(format!("{} is, but in namespace {other}, and a Service selects pods of its own namespace only", workload.title()));
+        finding.help(format!(
+            "{} is, but in namespace {other}, and a Service selects pods of its own namespace only",
+            workload.title()
+        ));
     } else if let Some((workload, differences)) = near {
         finding.with(workload.pod_label("metadata.labels", format!("has {differences}")));
         finding.help(format!("the nearest are {}, with {differences}", workload.pods()));
@@ -178,7 +193,12 @@ fn selects_nothing(
 }
 
 /// Says how that shows; `selects` is whether it has other pods.
-fn follows(service: &Item<Service>, governed: Option<&Workload>, selects: bool, finding: &mut Finding) {
+fn follows(
+    service: &Item<Service>,
+    governed: Option<&Workload>,
+    selects: bool,
+    finding: &mut Finding,
+) {
     let name = service.dns_name();
     let host = governed.and_then(Workload::first_host).map(|host| format!("{host}.{name}"));
     let whole = match (selects, service.is_headless()) {
@@ -203,7 +223,8 @@ fn takes(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>)
 fn is_meant(selector: &BTreeMap<String, String>, document: &Document) -> bool {
     let value = &document.value;
     let own = value.pointer("/spec/selector/matchLabels");
-    let made = ["/spec/template/metadata/labels", "/spec/jobTemplate/spec/template/metadata/labels"];
+    let made =
+        ["/spec/template/metadata/labels", "/spec/jobTemplate/spec/template/metadata/labels"];
     let made = made.iter().find_map(|path| value.pointer(path));
     let made = if document.kind.kind == "Pod" { value.pointer("/metadata/labels") } else { made };
     let takes = |labels: Option<&Value>| {

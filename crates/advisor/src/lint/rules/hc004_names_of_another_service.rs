@@ -36,7 +36,12 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
     mentioned(objects, findings);
 }
 
-fn with_subdomain(objects: &Objects, workload: &Workload, subdomain: &str, findings: &mut Findings<'_>) {
+fn with_subdomain(
+    objects: &Objects,
+    workload: &Workload,
+    subdomain: &str,
+    findings: &mut Findings<'_>,
+) {
     let (title, namespace) = (workload.title(), &workload.reference.namespace);
     let selecting = objects.selecting(workload).max_by_key(|service| service.is_headless());
     match objects.governing(workload) {
@@ -52,7 +57,10 @@ fn with_subdomain(objects: &Objects, workload: &Workload, subdomain: &str, findi
                 format!("{title} sets subdomain {subdomain} and no hostname, and so there is no name under Service {subdomain}"),
             );
             finding.with(service.label("metadata.name", "lists the pods by address"));
-            finding.help(format!("{} answers their addresses, and POD.{0} is NXDOMAIN", service.dns_name()));
+            finding.help(format!(
+                "{} answers their addresses, and POD.{0} is NXDOMAIN",
+                service.dns_name()
+            ));
             finding.help(match workload.is("Pod") {
                 true => format!("add hostname: {}", workload.reference.name),
                 false => "pods that each need a name are a StatefulSet's; hostname in a template gives all its pods the same".to_owned(),
@@ -111,7 +119,9 @@ fn mentioned(objects: &Objects, findings: &mut Findings<'_>) {
         if names.is_some() && !objects.governing(set).is_some_and(Item::is_headless) {
             continue;
         }
-        for service in objects.selecting(set).filter(|service| Some(service.reference.name.as_str()) != names) {
+        for service in
+            objects.selecting(set).filter(|service| Some(service.reference.name.as_str()) != names)
+        {
             let key = (set.reference.name.as_str(), service.reference.name.as_str());
             nameless.entry(key).or_default().push((set, service));
         }
@@ -119,7 +129,10 @@ fn mentioned(objects: &Objects, findings: &mut Findings<'_>) {
     if nameless.is_empty() {
         return;
     }
-    let known = objects.all.iter().map(|item| (&item.document.located, Some(item.reference.namespace.as_str())));
+    let known = objects
+        .all
+        .iter()
+        .map(|item| (&item.document.located, Some(item.reference.namespace.as_str())));
     let foreign = objects.foreign.iter().map(|foreign| (&foreign.located, None));
     for (located, namespace) in known.chain(foreign) {
         let namespace = namespace.unwrap_or(match located.namespace() {
@@ -134,13 +147,19 @@ fn mentioned(objects: &Objects, findings: &mut Findings<'_>) {
             for mention in mentions(text) {
                 let in_namespace = mention.namespace.unwrap_or(namespace);
                 let found = match mention.pod {
-                    Pod::Fixed { set, .. } => nameless.get(&(set, mention.service)).into_iter().flatten().find(|(set, _)| set.reference.namespace == in_namespace),
-                    Pod::Variable(variable) => nameless.values().flatten().find(|(set, service)| {
-                        std::ptr::eq(&set.document.located, located)
-                            && service.reference.name == mention.service
-                            && set.reference.namespace == in_namespace
-                            && is_pod_name(set, variable)
-                    }),
+                    Pod::Fixed { set, .. } => nameless
+                        .get(&(set, mention.service))
+                        .into_iter()
+                        .flatten()
+                        .find(|(set, _)| set.reference.namespace == in_namespace),
+                    Pod::Variable(variable) => {
+                        nameless.values().flatten().find(|(set, service)| {
+                            std::ptr::eq(&set.document.located, located)
+                                && service.reference.name == mention.service
+                                && set.reference.namespace == in_namespace
+                                && is_pod_name(set, variable)
+                        })
+                    }
                 };
                 let Some((set, service)) = found else { continue };
                 if seen.iter().any(|other| std::ptr::eq(*other, *service)) {
@@ -157,7 +176,14 @@ fn mentioned(objects: &Objects, findings: &mut Findings<'_>) {
     }
 }
 
-fn say(located: &Located, namespace: &str, path: &str, pod: &str, (set, service): Nameless<'_>, findings: &mut Findings<'_>) {
+fn say(
+    located: &Located,
+    namespace: &str,
+    path: &str,
+    pod: &str,
+    (set, service): Nameless<'_>,
+    findings: &mut Findings<'_>,
+) {
     let other = &service.reference.name;
     let subject = Subject {
         kind: located.value["kind"].as_str().unwrap_or_default().to_owned(),
@@ -169,7 +195,8 @@ fn say(located: &Located, namespace: &str, path: &str, pod: &str, (set, service)
         None => ("have no names, for it has no serviceName".to_owned(), "no serviceName"),
     };
     let label = Label::new(located, path, format!("{pod}.{other} is no name"));
-    let message = format!("{pod}.{} is NXDOMAIN: the pods of {} {names}", service.dns_name(), set.title());
+    let message =
+        format!("{pod}.{} is NXDOMAIN: the pods of {} {names}", service.dns_name(), set.title());
     let finding = findings.add(subject, label, message);
     finding.with(set.label("spec.serviceName", named));
     finding.with(service.label("metadata.name", "selects the pods, and does not name them"));

@@ -26,13 +26,17 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         if old.subdomain() == set.subdomain() {
             continue;
         }
-        let said = |name: Option<&str>| name.map_or_else(|| "empty".to_owned(), |name| name.to_owned());
+        let said =
+            |name: Option<&str>| name.map_or_else(|| "empty".to_owned(), |name| name.to_owned());
         let (new, was) = (said(set.subdomain()), said(old.subdomain()));
         let (name, namespace) = (&set.reference.name, &set.reference.namespace);
         let finding = findings.add(
             set.subject(),
             set.label("spec.serviceName", format!("was {was}")),
-            format!("serviceName of {} is {was} in the cluster and cannot become {new}", set.title()),
+            format!(
+                "serviceName of {} is {was} in the cluster and cannot become {new}",
+                set.title()
+            ),
         );
         finding.with(old.label("spec.serviceName", "in the cluster"));
         finding.help("the API refuses the whole update");

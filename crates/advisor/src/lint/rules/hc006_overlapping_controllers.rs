@@ -72,7 +72,12 @@ fn narrowest<'i>(
     candidates.min_by_key(|candidates| candidates.len()).unwrap_or_default()
 }
 
-fn say(workload: &Workload, selector: &LabelSelector, others: &[&Workload], findings: &mut Findings<'_>) {
+fn say(
+    workload: &Workload,
+    selector: &LabelSelector,
+    others: &[&Workload],
+    findings: &mut Findings<'_>,
+) {
     let titles: Vec<String> =
         std::iter::once(&workload).chain(others).map(|workload| workload.title()).collect();
     let by = match others.iter().all(|other| other.selector().as_ref() == Some(selector)) {

@@ -47,7 +47,10 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             finding.level(Level::Note);
         }
         finding.help(match service.is_headless() {
-            true => format!("{} lists them among the others, where connections are refused", service.dns_name()),
+            true => format!(
+                "{} lists them among the others, where connections are refused",
+                service.dns_name()
+            ),
             false => "a share of the connections goes to them and is refused".to_owned(),
         });
         finding.help(mend(service, serving, workload));
@@ -109,6 +112,10 @@ fn mend(service: &Item<Service>, serving: &Workload, workload: &Workload) -> Str
             narrower.insert(key.clone(), value.clone());
             format!("write selector: {}", words::yaml(&narrower))
         }
-        _ => format!("give the pods of {} a label that {} have not, and ask for it", serving.title(), workload.pods()),
+        _ => format!(
+            "give the pods of {} a label that {} have not, and ask for it",
+            serving.title(),
+            workload.pods()
+        ),
     }
 }

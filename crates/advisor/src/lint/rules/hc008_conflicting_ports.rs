@@ -47,7 +47,8 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 continue;
             }
             let other = keys(way.port).find_map(|key| declared.get(&(protocol(way.port), key)));
-            let Some(other) = other.filter(|other| !std::ptr::eq(other.service, way.service)) else {
+            let Some(other) = other.filter(|other| !std::ptr::eq(other.service, way.service))
+            else {
                 continue;
             };
             if told.insert((&way.service.reference, way.at)) {
@@ -101,11 +102,17 @@ fn say(workload: &Workload, way: Way<'_>, other: Way<'_>, findings: &mut Finding
             workload.title()
         ),
     );
-    finding.with(other.service.label(&format!("spec.ports[{}].targetPort", other.at), "the same port, to another number"));
+    finding.with(other.service.label(
+        &format!("spec.ports[{}].targetPort", other.at),
+        "the same port, to another number",
+    ));
     let declared = workload.ports().find(|(_, declared)| declared.container_port == other.number);
     if let Some((path, _)) = declared {
         finding.with(workload.pod_label(&format!("{path}.containerPort"), "declared"));
     }
     finding.help(format!("if nothing listens on {}, clients of {name} are refused while those of {other_name} are served", way.number));
-    finding.help(format!("write targetPort: {}, or declare {} in the container", other.number, way.number));
+    finding.help(format!(
+        "write targetPort: {}, or declare {} in the container",
+        other.number, way.number
+    ));
 }

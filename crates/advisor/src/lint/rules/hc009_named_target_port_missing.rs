@@ -33,14 +33,19 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             let titles: Vec<String> = workloads.iter().map(|workload| workload.title()).collect();
             let finding = findings.add(
                 service.subject(),
-                service.label(&format!("spec.ports[{at}].targetPort"), "no port of this name in the pods"),
+                service.label(
+                    &format!("spec.ports[{at}].targetPort"),
+                    "no port of this name in the pods",
+                ),
                 format!(
                     "targetPort {name} of Service {} is no port of {}",
                     service.reference.name,
                     words::list(&titles, 3)
                 ),
             );
-            let near = workloads.iter().find_map(|workload| Some((*workload, nearest(workload, port.port)?)));
+            let near = workloads
+                .iter()
+                .find_map(|workload| Some((*workload, nearest(workload, port.port)?)));
             match &near {
                 Some((workload, (path, declared))) => {
                     finding.with(workload.pod_label(path, said(declared)));
@@ -51,7 +56,8 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             }
             let protocol = port.protocol.as_deref().unwrap_or("TCP").to_lowercase();
             let label = port.name.as_deref().filter(|name| !name.is_empty());
-            let srv = label.map(|label| format!("_{label}._{protocol}.{} is NXDOMAIN", service.dns_name()));
+            let srv = label
+                .map(|label| format!("_{label}._{protocol}.{} is NXDOMAIN", service.dns_name()));
             if service.is_headless() {
                 finding.level(Level::Warning);
                 let answers = format!("{} still answers the pods' addresses", service.dns_name());
@@ -60,7 +66,11 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                     None => format!("its endpoints have no port, while {answers}"),
                 });
             } else {
-                finding.help(format!("the endpoints have no such port: connections to {}:{} are refused", service.dns_name(), port.port));
+                finding.help(format!(
+                    "the endpoints have no such port: connections to {}:{} are refused",
+                    service.dns_name(),
+                    port.port
+                ));
             }
             finding.help(match near {
                 Some((_, (_, ContainerPort { name: Some(other), .. }))) => {
@@ -70,7 +80,10 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                     "give it its name in the container: {{name: {name}, containerPort: {}}}",
                     declared.container_port
                 ),
-                None => format!("declare it in the container: ports: [{{name: {name}, containerPort: {}}}]", port.port),
+                None => format!(
+                    "declare it in the container: ports: [{{name: {name}, containerPort: {}}}]",
+                    port.port
+                ),
             });
         }
     }

@@ -46,7 +46,11 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 finding.level(Level::Warning);
                 finding.help(format!("the endpoints have no such port: no SRV record leads to it, while {} still answers the pods' addresses", service.dns_name()));
             } else {
-                finding.help(format!("the endpoints have no such port: {wanted} to {}:{} is refused", service.dns_name(), port.port));
+                finding.help(format!(
+                    "the endpoints have no such port: {wanted} to {}:{} is refused",
+                    service.dns_name(),
+                    port.port
+                ));
             }
             finding.help(format!("write protocol: {has} in the Service, or protocol: {wanted} at containerPort {number}, whichever the software speaks"));
         }

@@ -48,7 +48,11 @@ struct Target<'o> {
 
 /// Where a port leads; of several workloads that make different numbers of a name, the first that is not the port's.
 /// `None` for a name that the pods lack.
-fn target<'o>(objects: &'o Objects, service: &'o Item<Service>, port: &ServicePort) -> Option<Target<'o>> {
+fn target<'o>(
+    objects: &'o Objects,
+    service: &'o Item<Service>,
+    port: &ServicePort,
+) -> Option<Target<'o>> {
     match &port.target_port {
         Some(IntOrString::Int(number)) => Some(Target { number: *number, named_by: None }),
         Some(IntOrString::String(_)) => objects
@@ -62,7 +66,13 @@ fn target<'o>(objects: &'o Objects, service: &'o Item<Service>, port: &ServicePo
     }
 }
 
-fn port_is_wrong(service: &Item<Service>, at: usize, port: &ServicePort, target: &Target<'_>, findings: &mut Findings<'_>) {
+fn port_is_wrong(
+    service: &Item<Service>,
+    at: usize,
+    port: &ServicePort,
+    target: &Target<'_>,
+    findings: &mut Findings<'_>,
+) {
     let number = target.number;
     let finding = findings.add(
         service.subject(),
@@ -72,7 +82,9 @@ fn port_is_wrong(service: &Item<Service>, at: usize, port: &ServicePort, target:
             service.reference.name, port.port
         ),
     );
-    finding.with(service.label(&format!("spec.ports[{at}].targetPort"), format!("the pods' port {number}")));
+    finding.with(
+        service.label(&format!("spec.ports[{at}].targetPort"), format!("the pods' port {number}")),
+    );
     let declared = target.named_by.and_then(|workload| {
         let mut ports = workload.ports();
         let (path, _) = ports.find(|(_, declared)| declared.container_port == number)?;
@@ -88,7 +100,13 @@ fn port_is_wrong(service: &Item<Service>, at: usize, port: &ServicePort, target:
 }
 
 /// The pods declare the Service's port and not the number that SRV records would carry.
-fn target_is_wrong(service: &Item<Service>, at: usize, port: &ServicePort, workload: &Workload, findings: &mut Findings<'_>) {
+fn target_is_wrong(
+    service: &Item<Service>,
+    at: usize,
+    port: &ServicePort,
+    workload: &Workload,
+    findings: &mut Findings<'_>,
+) {
     let number = workload.target_port(port).unwrap_or_default();
     let finding = findings.add(
         service.subject(),
@@ -104,6 +122,10 @@ fn target_is_wrong(service: &Item<Service>, at: usize, port: &ServicePort, workl
     if let Some((path, _)) = declared {
         finding.with(workload.pod_label(&format!("{path}.containerPort"), "declared"));
     }
-    finding.help(format!("if nothing listens on {number}, they are refused, while who dials {}:{} is served", service.dns_name(), port.port));
+    finding.help(format!(
+        "if nothing listens on {number}, they are refused, while who dials {}:{} is served",
+        service.dns_name(),
+        port.port
+    ));
     finding.help(format!("leave targetPort out, or write targetPort: {}", port.port));
 }

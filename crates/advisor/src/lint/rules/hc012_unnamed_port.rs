@@ -28,7 +28,10 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             let finding = findings.add(
                 service.subject(),
                 service.label(&format!("spec.ports[{at}].port"), "has no name"),
-                format!("port {} of headless Service {} has no name, and so no SRV name", port.port, service.reference.name),
+                format!(
+                    "port {} of headless Service {} has no name, and so no SRV name",
+                    port.port, service.reference.name
+                ),
             );
             finding.help(format!(
                 "with name: {name}, _{name}._{protocol}.{} answers the host and port of each pod",
@@ -42,7 +45,8 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
 fn fitting_name(objects: &Objects, service: &Item<Service>, port: &ServicePort) -> String {
     let mut names = objects.selected(service).flat_map(|workload| {
         let number = workload.target_port(port);
-        let declared = workload.ports().find(move |(_, declared)| Some(declared.container_port) == number);
+        let declared =
+            workload.ports().find(move |(_, declared)| Some(declared.container_port) == number);
         let declared = declared.and_then(|(_, declared)| declared.name.clone());
         let images = workload.containers().filter_map(|(_, container)| container.image.as_deref());
         let known = images.filter_map(Peer::by_image).flat_map(|peer| peer.ports);

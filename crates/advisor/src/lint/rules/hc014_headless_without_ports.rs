@@ -43,7 +43,10 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             ),
         );
         finding.with(workload.pod_label(&first, "the pods declare theirs"));
-        finding.help(format!("{} answers addresses, and there are no SRV records", service.dns_name()));
+        finding.help(format!(
+            "{} answers addresses, and there are no SRV records",
+            service.dns_name()
+        ));
         finding.help(format!("write ports: [{}]", ports.join(", ")));
     }
 }

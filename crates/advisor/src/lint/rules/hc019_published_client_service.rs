@@ -23,8 +23,7 @@ every rollout.",
 };
 
 /// Labels that only one pod of a StatefulSet has: who asks for one pod wants that one, ready or not.
-const OF_ONE_POD: &[&str] =
-    &["statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"];
+const OF_ONE_POD: &[&str] = &["statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"];
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     let governing: HashSet<_> = objects
@@ -41,7 +40,8 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         }
         let (namespace, name) = (&service.reference.namespace, &service.reference.name);
         let key = (namespace.as_str(), name.as_str());
-        let place = service.label("spec.publishNotReadyAddresses", "also routes to pods that are not ready");
+        let place = service
+            .label("spec.publishNotReadyAddresses", "also routes to pods that are not ready");
         if !service.is_headless() {
             // One that pods name as their governing Service lacks clusterIP: None, and one that has the field in place of
             // the peers' is told of with that: each is one fault.
@@ -90,7 +90,8 @@ pub(super) fn backends(objects: &Objects) -> HashMap<(&str, &str), Label> {
     for ingress in &objects.ingresses {
         let namespace = ingress.reference.namespace.as_str();
         let Some(spec) = &ingress.object.spec else { continue };
-        let default = spec.default_backend.iter().map(|backend| ("spec.defaultBackend".to_owned(), backend));
+        let default =
+            spec.default_backend.iter().map(|backend| ("spec.defaultBackend".to_owned(), backend));
         let by_path = spec.rules.iter().flatten().enumerate().flat_map(|(rule, of_host)| {
             let paths = of_host.http.iter().flat_map(|http| http.paths.iter().enumerate());
             paths.map(move |(at, path)| {
@@ -99,7 +100,8 @@ pub(super) fn backends(objects: &Objects) -> HashMap<(&str, &str), Label> {
         });
         for (field, backend) in default.chain(by_path) {
             if let Some(service) = &backend.service {
-                let label = ingress.label(&format!("{field}.service.name"), "an Ingress leads to it");
+                let label =
+                    ingress.label(&format!("{field}.service.name"), "an Ingress leads to it");
                 found.entry((namespace, service.name.as_str())).or_insert(label);
             }
         }
@@ -112,7 +114,8 @@ pub(super) fn backends(objects: &Objects) -> HashMap<(&str, &str), Label> {
             "" => objects.options.namespace.as_str(),
             namespace => namespace,
         };
-        let rules = route.located.value["spec"]["rules"].as_array().into_iter().flatten().enumerate();
+        let rules =
+            route.located.value["spec"]["rules"].as_array().into_iter().flatten().enumerate();
         for (rule, value) in rules {
             let refs = value["backendRefs"].as_array().into_iter().flatten().enumerate();
             for (at, backend) in refs {

@@ -52,7 +52,8 @@ fn written(text: &str) -> Option<Range<usize>> {
     text.match_indices(USUAL).find_map(|(at, _)| {
         let end = at + USUAL.len();
         let begins = text[..at].rfind(|c| !is_of_name(c));
-        let start = begins.map_or(0, |last| last + text[last..].chars().next().map_or(1, char::len_utf8));
+        let start =
+            begins.map_or(0, |last| last + text[last..].chars().next().map_or(1, char::len_utf8));
         let after = text[end..].trim_start_matches('.');
         let is_whole = at == start || text[..at].ends_with('.');
         (is_whole && !after.starts_with(is_of_name)).then_some(start..end)

@@ -60,8 +60,7 @@ const fn reads(
     Reads { image, part, variable, then }
 }
 
-const CONFLUENT: &str =
-    "its start script takes the variable for a setting that is gone, says that it is deprecated, and exits";
+const CONFLUENT: &str = "its start script takes the variable for a setting that is gone, says that it is deprecated, and exits";
 const CONFLUENT_START: Part = Part::Default("/etc/confluent/docker/");
 const SPARK: &str = "the master stops with a NumberFormatException";
 const SPARK_MASTER: Part =
@@ -137,9 +136,12 @@ fn is_set(name: &str, container: &Container, workload: &Workload, objects: &Obje
         Some((source.config_map_ref.as_ref()?.name.as_str(), name.strip_prefix(prefix)?))
     });
     container.env.iter().flatten().any(|variable| variable.name == name)
-        || container.command.iter().chain(&container.args).flatten().any(|text| {
-            text.contains(&format!("unset {name}"))
-        })
+        || container
+            .command
+            .iter()
+            .chain(&container.args)
+            .flatten()
+            .any(|text| text.contains(&format!("unset {name}")))
         || maps.any(|(map, key)| {
             objects.all.iter().any(|item| {
                 item.reference.kind == "ConfigMap"
@@ -182,9 +184,11 @@ fn variable(service: &str) -> String {
 mod tests {
     #[test]
     fn names_become_variables() {
-        for (service, expected) in
-            [("kafka", "KAFKA_PORT"), ("spark-master", "SPARK_MASTER_PORT"), ("3scale", "_3SCALE_PORT")]
-        {
+        for (service, expected) in [
+            ("kafka", "KAFKA_PORT"),
+            ("spark-master", "SPARK_MASTER_PORT"),
+            ("3scale", "_3SCALE_PORT"),
+        ] {
             assert_eq!(super::variable(service), expected);
         }
     }

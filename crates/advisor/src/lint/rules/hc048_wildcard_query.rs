@@ -21,7 +21,8 @@ nothing to do with this.",
 const REMOVED: Version = Version { major: 1, minor: 25 };
 
 /// What keys of lists have in them that the client matches by itself.
-const MATCHED_BY_CLIENT: &[&str] = &["proxy", "origin", "allow", "cors", "san", "cert", "redirect", "domains", "tls"];
+const MATCHED_BY_CLIENT: &[&str] =
+    &["proxy", "origin", "allow", "cors", "san", "cert", "redirect", "domains", "tls"];
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     let version = objects.options.kubernetes;
@@ -40,8 +41,12 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             };
             let name = host.name;
             let message = match version < REMOVED {
-                true => format!("{name} asks for a wildcard, which CoreDNS 1.9, of Kubernetes {REMOVED}, takes for an ordinary name"),
-                false => format!("{name} is no wildcard to the cluster's DNS, but a name that does not exist"),
+                true => format!(
+                    "{name} asks for a wildcard, which CoreDNS 1.9, of Kubernetes {REMOVED}, takes for an ordinary name"
+                ),
+                false => format!(
+                    "{name} is no wildcard to the cluster's DNS, but a name that does not exist"
+                ),
             };
             let place = text.label_of(&host, format!("{wildcard} stands for nothing"));
             let finding = findings.add(workload.subject(), place, message);

@@ -39,31 +39,47 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         let (before, after) = (address(old), address(service));
         let message = match (before, after) {
             (Address::Headless, Address::Fixed(ip)) => {
-                format!("Service {name} is headless in the cluster, and cannot be given the address {ip}")
+                format!(
+                    "Service {name} is headless in the cluster, and cannot be given the address {ip}"
+                )
             }
             (Address::Headless, Address::Open) if service.type_name() != "ClusterIP" => {
-                format!("Service {name} is headless in the cluster, and stays so: it cannot become a {}", service.type_name())
+                format!(
+                    "Service {name} is headless in the cluster, and stays so: it cannot become a {}",
+                    service.type_name()
+                )
             }
             (Address::Headless, Address::Open) => {
-                format!("Service {name} is headless in the cluster, and stays so: leaving clusterIP out gives it no address")
+                format!(
+                    "Service {name} is headless in the cluster, and stays so: leaving clusterIP out gives it no address"
+                )
             }
             (Address::Fixed(ip), Address::Headless) => {
-                format!("Service {name} has the address {ip} in the cluster, and cannot become headless")
+                format!(
+                    "Service {name} has the address {ip} in the cluster, and cannot become headless"
+                )
             }
             (Address::Open, Address::Headless) => {
                 format!("Service {name} has an address in the cluster, and cannot become headless")
             }
             (Address::Fixed(old), Address::Fixed(new)) if old != new => {
-                format!("Service {name} has the address {old} in the cluster, and cannot be given {new}")
+                format!(
+                    "Service {name} has the address {old} in the cluster, and cannot be given {new}"
+                )
             }
-            (Address::Open, _) | (Address::Headless, Address::Headless) | (Address::Fixed(_), _) => continue,
+            (Address::Open, _)
+            | (Address::Headless, Address::Headless)
+            | (Address::Fixed(_), _) => continue,
         };
-        let finding = findings.add(service.subject(), service.label("spec.clusterIP", "wanted"), message);
+        let finding =
+            findings.add(service.subject(), service.label("spec.clusterIP", "wanted"), message);
         finding.with(old.label("spec.clusterIP", "in the cluster now"));
         match (after, service.type_name()) {
             (Address::Open, "ClusterIP") => {
                 finding.level(Level::Warning);
-                finding.help("kubectl apply is content, and the name goes on answering the pods' addresses");
+                finding.help(
+                    "kubectl apply is content, and the name goes on answering the pods' addresses",
+                );
             }
             (Address::Open, kind) => {
                 finding.help(format!(

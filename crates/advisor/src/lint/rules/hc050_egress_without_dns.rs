@@ -119,8 +119,12 @@ fn tell(closed: &Closed<'_>, findings: &mut Findings<'_>) {
     };
     let udp = *protocol == "UDP";
     let message = match udp {
-        true => format!("NetworkPolicy {name} closes the pods of {of}{more} to DNS: no rule lets them out to port 53"),
-        false => format!("NetworkPolicy {name} lets the pods of {of}{more} ask DNS over UDP, but not over TCP"),
+        true => format!(
+            "NetworkPolicy {name} closes the pods of {of}{more} to DNS: no rule lets them out to port 53"
+        ),
+        false => format!(
+            "NetworkPolicy {name} lets the pods of {of}{more} ask DNS over UDP, but not over TCP"
+        ),
     };
     let finding = findings.add(policy.subject(), policy.label(field, "no rule for DNS"), message);
     if let Some(label) = asks {

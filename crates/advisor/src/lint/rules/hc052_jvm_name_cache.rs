@@ -35,9 +35,9 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         // The property that works decides, wherever it stands.
         let system = texts.iter().find_map(|(field, text)| Some((field, value(text, SYSTEM)?)));
         let changing = || {
-            dialled(objects, workload).into_iter().find(|used| {
-                used.service.is_headless() || used.service.is_external_name()
-            })
+            dialled(objects, workload)
+                .into_iter()
+                .find(|used| used.service.is_headless() || used.service.is_external_name())
         };
         match system {
             Some((field, seconds)) if seconds.parse::<i64>().is_ok_and(|ttl| ttl < 0) => {

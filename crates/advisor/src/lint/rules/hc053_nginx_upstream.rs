@@ -33,7 +33,9 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 let mut hosts = as_text.hosts();
                 let service = hosts.next().and_then(|host| host.service(objects, namespace));
                 let Some(service) = service else { continue };
-                if !(service.is_headless() || service.is_external_name()) || told.contains(&service.reference) {
+                if !(service.is_headless() || service.is_external_name())
+                    || told.contains(&service.reference)
+                {
                     continue;
                 }
                 told.push(service.reference.clone());
@@ -48,7 +50,12 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                     format!("nginx looks {name} up when it starts and never again, and the Service is {what}"),
                 );
                 finding.with(service.label(field, "its addresses change"));
-                let whole = whole(name, &service.reference.name, &service.reference.namespace, &objects.options.cluster_domain);
+                let whole = whole(
+                    name,
+                    &service.reference.name,
+                    &service.reference.namespace,
+                    &objects.options.cluster_domain,
+                );
                 finding.help("when they change nginx answers 502 or 504 until it is reloaded");
                 finding.help(format!(
                     "write: resolver ADDRESS_OF_CLUSTER_DNS valid=5s; set $backend {whole}; proxy_pass http://$backend:PORT;{}",
@@ -67,7 +74,8 @@ fn whole(name: &str, service: &str, namespace: &str, domain: &str) -> String {
 }
 
 /// Directives that hand a request on, and the schemes before their host.
-const PASS: &[&str] = &["proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass"];
+const PASS: &[&str] =
+    &["proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass"];
 
 /// The hosts (`name` or `name:port`) that an nginx configuration has resolved when it is read, and where they stand.
 fn resolved_once(text: &str) -> Vec<(usize, &str)> {
@@ -111,7 +119,9 @@ fn resolved_once(text: &str) -> Vec<(usize, &str)> {
         (!is_upstream).then_some((at + skipped, host))
     });
     let hosts = passed.chain(servers.iter().copied());
-    hosts.filter(|(_, host)| !host.is_empty() && !host.contains('$') && !host.starts_with("unix:")).collect()
+    hosts
+        .filter(|(_, host)| !host.is_empty() && !host.contains('$') && !host.starts_with("unix:"))
+        .collect()
 }
 
 /// Words (without quotes), braces and semicolons, and where they begin; no comments.
@@ -174,9 +184,18 @@ mod tests {
         check("location / {\n  # proxy_pass http://db;\n  return 200;\n}", &[]);
         check("set $db db; proxy_pass http://$db:80;", &[]);
         check("proxy_pass http://${db}:80;", &[]);
-        check("upstream a { server db-0.db:80 weight=5; server db-1.db:80; }", &["db-0.db:80", "db-1.db:80"]);
-        check("upstream db { zone z 64k; server db:80 resolve; } location / { proxy_pass http://db; }", &[]);
-        check("upstream b { server unix:/x; server db; } location / {proxy_pass http://b;}", &["db"]);
+        check(
+            "upstream a { server db-0.db:80 weight=5; server db-1.db:80; }",
+            &["db-0.db:80", "db-1.db:80"],
+        );
+        check(
+            "upstream db { zone z 64k; server db:80 resolve; } location / { proxy_pass http://db; }",
+            &[],
+        );
+        check(
+            "upstream b { server unix:/x; server db; } location / {proxy_pass http://b;}",
+            &["db"],
+        );
         check("server { listen 80; server_name x; } grpc_pass \"grpc://db:1\";", &["db:1"]);
         check("fastcgi_pass php:9000;", &["php:9000"]);
         check("log_format x '{ proxy_pass http://db; }'; proxy_pass \"http://a", &[]);

@@ -42,7 +42,8 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             .selected(service)
             .filter(|workload| workload.replicas.is_some_and(|replicas| replicas > 0))
             .collect();
-        let counts = selected.iter().filter_map(|workload| usize::try_from(workload.replicas?).ok());
+        let counts =
+            selected.iter().filter_map(|workload| usize::try_from(workload.replicas?).ok());
         let pods: usize = counts.sum();
         let (kind, record) = record(service);
         let fixed = HEADER_BYTES + question(service, &objects.options.cluster_domain);

@@ -33,7 +33,8 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         let texts = texts.of(workload);
         let asked = texts.iter().find_map(|text| {
             let host = text.hosts().find(|host| {
-                let named = host.is_of_cluster(domain) || host.service(objects, namespace).is_some();
+                let named =
+                    host.is_of_cluster(domain) || host.service(objects, namespace).is_some();
                 let is_whole = host.absolute || host.name.ends_with(domain.as_str());
                 // What stands before the dot of `$(POD).db` has no dots itself.
                 let dots = u32::try_from(host.name.matches('.').count()).unwrap_or(u32::MAX);
@@ -49,7 +50,9 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         let of = &workload.reference.name;
         if worse {
             let domains = SEARCHED + searches;
-            let message = format!("the pods of {of} look for {name} under {domains} domains before they ask for it");
+            let message = format!(
+                "the pods of {of} look for {name} under {domains} domains before they ask for it"
+            );
             let label = workload.pod_label(&at, "makes it so");
             let finding = findings.add(workload.subject(), label, message);
             finding.with(text.label_of(&host, "a name of the outside"));
@@ -62,10 +65,15 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 container.image.as_deref().is_some_and(|image| image.contains("alpine"))
             });
             let message = match alpine {
-                true => format!("with ndots:{ndots} the pods of {of} never find {name}: musl asks for it only as it stands"),
-                false => format!("with ndots:{ndots} the pods of {of} ask for {name} as it stands before they search for it"),
+                true => format!(
+                    "with ndots:{ndots} the pods of {of} never find {name}: musl asks for it only as it stands"
+                ),
+                false => format!(
+                    "with ndots:{ndots} the pods of {of} ask for {name} as it stands before they search for it"
+                ),
             };
-            let finding = findings.add(workload.subject(), workload.pod_label(&at, "too few"), message);
+            let finding =
+                findings.add(workload.subject(), workload.pod_label(&at, "too few"), message);
             finding.with(text.label_of(&host, "a name of the cluster that is not whole"));
             if alpine {
                 finding.level(Level::Warning);

@@ -58,5 +58,7 @@ fn wants_both(service: &Item<Service>) -> bool {
 
 /// Whether its author left the families to the cluster.
 fn says_nothing(service: &Item<Service>) -> bool {
-    ["spec.ipFamilyPolicy", "spec.ipFamilies", "spec.clusterIPs"].iter().all(|field| !service.document.has(field))
+    ["spec.ipFamilyPolicy", "spec.ipFamilies", "spec.clusterIPs"]
+        .iter()
+        .all(|field| !service.document.has(field))
 }

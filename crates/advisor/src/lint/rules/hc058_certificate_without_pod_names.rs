@@ -53,7 +53,8 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 .collect();
             let forms = forms(&service.reference.name, namespace, &objects.options.cluster_domain);
             // What nobody dials by the pods' names need not have them.
-            let is_for_peers = peer(set.workload).is_some_and(|(peer, _)| peer.publish_not_ready.value());
+            let is_for_peers =
+                peer(set.workload).is_some_and(|(peer, _)| peer.publish_not_ready.value());
             if !is_for_peers && !names.iter().any(|name| forms.iter().any(|form| form == name)) {
                 continue;
             }
@@ -98,10 +99,12 @@ fn serves(certificate: &Foreign) -> bool {
 fn secrets(pod: &PodSpec) -> Vec<(String, &str)> {
     let mut found = Vec::new();
     for (at, volume) in pod.volumes.iter().flatten().enumerate() {
-        if let Some(name) = volume.secret.as_ref().and_then(|secret| secret.secret_name.as_deref()) {
+        if let Some(name) = volume.secret.as_ref().and_then(|secret| secret.secret_name.as_deref())
+        {
             found.push((format!("spec.volumes[{at}].secret.secretName"), name));
         }
-        let sources = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
+        let sources =
+            volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
         for (source, projection) in sources.enumerate() {
             if let Some(secret) = &projection.secret {
                 let field = format!("spec.volumes[{at}].projected.sources[{source}].secret.name");

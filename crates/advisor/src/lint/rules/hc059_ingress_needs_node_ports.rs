@@ -42,16 +42,18 @@ enum Controller {
 type Annotations = BTreeMap<String, String>;
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
-    let classes = objects.all.iter().filter(|item| {
-        item.document.kind.id == KindId::Stored(Stored::IngressClass)
-    });
+    let classes = objects
+        .all
+        .iter()
+        .filter(|item| item.document.kind.id == KindId::Stored(Stored::IngressClass));
     let classes = classes.map(|item| (item.reference.name.as_str(), &item.object)).collect();
     for ingress in &objects.ingresses {
         let Some(controller) = controller(&classes, ingress) else { continue };
         let mut told = Vec::new();
         for (field, backend) in backends(&ingress.object) {
             let Some(reference) = &backend.service else { continue };
-            let Some(service) = objects.service(&ingress.reference.namespace, &reference.name) else {
+            let Some(service) = objects.service(&ingress.reference.namespace, &reference.name)
+            else {
                 continue;
             };
             if has_node_ports(service) || told.contains(&&service.reference.name) {
@@ -70,19 +72,31 @@ fn aws(ingress: &Item<Ingress>, field: &str, service: &Item<Service>, findings: 
     // The Service's annotation goes before the Ingress's.
     let of_ingress = ingress.object.metadata.annotations.as_ref();
     let of_service = service.object.metadata.annotations.as_ref();
-    let of = |annotations: Option<&Annotations>| annotations.and_then(|all| all.get(TARGET_TYPE).cloned());
+    let of = |annotations: Option<&Annotations>| {
+        annotations.and_then(|all| all.get(TARGET_TYPE).cloned())
+    };
     let target_type = of(of_service).or_else(|| of(of_ingress));
     if target_type.as_deref() == Some("ip") {
         return;
     }
     let (name, what) = (&service.reference.name, what(service));
     let path = format!("metadata.annotations[{TARGET_TYPE}]");
-    let message = format!("the load balancer of Ingress {} sends to node ports, and Service {name} is {what} and has none", ingress.reference.name);
-    let finding = findings.add(ingress.subject(), ingress.label(&format!("{field}.service.name"), "needs node ports"), message);
+    let message = format!(
+        "the load balancer of Ingress {} sends to node ports, and Service {name} is {what} and has none",
+        ingress.reference.name
+    );
+    let finding = findings.add(
+        ingress.subject(),
+        ingress.label(&format!("{field}.service.name"), "needs node ports"),
+        message,
+    );
     finding.with(service.label(field_of(service), "no node ports"));
     match target_type {
         Some(_) => {
-            let holder = of(of_service).map_or_else(|| ingress.label(&path, "sends to nodes"), |_| service.label(&path, "sends to nodes"));
+            let holder = of(of_service).map_or_else(
+                || ingress.label(&path, "sends to nodes"),
+                |_| service.label(&path, "sends to nodes"),
+            );
             finding.with(holder);
         }
         None => {
@@ -96,7 +110,12 @@ fn aws(ingress: &Item<Ingress>, field: &str, service: &Item<Service>, findings: 
     ));
 }
 
-fn google(ingress: &Item<Ingress>, field: &str, service: &Item<Service>, findings: &mut Findings<'_>) {
+fn google(
+    ingress: &Item<Ingress>,
+    field: &str,
+    service: &Item<Service>,
+    findings: &mut Findings<'_>,
+) {
     let annotation = service.object.metadata.annotations.as_ref().and_then(|all| all.get(NEG));
     let off = annotation.is_some_and(|text| {
         serde_json::from_str::<Value>(text).is_ok_and(|value| value["ingress"] == false)
@@ -105,10 +124,21 @@ fn google(ingress: &Item<Ingress>, field: &str, service: &Item<Service>, finding
         return;
     }
     let (name, what) = (&service.reference.name, what(service));
-    let message = format!("Ingress {} sends to node ports, and Service {name} is {what} and has none", ingress.reference.name);
-    let finding = findings.add(ingress.subject(), ingress.label(&format!("{field}.service.name"), "needs node ports"), message);
-    finding.with(service.label(&format!("metadata.annotations[{NEG}]"), "turns balancing to pods off"));
-    finding.help(format!("annotate the Service with {NEG}: '{{\"ingress\": true}}', so that its pods are dialled"));
+    let message = format!(
+        "Ingress {} sends to node ports, and Service {name} is {what} and has none",
+        ingress.reference.name
+    );
+    let finding = findings.add(
+        ingress.subject(),
+        ingress.label(&format!("{field}.service.name"), "needs node ports"),
+        message,
+    );
+    finding.with(
+        service.label(&format!("metadata.annotations[{NEG}]"), "turns balancing to pods off"),
+    );
+    finding.help(format!(
+        "annotate the Service with {NEG}: '{{\"ingress\": true}}', so that its pods are dialled"
+    ));
 }
 
 fn what(service: &Item<Service>) -> &'static str {
@@ -132,7 +162,8 @@ fn controller(classes: &HashMap<&str, &Value>, ingress: &Item<Ingress>) -> Optio
     match (classes.get(class).map(|object| &object["spec"]), class) {
         // Its parameters may set the target type; EKS's own controller (eks.amazonaws.com/alb) sends to pods by default.
         (Some(spec), _) => {
-            let is_aws = spec["controller"] == "ingress.k8s.aws/alb" && spec["parameters"].is_null();
+            let is_aws =
+                spec["controller"] == "ingress.k8s.aws/alb" && spec["parameters"].is_null();
             is_aws.then_some(Controller::Aws)
         }
         (None, "alb") => Some(Controller::Aws),
@@ -144,11 +175,15 @@ fn controller(classes: &HashMap<&str, &Value>, ingress: &Item<Ingress>) -> Optio
 /// The backends of an Ingress, and their paths.
 fn backends(ingress: &Ingress) -> Vec<(String, &IngressBackend)> {
     let Some(spec) = ingress.spec.as_ref() else { return Vec::new() };
-    let mut backends: Vec<_> =
-        spec.default_backend.iter().map(|backend| ("spec.defaultBackend".to_owned(), backend)).collect();
+    let mut backends: Vec<_> = spec
+        .default_backend
+        .iter()
+        .map(|backend| ("spec.defaultBackend".to_owned(), backend))
+        .collect();
     for (rule_at, rule) in spec.rules.iter().flatten().enumerate() {
         for (at, path) in rule.http.iter().flat_map(|http| &http.paths).enumerate() {
-            backends.push((format!("spec.rules[{rule_at}].http.paths[{at}].backend"), &path.backend));
+            backends
+                .push((format!("spec.rules[{rule_at}].http.paths[{at}].backend"), &path.backend));
         }
     }
     backends

@@ -29,7 +29,8 @@ this, and are not meant.",
 };
 
 /// The protocols that Istio takes from a port's name or `appProtocol`.
-const PROTOCOLS: &[&str] = &["http", "http2", "https", "grpc", "grpc-web", "tcp", "tls", "mongo", "mysql", "redis", "udp"];
+const PROTOCOLS: &[&str] =
+    &["http", "http2", "https", "grpc", "grpc-web", "tcp", "tls", "mongo", "mysql", "redis", "udp"];
 /// `appProtocol` only.
 const STANDARD: &[&str] = &["kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss", "hbone"];
 /// Ports that Istio takes for TCP without looking: SMTP, DNS, MySQL, MongoDB.
@@ -40,8 +41,9 @@ type Namespaces<'a> = HashMap<&'a str, &'a BTreeMap<String, String>>;
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     let labelled = objects.namespaces.iter();
-    let labelled = labelled
-        .filter_map(|item| Some((item.reference.name.as_str(), item.object.metadata.labels.as_ref()?)));
+    let labelled = labelled.filter_map(|item| {
+        Some((item.reference.name.as_str(), item.object.metadata.labels.as_ref()?))
+    });
     let namespaces: Namespaces<'_> = labelled.collect();
     for service in objects.services.iter().filter(|service| service.is_headless()) {
         let meshed = |workload: &&Workload| is_injected(&namespaces, workload);
@@ -55,7 +57,8 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
 
 fn unsaid_protocols(service: &Item<Service>, workload: &Workload, findings: &mut Findings<'_>) {
     let ports = service.ports().iter().enumerate();
-    let unsaid: Vec<(usize, &ServicePort)> = ports.filter(|(_, port)| !says_protocol(port)).collect();
+    let unsaid: Vec<(usize, &ServicePort)> =
+        ports.filter(|(_, port)| !says_protocol(port)).collect();
     let Some((at, _)) = unsaid.first() else { return };
     let names: Vec<String> = unsaid
         .iter()
@@ -65,7 +68,10 @@ fn unsaid_protocols(service: &Item<Service>, workload: &Workload, findings: &mut
     let finding = findings.add(
         service.subject(),
         service.label(&format!("spec.ports[{at}].port"), "which protocol?"),
-        format!("in the Istio mesh, headless Service {name} does not say the protocol of {}", names.join(", ")),
+        format!(
+            "in the Istio mesh, headless Service {name} does not say the protocol of {}",
+            names.join(", ")
+        ),
     );
     finding.with(workload.pod_label("metadata.labels", "has Istio's sidecar"));
     finding.help("Istio guesses from what the client sends first, and waits where the server speaks first: add appProtocol: tcp (or http, grpc), or begin the name so (tcp-…)");
@@ -77,7 +83,8 @@ fn says_protocol(port: &ServicePort) -> bool {
         named.strip_prefix(protocol).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     });
     let by_field = port.app_protocol.as_deref().map(str::to_ascii_lowercase);
-    let by_field = by_field.map(|said| PROTOCOLS.contains(&said.as_str()) || STANDARD.contains(&said.as_str()));
+    let by_field = by_field
+        .map(|said| PROTOCOLS.contains(&said.as_str()) || STANDARD.contains(&said.as_str()));
     port.protocol.as_deref().unwrap_or("TCP") != "TCP"
         || TAKEN_FOR_TCP.contains(&port.port)
         // `appProtocol` goes before the name, also where Istio does not know it.
@@ -85,20 +92,35 @@ fn says_protocol(port: &ServicePort) -> bool {
 }
 
 fn undeclared_ports(objects: &Objects, workload: &Workload, findings: &mut Findings<'_>) {
-    let Some(governing) = objects.governing(workload).filter(|service| service.is_headless()) else { return };
+    let Some(governing) = objects.governing(workload).filter(|service| service.is_headless())
+    else {
+        return;
+    };
     if !workload.is("StatefulSet") || workload.replicas.unwrap_or(1) < 2 {
         return;
     }
-    let known = workload.containers().find_map(|(_, container)| Peer::by_image(container.image.as_deref()?));
+    let known = workload
+        .containers()
+        .find_map(|(_, container)| Peer::by_image(container.image.as_deref()?));
     let Some(peer) = known else { return };
     let declared = |number: i32| {
         let headless = objects.selecting(workload).filter(|service| service.is_headless());
         headless.into_iter().any(|service| service.ports().iter().any(|port| port.port == number))
     };
     let excluded = |number: i32| {
-        ["includeOutboundPorts", "excludeOutboundPorts", "includeInboundPorts", "excludeInboundPorts"].iter().any(|key| {
+        [
+            "includeOutboundPorts",
+            "excludeOutboundPorts",
+            "includeInboundPorts",
+            "excludeInboundPorts",
+        ]
+        .iter()
+        .any(|key| {
             let listed = workload.annotations.get(&format!("traffic.sidecar.istio.io/{key}"));
-            listed.is_some_and(|list| key.starts_with("include") || list.split(',').any(|port| port.trim() == number.to_string()))
+            listed.is_some_and(|list| {
+                key.starts_with("include")
+                    || list.split(',').any(|port| port.trim() == number.to_string())
+            })
         })
     };
     for (path, port) in workload.ports() {
@@ -124,10 +146,14 @@ fn undeclared_ports(objects: &Objects, workload: &Workload, findings: &mut Findi
                 finding.help("the connection leaves as plain text, and mutual TLS is STRICT: it is reset (Connection reset by peer)");
             }
             false => {
-                finding.help("the connection goes as plain text; where mutual TLS is STRICT it is reset");
+                finding.help(
+                    "the connection goes as plain text; where mutual TLS is STRICT it is reset",
+                );
             }
         }
-        finding.help(format!("add to the Service's ports: {{name: tcp-{number}, port: {number}, appProtocol: tcp}}"));
+        finding.help(format!(
+            "add to the Service's ports: {{name: tcp-{number}, port: {number}, appProtocol: tcp}}"
+        ));
     }
 }
 
@@ -174,7 +200,8 @@ fn is_strict(objects: &Objects, workload: &Workload, port: i32) -> bool {
         let rank = rank(value, at)?;
         let spec = &value["spec"];
         // Modes of single ports are only taken of policies with a selector.
-        let on_port = spec["portLevelMtls"][port.to_string()]["mode"].as_str().filter(|_| rank == 0);
+        let on_port =
+            spec["portLevelMtls"][port.to_string()]["mode"].as_str().filter(|_| rank == 0);
         let mode = on_port.or_else(|| spec["mtls"]["mode"].as_str())?;
         (mode != "UNSET").then_some((rank, mode))
     });

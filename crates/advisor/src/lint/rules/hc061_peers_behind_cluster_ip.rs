@@ -28,7 +28,8 @@ IP for clients.",
 };
 
 /// Words in the key of a text that lists peers.
-const LISTS: &[&str] = &["seed", "join", "peer", "discovery", "quorum", "initial", "gcomm", "routes"];
+const LISTS: &[&str] =
+    &["seed", "join", "peer", "discovery", "quorum", "initial", "gcomm", "routes"];
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     for peers in peer_sets(objects) {

@@ -3,7 +3,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use manifest::read::Level;
 
 use crate::lint::objects::Item;
-use crate::lint::policy::{Direction, Policies, PodPort, Verdict};
+use crate::lint::policy::{Direction, PodPort, Policies, Verdict};
 use crate::lint::told::Texts;
 use crate::lint::workload::Workload;
 use crate::lint::{Findings, Label, Objects, Rule};
@@ -42,14 +42,24 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         let mut told = Vec::new();
         for text in texts.of(client) {
             for host in text.hosts() {
-                let Some(service) = host.service(objects, &client.reference.namespace) else { continue };
+                let Some(service) = host.service(objects, &client.reference.namespace) else {
+                    continue;
+                };
                 let to_itself = objects.selected(service).any(|pods| std::ptr::eq(pods, client));
                 // Peers are looked at below, by all their ports.
                 if told.contains(&(&service.reference, host.port)) || to_itself {
                     continue;
                 }
                 told.push((&service.reference, host.port));
-                dialled(objects, &policies, client, service, host.port, text.label_of(&host, format!("{} dials it here", client.reference.name)), findings);
+                dialled(
+                    objects,
+                    &policies,
+                    client,
+                    service,
+                    host.port,
+                    text.label_of(&host, format!("{} dials it here", client.reference.name)),
+                    findings,
+                );
             }
         }
         peers(objects, &policies, client, &texts, findings);
@@ -95,7 +105,8 @@ fn peers(
     if !set.is("StatefulSet") || set.replicas.unwrap_or(1) < 2 {
         return;
     }
-    let software = set.containers().find_map(|(_, container)| Peer::by_image(container.image.as_deref()?));
+    let software =
+        set.containers().find_map(|(_, container)| Peer::by_image(container.image.as_deref()?));
     let known = software.map(|peer| peer.ports).unwrap_or_default().iter();
     let known = known.filter(|port| matches!(port.who, Dials::Peers | Dials::Both));
     let mut numbers: Vec<i32> = known
@@ -121,7 +132,9 @@ fn peers(
         let (ingress, egress) = (policies.ingress(set, port, set), policies.egress(set, set, port));
         match (denied(&ingress), denied(&egress)) {
             (true, _) => Some((number, Direction::Ingress, ingress)),
-            (false, true) if !policies.dns(set, "UDP").is_denied() => Some((number, Direction::Egress, egress)),
+            (false, true) if !policies.dns(set, "UDP").is_denied() => {
+                Some((number, Direction::Egress, egress))
+            }
             _ => None,
         }
     });
@@ -135,7 +148,11 @@ fn peers(
     );
     finding.with(set.pod_label("metadata.labels", "the peers"));
     finding.help("each resolves the others' names, and dialling them ends in a time-out");
-    finding.help(format!("add to {}: {}", section(direction), peer_rule(direction, set, number, None)));
+    finding.help(format!(
+        "add to {}: {}",
+        section(direction),
+        peer_rule(direction, set, number, None)
+    ));
 }
 
 fn tell(blocked: &Blocked<'_, '_>, dials: Label, findings: &mut Findings<'_>) {
@@ -144,17 +161,25 @@ fn tell(blocked: &Blocked<'_, '_>, dials: Label, findings: &mut Findings<'_>) {
     let (name, from, to) = (&policy.reference.name, &client.reference.name, &pods.reference.name);
     let (message, other, rule) = match direction {
         Direction::Ingress => (
-            format!("NetworkPolicy {name} does not let {from} in to the pods of {to} on port {port}"),
+            format!(
+                "NetworkPolicy {name} does not let {from} in to the pods of {to} on port {port}"
+            ),
             pods,
             peer_rule(*direction, client, *port, Some(pods)),
         ),
         Direction::Egress => (
-            format!("NetworkPolicy {name} does not let {from} out to the pods of {to} on port {port}"),
+            format!(
+                "NetworkPolicy {name} does not let {from} out to the pods of {to} on port {port}"
+            ),
             client,
             peer_rule(*direction, pods, *port, Some(client)),
         ),
     };
-    let finding = findings.add(policy.subject(), policy.label(section(*direction), "no rule lets it through"), message);
+    let finding = findings.add(
+        policy.subject(),
+        policy.label(section(*direction), "no rule lets it through"),
+        message,
+    );
     finding.with(dials);
     finding.with(other.pod_label("metadata.labels", "selected by the policy"));
     finding.help("the name resolves, and dialling it ends in a time-out");
@@ -174,17 +199,27 @@ fn peer_rule(direction: Direction, other: &Workload, port: i32, of: Option<&Work
         Direction::Ingress => "from",
         Direction::Egress => "to",
     };
-    let labels: Vec<String> = other.labels.iter().map(|(key, value)| format!("{key}: {value:?}")).collect();
+    let labels: Vec<String> =
+        other.labels.iter().map(|(key, value)| format!("{key}: {value:?}")).collect();
     let namespace = &other.reference.namespace;
     let namespaces = match of.is_some_and(|of| of.reference.namespace != *namespace) {
-        true => format!("namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}, "),
+        true => format!(
+            "namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}, "
+        ),
         false => String::new(),
     };
-    format!("- {{{side}: [{{{namespaces}podSelector: {{matchLabels: {{{}}}}}}}], ports: [{{port: {port}}}]}}", labels.join(", "))
+    format!(
+        "- {{{side}: [{{{namespaces}podSelector: {{matchLabels: {{{}}}}}}}], ports: [{{port: {port}}}]}}",
+        labels.join(", ")
+    )
 }
 
 /// The port on the pods that a client comes to which dials a Service on `port`; without one, the Service's only one.
-fn pod_port<'a>(service: &'a Item<Service>, port: Option<u16>, pods: &Workload) -> Option<(i32, &'a str)> {
+fn pod_port<'a>(
+    service: &'a Item<Service>,
+    port: Option<u16>,
+    pods: &Workload,
+) -> Option<(i32, &'a str)> {
     let ports = service.ports();
     let declared = match (port, ports) {
         (Some(number), _) => ports.iter().find(|declared| declared.port == i32::from(number)),
@@ -206,7 +241,8 @@ fn pod_port<'a>(service: &'a Item<Service>, port: Option<u16>, pods: &Workload) 
         Some(IntOrString::Int(number)) => *number,
         Some(IntOrString::String(name)) => {
             let named = pods.ports().find(|(_, of)| {
-                of.name.as_deref() == Some(name) && of.protocol.as_deref().unwrap_or("TCP") == protocol
+                of.name.as_deref() == Some(name)
+                    && of.protocol.as_deref().unwrap_or("TCP") == protocol
             });
             named?.1.container_port
         }

@@ -63,17 +63,24 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                     continue;
                 }
                 let message = format!("Kubernetes has no {kind} of {api_version} since {since}");
-                (message, format!("write apiVersion: {today}, and compare the fields with that version's"))
+                (
+                    message,
+                    format!(
+                        "write apiVersion: {today}, and compare the fields with that version's"
+                    ),
+                )
             }
             None => {
-                let Some(near) = meant(foreign).filter(|_| !SERVED_ELSEWHERE.iter().any(known)) else {
+                let Some(near) = meant(foreign).filter(|_| !SERVED_ELSEWHERE.iter().any(known))
+                else {
                     continue;
                 };
                 let message = format!("there is no {kind} of {api_version}");
                 (message, format!("did you mean {} of {}?", near.kind, near.api_version()))
             }
         };
-        let field = if Some(kind) == meant(foreign).map(|near| near.kind) { "apiVersion" } else { "kind" };
+        let field =
+            if Some(kind) == meant(foreign).map(|near| near.kind) { "apiVersion" } else { "kind" };
         let label = crate::lint::Label::new(&foreign.located, field, "");
         findings.add(objects.subject_of(&foreign.located), label, message).help(help);
     }

@@ -21,7 +21,9 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         for Entry { code, reason } in &annotated.entries {
             let message = match by_code(code) {
                 None => format!("{ANNOTATION} names {code}, and there is no such rule"),
-                Some(_) if reason.is_empty() => format!("{ANNOTATION} allows {code} without a reason"),
+                Some(_) if reason.is_empty() => {
+                    format!("{ANNOTATION} allows {code} without a reason")
+                }
                 Some(_) => continue,
             };
             let finding = findings.add(annotated.subject.clone(), annotated.label.clone(), message);

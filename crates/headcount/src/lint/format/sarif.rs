@@ -116,8 +116,7 @@ fn fixes(finding: &Finding, outcome: &Outcome) -> Option<Value> {
         (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
     let same = |pair: &(&&str, &&str)| pair.0 == pair.1;
     let before = old.iter().zip(&new).take_while(same).count();
-    let after =
-        old[before..].iter().rev().zip(new[before..].iter().rev()).take_while(same).count();
+    let after = old[before..].iter().rev().zip(new[before..].iter().rev()).take_while(same).count();
     let inserted = new[before..new.len() - after].concat();
     let deleted = json!({
         "startLine": before + 1,

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use advisor::lint::Label;
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level as Title, Origin, Renderer, Snippet};
+use annotate_snippets::{
+    Annotation, AnnotationKind, Group, Level as Title, Origin, Renderer, Snippet,
+};
 use manifest::read::Level;
 
 use super::super::place;
