@@ -270,6 +270,14 @@ impl Objects {
         Some(&self.services[*at])
     }
 
+    /// The namespace that an object is in or would be put in.
+    pub fn namespace_of<'o>(&'o self, located: &'o Located) -> &'o str {
+        match located.namespace() {
+            "" => &self.options.namespace,
+            namespace => namespace,
+        }
+    }
+
     /// The Service of this name, among these objects or among those that the cluster has.
     pub fn known_service(&self, namespace: &str, name: &str) -> Option<&Item<Service>> {
         let live = || self.live.as_deref()?.service(namespace, name);

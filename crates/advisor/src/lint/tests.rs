@@ -58,6 +58,15 @@ pub(super) fn objects_of(path: &Path, text: &str) -> Objects {
     objects
 }
 
+/// What a rule finds in a text, for the tests of rules' words and levels.
+pub(super) fn found(rule: &Rule, text: &str) -> Vec<Finding> {
+    let reading = read_any("test.yaml", text);
+    assert_eq!(reading.problems, []);
+    let objects = Objects::new(reading.documents, reading.foreign, Options::default());
+    assert!(objects.refused.is_empty(), "{:?}", objects.refused);
+    run(rule, &objects)
+}
+
 fn run(rule: &Rule, objects: &Objects) -> Vec<Finding> {
     let mut findings = Findings::new(rule);
     (rule.check)(objects, &mut findings);

@@ -76,3 +76,54 @@ fn type_label(service: &Item<Service>, type_name: &str) -> Label {
         ["spec.clusterIP", "spec.type"].into_iter().find(|field| service.document.has(field));
     service.label(written.unwrap_or("metadata.name"), format!("of type {type_name}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lint::tests::found;
+
+    #[track_caller]
+    fn check(service: &str, expected: Level, help: &str) {
+        let findings = found(
+            &RULE,
+            &format!(
+                "
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: db}}
+spec:
+  serviceName: db
+  selector: {{matchLabels: {{app: db}}}}
+  template:
+    metadata: {{labels: {{app: db}}}}
+    spec: {{containers: [{{name: db, image: example.org/db:1}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: db}}
+spec: {{{service}}}
+"
+            ),
+        );
+        let [finding] = findings.as_slice() else { panic!("{service}: {findings:?}") };
+        assert_eq!(finding.level, expected, "{service}");
+        assert_eq!(finding.help[0], help, "{service}");
+    }
+
+    /// Pods have names under a Service that is not headless; only ExternalName gives none.
+    #[test]
+    fn the_names_of_the_pods_are_not_denied() {
+        let answers = "db-0.db.default.svc answers under CoreDNS, but no specification promises it and kube-dns does not";
+        check("selector: {app: db}, ports: [{port: 5432}]", Level::Warning, answers);
+        check(
+            "type: LoadBalancer, selector: {app: db}, ports: [{port: 5432}]",
+            Level::Warning,
+            answers,
+        );
+        check(
+            "type: ExternalName, externalName: db.example.com",
+            Level::Error,
+            "db-0.db.default.svc is NXDOMAIN",
+        );
+    }
+}

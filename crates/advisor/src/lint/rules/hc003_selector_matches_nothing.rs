@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::Service;
 use manifest::labels::SERVICE_NAME;
-use manifest::read::{Document, Level};
+use manifest::read::{Foreign, Level, Located};
 use manifest::selector::nearest;
 use serde_json::Value;
 
@@ -154,6 +154,9 @@ fn selects_nothing(
     };
     if live.is_some_and(|live| live.workloads.iter().any(|workload| is_here(&workload)))
         || here.iter().any(|workload| is_meant(selector, &workload.document))
+        || objects.foreign.iter().any(|Foreign { located, .. }| {
+            objects.namespace_of(located) == service.reference.namespace && is_meant(selector, located)
+        })
         || objects.refused.iter().any(|(document, reference, _)| {
             reference.namespace == service.reference.namespace && is_meant(selector, document)
         })
@@ -201,17 +204,15 @@ fn follows(
 ) {
     let name = service.dns_name();
     let host = governed.and_then(Workload::first_host).map(|host| format!("{host}.{name}"));
-    let whole = match (selects, service.is_headless()) {
-        (true, _) => None,
-        (false, true) => Some(format!("{name} is NXDOMAIN")),
-        // Its own name is there as long as the Service is.
-        (false, false) => {
-            Some(format!("{name} resolves to its cluster IP, where connections are refused"))
-        }
-    };
-    let host = host.map(|host| format!("{host} is NXDOMAIN"));
-    let shown: Vec<String> = whole.into_iter().chain(host).collect();
-    finding.help(format!("until it selects them, {}", shown.join(", and ")));
+    // The name of a Service with a cluster IP is there as long as the Service is.
+    let address = format!("{name} resolves to its cluster IP, where connections are refused");
+    finding.help(match (host, selects, service.is_headless()) {
+        (Some(host), true, _) => format!("until it selects them, {host} is NXDOMAIN"),
+        (Some(host), false, true) => format!("until it selects them, {name} and {host} are NXDOMAIN"),
+        (Some(host), false, false) => format!("until it selects them, {address}, and {host} is NXDOMAIN"),
+        (None, _, true) => format!("until it selects some, {name} is NXDOMAIN"),
+        (None, _, false) => format!("until it selects some, {address}"),
+    });
 }
 
 fn takes(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
@@ -219,18 +220,61 @@ fn takes(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>)
 }
 
 /// Whether a workload that has another mistake would be selected without it: its own selector asks for the same and does not fit
-/// its template, or the whole object has a wrong shape.
-fn is_meant(selector: &BTreeMap<String, String>, document: &Document) -> bool {
-    let value = &document.value;
+/// its template, or the whole object has a wrong shape. Or it is of a kind that is not known here and has a template, too.
+fn is_meant(selector: &BTreeMap<String, String>, located: &Located) -> bool {
+    let value = &located.value;
     let own = value.pointer("/spec/selector/matchLabels");
     let made =
         ["/spec/template/metadata/labels", "/spec/jobTemplate/spec/template/metadata/labels"];
     let made = made.iter().find_map(|path| value.pointer(path));
-    let made = if document.kind.kind == "Pod" { value.pointer("/metadata/labels") } else { made };
+    let made = if value["kind"] == "Pod" { value.pointer("/metadata/labels") } else { made };
     let takes = |labels: Option<&Value>| {
         labels.is_some_and(|labels| {
             selector.iter().all(|(key, value)| labels[key.as_str()].as_str() == Some(value))
         })
     };
     takes(made) || takes(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lint::tests::found;
+
+    const WEB: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: example.org/web:1}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+";
+
+    #[track_caller]
+    fn check(spec: &str, level: Level, help: &str) {
+        let findings = found(&RULE, &format!("{WEB}spec: {{{spec}, ports: [{{port: 80}}]}}"));
+        let [finding] = findings.as_slice() else { panic!("{spec}: {findings:?}") };
+        assert_eq!(finding.level, level, "{spec}");
+        assert!(finding.help.iter().any(|line| line == help), "{spec}: {:?}", finding.help);
+    }
+
+    /// Only a headless Service without endpoints is NXDOMAIN.
+    #[test]
+    fn how_a_service_without_endpoints_shows() {
+        check(
+            "clusterIP: None, selector: {app: www}",
+            Level::Warning,
+            "until it selects some, web.default.svc is NXDOMAIN",
+        );
+        let refused = "until it selects some, web.default.svc resolves to its cluster IP, where connections are refused";
+        check("selector: {app: www}", Level::Warning, refused);
+        check("type: NodePort, selector: {app: www}", Level::Warning, refused);
+        check("selector: {role: cache}", Level::Note, refused);
+    }
 }

@@ -129,16 +129,10 @@ fn mentioned(objects: &Objects, findings: &mut Findings<'_>) {
     if nameless.is_empty() {
         return;
     }
-    let known = objects
-        .all
-        .iter()
-        .map(|item| (&item.document.located, Some(item.reference.namespace.as_str())));
-    let foreign = objects.foreign.iter().map(|foreign| (&foreign.located, None));
-    for (located, namespace) in known.chain(foreign) {
-        let namespace = namespace.unwrap_or(match located.namespace() {
-            "" => &objects.options.namespace,
-            namespace => namespace,
-        });
+    let known = objects.all.iter().map(|item| &item.document.located);
+    let foreign = objects.foreign.iter().map(|foreign| &foreign.located);
+    for located in known.chain(foreign) {
+        let namespace = objects.namespace_of(located);
         let mut seen: Vec<&Item<Service>> = Vec::new();
         each_text(&located.value, &mut |path, text| {
             if path.starts_with("metadata.") || !text.contains('.') {

@@ -13,7 +13,8 @@ pub(super) const RULE: Rule = Rule {
     explanation: "\
 A selector such as `app: shop` takes every pod with that label: those of a worker, a cache or a CronJob of the same application too. A pod without readiness probe
 is ready as soon as it runs, so each of them becomes an endpoint, and a share of the connections is refused, with a CronJob only while one of its
-pods runs. In the list of a headless Service such pods look like peers.",
+pods runs. In the list of a headless Service such pods look like peers. Where `targetPort` is a name that they lack, a Service with a cluster IP sends
+them nothing.",
     remedy: "\
 Give the pods that serve a label of their own (`app.kubernetes.io/component: web`) and ask for it in the selector. If the others do serve the port,
 declare it in their containers.",
@@ -23,11 +24,16 @@ declare it in their containers.",
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     for workload in &objects.workloads {
-        let mut wrong = objects.selecting(workload).filter_map(|service| {
-            let serving = serving(objects, service, workload)?;
-            Some((service, serving))
-        });
-        let Some((service, serving)) = wrong.next() else { continue };
+        let mut wrong: Vec<_> = objects
+            .selecting(workload)
+            .filter_map(|service| {
+                let serving = serving(objects, service, workload)?;
+                Some((harm(service, workload), service, serving))
+            })
+            .collect();
+        // One fault, said where it does most.
+        wrong.sort_by_key(|(harm, ..)| *harm);
+        let Some(((harm, service, serving), others)) = wrong.split_first() else { continue };
         let finding = findings.add(
             service.subject(),
             service.label("spec.selector", format!("takes {} too", workload.pods())),
@@ -40,20 +46,47 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             ),
         );
         finding.with(workload.pod_label("metadata.labels", words::labels(&workload.labels)));
-        for (other, _) in wrong {
+        for (_, other, _) in others {
             finding.with(other.label("spec.selector", "and so does this one"));
         }
-        if !workload.ends() && may_listen(workload, service) {
-            finding.level(Level::Note);
-        }
-        finding.help(match service.is_headless() {
-            true => format!(
-                "{} lists them among the others, where connections are refused",
-                service.dns_name()
+        let name = service.dns_name();
+        match harm {
+            Harm::Listed => finding.help(format!("{name} lists them among the others, where connections are refused")),
+            Harm::Dialled => finding.help(format!("a share of the connections to {name} goes to them and is refused")),
+            Harm::Doubtful => finding.level(Level::Note).help(format!(
+                "a share of the connections to {name} goes to them, and is refused unless they listen without declaring it"
+            )),
+            Harm::Idle => finding.level(Level::Note).help(
+                "no connection goes to them while they lack the port of that name, but they stand among the endpoints",
             ),
-            false => "a share of the connections goes to them and is refused".to_owned(),
-        });
+        };
         finding.help(mend(service, serving, workload));
+    }
+}
+
+/// What pods do that a Service selects by mistake; the worst first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Harm {
+    /// They are in the answer of a headless Service.
+    Listed,
+    /// They get connections, and most likely refuse them.
+    Dialled,
+    /// They get connections, and may well serve them.
+    Doubtful,
+    /// They get none: each port goes by a name that they lack.
+    Idle,
+}
+
+fn harm(service: &Item<Service>, workload: &Workload) -> Harm {
+    let mut ports = service.ports().iter();
+    let by_number = ports.any(|port| !matches!(port.target_port, Some(IntOrString::String(_))));
+    let declares_none = workload.ports().next().is_none();
+    match (by_number, service.is_headless()) {
+        // A number works whether it is declared or not; a Job's pods do not serve, as a rule.
+        (true, _) if declares_none && !workload.ends() => Harm::Doubtful,
+        (_, true) => Harm::Listed,
+        (true, false) => Harm::Dialled,
+        (false, false) => Harm::Idle,
     }
 }
 
@@ -94,15 +127,6 @@ fn lacking(workload: &Workload, service: &Item<Service>) -> String {
     format!(", where port {} is not declared", words::list(&targets, 3))
 }
 
-/// Whether it may serve without saying so: nothing is declared, and the Service goes by number.
-fn may_listen(workload: &Workload, service: &Item<Service>) -> bool {
-    let by_number = service
-        .ports()
-        .iter()
-        .any(|port| matches!(port.target_port, Some(IntOrString::Int(_)) | None));
-    workload.ports().next().is_none() && by_number
-}
-
 /// A label to ask for, if the pods that serve have one that the others lack.
 fn mend(service: &Item<Service>, serving: &Workload, workload: &Workload) -> String {
     let own = serving.labels.iter().find(|(key, value)| workload.labels.get(*key) != Some(value));
@@ -117,5 +141,57 @@ fn mend(service: &Item<Service>, serving: &Workload, workload: &Workload) -> Str
             serving.title(),
             workload.pods()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lint::tests::found;
+
+    #[track_caller]
+    fn check(service: &str, ports: &str, expected: Level, help: &str) {
+        let pods = |kind: &str, name: &str, ports: &str| {
+            format!(
+                "
+apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: {name}}}
+spec:
+  selector: {{matchLabels: {{app: shop, role: {name}}}}}
+  template:
+    metadata: {{labels: {{app: shop, role: {name}}}}}
+    spec: {{containers: [{{name: {name}, image: example.org/{name}:1, ports: {ports}}}]}}
+---"
+            )
+        };
+        let text = format!(
+            "{}{}
+apiVersion: v1
+kind: Service
+metadata: {{name: shop}}
+spec: {{selector: {{app: shop}}, {service}}}
+",
+            pods("Deployment", "web", "[{name: http, containerPort: 8080}]"),
+            pods("Deployment", "other", ports),
+        );
+        let findings = found(&RULE, &text);
+        let [finding] = findings.as_slice() else { panic!("{service}: {findings:?}") };
+        assert_eq!(finding.level, expected, "{service} {ports}");
+        assert!(finding.help[0].contains(help), "{service} {ports}: {:?}", finding.help);
+    }
+
+    /// A number works without being declared, and a name that is not there gets no connections.
+    #[test]
+    fn how_bad_it_is() {
+        let number = "ports: [{port: 80, targetPort: 8080}]";
+        let name = "ports: [{port: 80, targetPort: http}]";
+        let headless = "clusterIP: None, ports: [{port: 8080, targetPort: http}]";
+        let other = "[{containerPort: 6379}]";
+        check(number, other, Level::Warning, "is refused");
+        check(number, "[]", Level::Note, "unless they listen");
+        check(name, other, Level::Note, "no connection goes to them");
+        check(headless, other, Level::Warning, "lists them");
+        check(headless, "[]", Level::Warning, "lists them");
     }
 }
