@@ -4,13 +4,7 @@
 //! texts ──► Objects ──► each rule's check ──► Findings ──► Report (what is allowed aside) ──► fixes
 //! ```
 
-#[cfg(test)]
-mod alias_tests;
-mod allow;
-mod by_hand;
-mod dialled;
-mod examples;
-mod external_name;
+mod candidates;
 mod finding;
 mod fix;
 mod mentions;

@@ -123,7 +123,7 @@ impl Workload {
         let main = main.map(|(at, container)| (format!("spec.containers[{at}]"), container));
         let init = self.pod.init_containers.iter().flatten().enumerate();
         let sidecars = init
-            .filter(|(_, container)| container.restart_policy.as_deref() == Some("Always"))
+            .filter(|(_, container)| is_sidecar(container))
             .map(|(at, container)| (format!("spec.initContainers[{at}]"), container));
         main.chain(sidecars)
     }
@@ -136,16 +136,13 @@ impl Workload {
         })
     }
 
-    /// The port of this name and protocol that its containers declare, and its path among the pod's fields.
-    pub fn port(&self, name: &str, protocol: &str) -> Option<(String, &ContainerPort)> {
-        self.ports()
-            .find(|(_, port)| port.name.as_deref() == Some(name) && protocol_of(port) == protocol)
-    }
-
     /// The number on its pods that a Service's port leads to, declared or not. `None` when that is a name that they lack.
     pub fn target_port(&self, port: &ServicePort) -> Option<i32> {
         reconcile::target_port(port, |name, protocol| {
-            self.port(name, protocol).map(|(_, port)| port.container_port)
+            let mut ports = self.declared();
+            let port = ports
+                .find(|port| port.name.as_deref() == Some(name) && protocol_of(port) == protocol)?;
+            Some(port.container_port)
         })
     }
 
@@ -157,7 +154,15 @@ impl Workload {
 
     /// Whether its containers declare a port of this number and protocol.
     pub fn declares_number(&self, number: i32, protocol: &str) -> bool {
-        self.ports().any(|(_, port)| port.container_port == number && protocol_of(port) == protocol)
+        self.declared().any(|port| port.container_port == number && protocol_of(port) == protocol)
+    }
+
+    /// The ports that its containers declare, without their paths, which take time to write.
+    fn declared(&self) -> impl Iterator<Item = &ContainerPort> {
+        let init = self.pod.init_containers.iter().flatten();
+        let sidecars = init.filter(|container| is_sidecar(container));
+        let containers = self.pod.containers.iter().chain(sidecars);
+        containers.flat_map(|container| container.ports.iter().flatten())
     }
 
     /// The selector by which its controller knows its pods; `None` for bare pods and for Jobs, which get one of their own.
@@ -209,6 +214,11 @@ impl Workload {
         }
         self.pod.hostname.clone().filter(|hostname| !hostname.is_empty())
     }
+}
+
+/// Whether an init container stays.
+fn is_sidecar(container: &Container) -> bool {
+    container.restart_policy.as_deref() == Some("Always")
 }
 
 /// The protocol of a container's port.

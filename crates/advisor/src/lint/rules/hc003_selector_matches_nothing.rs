@@ -1,15 +1,12 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use k8s_openapi::api::core::v1::Service;
 use manifest::labels::SERVICE_NAME;
-use manifest::read::{Foreign, Level, Located};
+use manifest::read::Level;
 use manifest::selector::nearest;
-use serde_json::Value;
 
+use crate::lint::candidates::Candidates;
 use crate::lint::{Finding, Findings, Item, Objects, Rule, Workload, words};
-
-/// How many workloads are looked at for the nearest labels: enough for any folder that a person wrote.
-const CANDIDATES_MAX: usize = 1_000;
 
 pub(super) const RULE: Rule = Rule {
     code: "HC003",
@@ -28,10 +25,11 @@ shows the addresses as soon as it matches.",
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     let mut governed: HashMap<(&str, &str), Vec<&Workload>> = HashMap::new();
-    let mut by_namespace: HashMap<&str, Vec<&Workload>> = HashMap::new();
+    let candidates = Candidates::of(objects);
+    let mut with_workloads: HashSet<&str> = HashSet::new();
     for workload in &objects.workloads {
         let namespace = workload.reference.namespace.as_str();
-        by_namespace.entry(namespace).or_default().push(workload);
+        with_workloads.insert(namespace);
         if let Some(name) = workload.subdomain() {
             governed.entry((namespace, name)).or_default().push(workload);
         }
@@ -49,17 +47,16 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             .copied()
             .filter(|workload| !takes(selector, &workload.labels))
             .collect();
-        let meant = |workload: &&Workload| is_meant(selector, &workload.document);
         match missed.split_first() {
-            Some((first, others)) if !missed.iter().any(meant) => {
+            Some((first, others)) if !candidates.hides(namespace, selector) => {
                 let finding = misses_its_own(service, selector, first, others, findings);
                 let selects = objects.selected(service).next().is_some();
                 follows(service, Some(first), selects, finding);
                 finding.help(write_selector(governed));
             }
             None if objects.selected(service).next().is_none() => {
-                let here = by_namespace.get(namespace).map(Vec::as_slice).unwrap_or_default();
-                selects_nothing(objects, service, selector, here, findings);
+                let is_alone = !with_workloads.contains(namespace);
+                selects_nothing(objects, &candidates, service, selector, is_alone, findings);
             }
             Some(_) | None => {}
         }
@@ -139,38 +136,32 @@ fn write_selector(workloads: &[&Workload]) -> String {
     }
 }
 
-/// A Service that selects none of the workloads in its namespace.
+/// A Service that selects none of the workloads in its namespace; `is_alone` is whether there are none.
 fn selects_nothing(
     objects: &Objects,
+    candidates: &Candidates<'_>,
     service: &Item<Service>,
     selector: &BTreeMap<String, String>,
-    here: &[&Workload],
+    is_alone: bool,
     findings: &mut Findings<'_>,
 ) {
-    let live = objects.live.as_deref();
-    let is_here = |workload: &&Workload| {
-        workload.reference.namespace == service.reference.namespace
-            && takes(selector, &workload.labels)
-    };
-    if live.is_some_and(|live| live.workloads.iter().any(|workload| is_here(&workload)))
-        || here.iter().any(|workload| is_meant(selector, &workload.document))
-        || objects.foreign.iter().any(|Foreign { located, .. }| {
-            objects.namespace_of(located) == service.reference.namespace && is_meant(selector, located)
+    let namespace = &service.reference.namespace;
+    let is_live = objects.live.as_deref().is_some_and(|live| {
+        live.workloads.iter().any(|workload| {
+            workload.reference.namespace == *namespace && takes(selector, &workload.labels)
         })
-        || objects.refused.iter().any(|(document, reference, _)| {
-            reference.namespace == service.reference.namespace && is_meant(selector, document)
-        })
-    {
+    });
+    if is_live || candidates.hides(namespace, selector) {
         return;
     }
-    let elsewhere = objects.workloads.iter().find(|workload| takes(selector, &workload.labels));
-    let candidates = here.iter().take(CANDIDATES_MAX).map(|workload| (*workload, &workload.labels));
-    let near = nearest(selector, candidates).filter(|_| elsewhere.is_none());
-    if elsewhere.is_none() && near.is_none() && (here.is_empty() || !objects.foreign.is_empty()) {
+    let elsewhere = candidates.labelled(selector);
+    let near = candidates.near(namespace, selector);
+    let near = nearest(selector, near.map(|workload| (workload, &workload.labels)));
+    if elsewhere.is_none() && near.is_none() && (is_alone || !objects.foreign.is_empty()) {
         // Its pods are in other files, or made by something of a kind that is not known here.
         return;
     }
-    let (asked, namespace) = (words::labels(selector), &service.reference.namespace);
+    let asked = words::labels(selector);
     let finding = findings.add(
         service.subject(),
         service.label("spec.selector", format!("asks for {asked}")),
@@ -208,8 +199,12 @@ fn follows(
     let address = format!("{name} resolves to its cluster IP, where connections are refused");
     finding.help(match (host, selects, service.is_headless()) {
         (Some(host), true, _) => format!("until it selects them, {host} is NXDOMAIN"),
-        (Some(host), false, true) => format!("until it selects them, {name} and {host} are NXDOMAIN"),
-        (Some(host), false, false) => format!("until it selects them, {address}, and {host} is NXDOMAIN"),
+        (Some(host), false, true) => {
+            format!("until it selects them, {name} and {host} are NXDOMAIN")
+        }
+        (Some(host), false, false) => {
+            format!("until it selects them, {address}, and {host} is NXDOMAIN")
+        }
         (None, _, true) => format!("until it selects some, {name} is NXDOMAIN"),
         (None, _, false) => format!("until it selects some, {address}"),
     });
@@ -217,23 +212,6 @@ fn follows(
 
 fn takes(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
     selector.iter().all(|(key, value)| labels.get(key) == Some(value))
-}
-
-/// Whether a workload that has another mistake would be selected without it: its own selector asks for the same and does not fit
-/// its template, or the whole object has a wrong shape. Or it is of a kind that is not known here and has a template, too.
-fn is_meant(selector: &BTreeMap<String, String>, located: &Located) -> bool {
-    let value = &located.value;
-    let own = value.pointer("/spec/selector/matchLabels");
-    let made =
-        ["/spec/template/metadata/labels", "/spec/jobTemplate/spec/template/metadata/labels"];
-    let made = made.iter().find_map(|path| value.pointer(path));
-    let made = if value["kind"] == "Pod" { value.pointer("/metadata/labels") } else { made };
-    let takes = |labels: Option<&Value>| {
-        labels.is_some_and(|labels| {
-            selector.iter().all(|(key, value)| labels[key.as_str()].as_str() == Some(value))
-        })
-    };
-    takes(made) || takes(own)
 }
 
 #[cfg(test)]
