@@ -13,7 +13,10 @@ so peers that look for one another by name never meet. `serviceName` itself is o
     remedy: "\
 Create a headless Service of that name in the StatefulSet's namespace, with a selector that matches the pods' labels. If `serviceName` is
 misspelt, correct it before the first apply: it cannot be changed later.",
-    sources: &["Kubernetes API, apps/v1 StatefulSetSpec.serviceName", "Kubernetes DNS specification, 2.4.1"],
+    sources: &[
+        "Kubernetes API, apps/v1 StatefulSetSpec.serviceName",
+        "Kubernetes DNS specification, 2.4.1",
+    ],
     check,
 };
 
@@ -54,10 +57,14 @@ fn mend(objects: &Objects, set: &Workload, name: &str, finding: &mut Finding) {
     } else if let Some(service) = elsewhere {
         let other = &service.reference.namespace;
         finding.with(service.label("metadata.name", format!("in namespace {other}")));
-        finding.help(format!("a Service names pods of its own namespace only: put both into {namespace} or both into {other}"));
+        finding.help(format!(
+            "a Service names pods of its own namespace only: put both into {namespace} or \
+            both into {other}"
+        ));
     } else {
         finding.help(format!(
-            "create it: {{apiVersion: v1, kind: Service, metadata: {{name: {name}, namespace: {namespace}}}, spec: {{clusterIP: None, selector: {}}}}}",
+            "create it: {{apiVersion: v1, kind: Service, metadata: {{name: {name}, namespace: \
+             {namespace}}}, spec: {{clusterIP: None, selector: {}}}}}",
             words::yaml(&set.identity()),
         ));
     }

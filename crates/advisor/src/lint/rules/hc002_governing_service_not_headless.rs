@@ -15,7 +15,7 @@ specification promises them for headless Services only, and other cluster DNS se
 at all, and no name below it answers anywhere.",
     remedy: "\
 Give the StatefulSet a headless Service (`clusterIP: None`) to name its pods, and keep the one with the cluster IP, under another name, for clients.
-Neither `clusterIP` nor `serviceName` can be changed on objects that exist: a StatefulSet is deleted with `--cascade=orphan` and created again.",
+No update turns a cluster IP into `None` or changes `serviceName`: a StatefulSet that exists is deleted with `--cascade=orphan` and created again.",
     sources: &[
         "Kubernetes documentation, StatefulSet: limitations",
         "Kubernetes DNS specification, 2.3 and 2.4",
@@ -61,10 +61,16 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             Some(headless) => {
                 let other = &headless.reference.name;
                 finding.with(headless.label("metadata.name", "headless, and selects these pods"));
-                finding.help(format!("Service {other} is headless and selects the same pods: write serviceName: {other}"));
+                finding.help(format!(
+                    "Service {other} is headless and selects the same pods: write \
+                    serviceName: {other}"
+                ));
             }
             None => {
-                finding.help(format!("write serviceName: {name}-headless, with a Service of that name that has clusterIP: None, and keep {name} for clients"));
+                finding.help(format!(
+                    "write serviceName: {name}-headless, with a Service of that name that \
+                    has clusterIP: None, and keep {name} for clients"
+                ));
             }
         }
     }
@@ -113,7 +119,8 @@ spec: {{{service}}}
     /// Pods have names under a Service that is not headless; only ExternalName gives none.
     #[test]
     fn the_names_of_the_pods_are_not_denied() {
-        let answers = "db-0.db.default.svc answers under CoreDNS, but no specification promises it and kube-dns does not";
+        let answers = "db-0.db.default.svc answers under CoreDNS, but no specification promises it and \
+            kube-dns does not";
         check("selector: {app: db}, ports: [{port: 5432}]", Level::Warning, answers);
         check(
             "type: LoadBalancer, selector: {app: db}, ports: [{port: 5432}]",

@@ -19,7 +19,11 @@ is NXDOMAIN, with every name below it; one with a cluster IP keeps answering its
     remedy: "\
 Write into the Service's selector what the pods' template has, in the same namespace. `kubectl get endpointslices -l kubernetes.io/service-name=SERVICE`
 shows the addresses as soon as it matches.",
-    sources: &["Kubernetes API, core/v1 ServiceSpec.selector", "Kubernetes DNS specification, 2.4.1", "kube-proxy: reject rules of Services without endpoints"],
+    sources: &[
+        "Kubernetes API, core/v1 ServiceSpec.selector",
+        "Kubernetes DNS specification, 2.4.1",
+        "kube-proxy: reject rules of Services without endpoints",
+    ],
     check,
 };
 
@@ -250,7 +254,8 @@ metadata: {name: web}
             Level::Warning,
             "until it selects some, web.default.svc is NXDOMAIN",
         );
-        let refused = "until it selects some, web.default.svc resolves to its cluster IP, where connections are refused";
+        let refused = "until it selects some, web.default.svc resolves to its cluster IP, where connections \
+            are refused";
         check("selector: {app: www}", Level::Warning, refused);
         check("type: NodePort, selector: {app: www}", Level::Warning, refused);
         check("selector: {role: cache}", Level::Note, refused);

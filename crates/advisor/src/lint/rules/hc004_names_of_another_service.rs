@@ -54,7 +54,8 @@ fn with_subdomain(
             let finding = findings.add(
                 workload.subject(),
                 workload.pod_label("spec.subdomain", "without hostname"),
-                format!("{title} sets subdomain {subdomain} and no hostname, and so there is no name under Service {subdomain}"),
+                format!("{title} sets subdomain {subdomain} and no hostname, and so there is no name under \
+                    Service {subdomain}"),
             );
             finding.with(service.label("metadata.name", "lists the pods by address"));
             finding.help(format!(
@@ -63,7 +64,8 @@ fn with_subdomain(
             ));
             finding.help(match workload.is("Pod") {
                 true => format!("add hostname: {}", workload.reference.name),
-                false => "pods that each need a name are a StatefulSet's; hostname in a template gives all its pods the same".to_owned(),
+                false => "pods that each need a name are a StatefulSet's; hostname in a template gives all \
+                    its pods the same".to_owned(),
             });
         }
         None if objects.known_service(namespace, subdomain).is_some() => {}
@@ -71,7 +73,10 @@ fn with_subdomain(
             let finding = findings.add(
                 workload.subject(),
                 workload.pod_label("spec.subdomain", "no such Service"),
-                format!("{title} sets subdomain {subdomain}, and no Service {subdomain} in namespace {namespace} is among these files"),
+                format!(
+                    "{title} sets subdomain {subdomain}, and no Service {subdomain} in namespace \
+                    {namespace} is among these files"
+                ),
             );
             let host = workload.first_host().unwrap_or_else(|| "HOSTNAME".to_owned());
             finding.help(format!("{host}.{subdomain}.{namespace}.svc is NXDOMAIN"));
@@ -94,7 +99,11 @@ fn without_subdomain(objects: &Objects, workload: &Workload, findings: &mut Find
     let finding = findings.add(
         workload.subject(),
         workload.pod_label("spec.hostname", "without subdomain"),
-        format!("{} sets hostname {hostname} and no subdomain, and so there is no name under Service {name}", workload.title()),
+        format!(
+            "{} sets hostname {hostname} and no subdomain, and so there is no name under Service \
+            {name}",
+            workload.title()
+        ),
     );
     finding.with(service.label("metadata.name", "lists the pods by address"));
     finding.help(format!("{hostname}.{} is NXDOMAIN: add subdomain: {name}", service.dns_name()));

@@ -13,7 +13,10 @@ subdomain when they are created and keep it: even after the StatefulSet was crea
     remedy: "\
 Delete the StatefulSet with `--cascade=orphan`, which leaves its pods and volumes, apply the new one, which adopts them, and restart the pods so that
 they take the new subdomain. Or keep the old `serviceName`.",
-    sources: &["Kubernetes, validation of StatefulSet updates", "Kubernetes, StatefulSet controller: a pod's hostname and subdomain are set at its creation"],
+    sources: &[
+        "Kubernetes, validation of StatefulSet updates",
+        "Kubernetes, StatefulSet controller: a pod's hostname and subdomain are set at its creation",
+    ],
     check,
 };
 
@@ -41,7 +44,8 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         finding.with(old.label("spec.serviceName", "in the cluster"));
         finding.help("the API refuses the whole update");
         finding.help(format!(
-            "kubectl delete statefulset {name} -n {namespace} --cascade=orphan, apply, then kubectl rollout restart statefulset {name} -n {namespace}, for pods keep the subdomain they began with"
+            "kubectl delete statefulset {name} -n {namespace} --cascade=orphan, apply, then kubectl rollout \
+             restart statefulset {name} -n {namespace}, for pods keep the subdomain they began with"
         ));
     }
 }

@@ -17,7 +17,11 @@ its documentation asks not to do it.",
     remedy: "\
 Give each a label that the other has not, in `spec.selector` and in the template, and let each Service ask for it. A selector cannot be changed on an object that exists:
 delete with `--cascade=orphan` and create it again, or use a new name.",
-    sources: &["Kubernetes documentation, Deployment: selector", "kubernetes/kubernetes#36859", "Kubernetes, controller references of pods (1.6)"],
+    sources: &[
+        "Kubernetes documentation, Deployment: selector",
+        "kubernetes/kubernetes#36859",
+        "Kubernetes, controller references of pods (1.6)",
+    ],
     check,
 };
 
@@ -93,9 +97,13 @@ fn say(
         let asked = other.selector().map(|selector| selector.to_string()).unwrap_or_default();
         finding.with(other.label("spec.selector", format!("{} asks for {asked}", other.title())));
     }
-    finding.help("a Service, PodDisruptionBudget or HorizontalPodAutoscaler with these labels takes the pods of all of them, and a pod without owner may be adopted by the wrong one");
+    finding.help(
+        "a Service, PodDisruptionBudget or HorizontalPodAutoscaler with these labels takes the \
+        pods of all of them, and a pod without owner may be adopted by the wrong one",
+    );
     finding.help(format!(
-        "add a label that tells them apart to selector and template of each, for example component: {}; a selector cannot be changed once the object exists",
+        "add a label that tells them apart to selector and template of each, for example component: {}; a \
+         selector cannot be changed once the object exists",
         workload.reference.name
     ));
 }

@@ -18,7 +18,10 @@ them nothing.",
     remedy: "\
 Give the pods that serve a label of their own (`app.kubernetes.io/component: web`) and ask for it in the selector. If the others do serve the port,
 declare it in their containers.",
-    sources: &["Kubernetes API, core/v1 ServiceSpec.selector", "Kubernetes, EndpointSlice controller: every running pod that matches is an endpoint"],
+    sources: &[
+        "Kubernetes API, core/v1 ServiceSpec.selector",
+        "Kubernetes, EndpointSlice controller: every running pod that matches is an endpoint",
+    ],
     check,
 };
 
@@ -51,13 +54,17 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         }
         let name = service.dns_name();
         match harm {
-            Harm::Listed => finding.help(format!("{name} lists them among the others, where connections are refused")),
-            Harm::Dialled => finding.help(format!("a share of the connections to {name} goes to them and is refused")),
+            Harm::Listed => finding.help(format!("{name} lists them among the others, where connections are \
+                refused")),
+            Harm::Dialled => finding.help(format!("a share of the connections to {name} goes to them and is \
+                refused")),
             Harm::Doubtful => finding.level(Level::Note).help(format!(
-                "a share of the connections to {name} goes to them, and is refused unless they listen without declaring it"
+                "a share of the connections to {name} goes to them, and is refused unless they listen \
+                 without declaring it"
             )),
             Harm::Idle => finding.level(Level::Note).help(
-                "no connection goes to them while they lack the port of that name, but they stand among the endpoints",
+                "no connection goes to them while they lack the port of that name, but they stand among the \
+                 endpoints",
             ),
         };
         finding.help(mend(service, serving, workload));

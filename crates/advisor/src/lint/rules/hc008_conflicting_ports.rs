@@ -16,7 +16,10 @@ other leads to a number that they do not, the second is most likely left over fr
 other are refused. `containerPort` is information only, so a port may be open without being declared; then this is no mistake.",
     remedy: "\
 Let both lead to the same port, best by its name in the pods (`targetPort: client`). If the other port is really open, declare it in the container.",
-    sources: &["Kubernetes API, core/v1 ServicePort.targetPort", "Kubernetes API, core/v1 Container.ports"],
+    sources: &[
+        "Kubernetes API, core/v1 ServicePort.targetPort",
+        "Kubernetes API, core/v1 Container.ports",
+    ],
     check,
 };
 
@@ -96,7 +99,8 @@ fn say(workload: &Workload, way: Way<'_>, other: Way<'_>, findings: &mut Finding
         way.service.subject(),
         way.service.label(&format!("spec.ports[{}].targetPort", way.at), "not among the pods' ports"),
         format!(
-            "port {port} leads to {} by Service {name} and to {} by Service {other_name}, and only the latter is declared in {}",
+            "port {port} leads to {} by Service {name} and to {} by Service {other_name}, and only the \
+             latter is declared in {}",
             way.number,
             other.number,
             workload.title()
@@ -110,7 +114,11 @@ fn say(workload: &Workload, way: Way<'_>, other: Way<'_>, findings: &mut Finding
     if let Some((path, _)) = declared {
         finding.with(workload.pod_label(&format!("{path}.containerPort"), "declared"));
     }
-    finding.help(format!("if nothing listens on {}, clients of {name} are refused while those of {other_name} are served", way.number));
+    finding.help(format!(
+        "if nothing listens on {}, clients of {name} are refused while those of \
+        {other_name} are served",
+        way.number
+    ));
     finding.help(format!(
         "write targetPort: {}, or declare {} in the container",
         other.number, way.number

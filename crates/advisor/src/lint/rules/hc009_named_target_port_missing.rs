@@ -10,11 +10,14 @@ pub(super) const RULE: Rule = Rule {
     title: "no container declares the port that targetPort names",
     explanation: "\
 A `targetPort` that is a name is looked up among the ports that the pods' containers declare (those of sidecars too), for each pod. Where it is not there, the endpoint
-is listed without that port: the Service looks healthy, connections to its cluster IP are refused, and `_PORT._tcp` SRV names are NXDOMAIN. A headless Service
-goes on answering the pods' addresses. Numbers are not looked up: a number that no container declares works.",
+is listed without that port: the Service looks healthy, and connections to its cluster IP are refused. A headless Service goes on answering the pods' addresses,
+while the SRV name of that port is NXDOMAIN. Numbers are not looked up: a number that no container declares works.",
     remedy: "\
 Name the port in the container (`ports: [{name: http, containerPort: 8080}]`), or write the name that it has, or the number, as `targetPort`.",
-    sources: &["Kubernetes, EndpointSlice controller: a port that is not found in the pod is left out", "kubernetes/kubernetes#109627"],
+    sources: &[
+        "Kubernetes, EndpointSlice controller: a port that is not found in the pod is left out",
+        "kubernetes/kubernetes#109627",
+    ],
     check,
 };
 

@@ -11,8 +11,12 @@ pub(super) const RULE: Rule = Rule {
 A named `targetPort` is looked up by name *and* protocol, and both sides are TCP where they say nothing. A Service's UDP port that names a container's TCP port finds
 nothing, and the endpoint is listed without it, as if the name were not there at all. The pod runs, the Service has endpoints, and requests to that
 port are refused or lost.",
-    remedy: "Write the same `protocol` on both sides. A port that serves TCP and UDP is declared twice, under two names.",
-    sources: &["Kubernetes, EndpointSlice controller: a named port is found by name and protocol", "Kubernetes API, core/v1 ContainerPort.protocol"],
+    remedy: "Write the same `protocol` on both sides. A port that serves TCP and UDP is declared twice, \
+        under two names.",
+    sources: &[
+        "Kubernetes, EndpointSlice controller: a named port is found by name and protocol",
+        "Kubernetes API, core/v1 ContainerPort.protocol",
+    ],
     check,
 };
 
@@ -44,7 +48,11 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             let number = declared.container_port;
             if service.is_headless() {
                 finding.level(Level::Warning);
-                finding.help(format!("the endpoints have no such port: no SRV record leads to it, while {} still answers the pods' addresses", service.dns_name()));
+                finding.help(format!(
+                    "the endpoints have no such port: no SRV record leads to it, while {} \
+                    still answers the pods' addresses",
+                    service.dns_name()
+                ));
             } else {
                 finding.help(format!(
                     "the endpoints have no such port: {wanted} to {}:{} is refused",
@@ -52,7 +60,10 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                     port.port
                 ));
             }
-            finding.help(format!("write protocol: {has} in the Service, or protocol: {wanted} at containerPort {number}, whichever the software speaks"));
+            finding.help(format!(
+                "write protocol: {has} in the Service, or protocol: {wanted} at \
+                containerPort {number}, whichever the software speaks"
+            ));
         }
     }
 }

@@ -12,8 +12,14 @@ pub(super) const RULE: Rule = Rule {
 A headless Service has no address of its own, so nothing stands between client and pod that could map `port` to `targetPort`. Who asks SRV gets the
 `targetPort` and is served; who takes an address from A or AAAA and dials the Service's `port` reaches a pod on a port that nothing listens on, and is refused. The
 same manifest without `clusterIP: None` would have worked, which is how the difference is usually found.",
-    remedy: "Make `port` the number that the pods listen on, and let clients use it. For another number towards clients, use a second Service with a cluster IP.",
-    sources: &["Kubernetes documentation, Headless Services", "kubernetes/kubernetes#20488", "istio/istio#23675", "Kubernetes DNS specification, 2.4.2"],
+    remedy: "Make `port` the number that the pods listen on, and let clients use it. For another number \
+        towards clients, use a second Service with a cluster IP.",
+    sources: &[
+        "Kubernetes documentation, Headless Services",
+        "kubernetes/kubernetes#20488",
+        "istio/istio#23675",
+        "Kubernetes DNS specification, 2.4.2",
+    ],
     check,
 };
 

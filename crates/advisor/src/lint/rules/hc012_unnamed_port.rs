@@ -13,7 +13,10 @@ An SRV record is asked for as `_PORT._PROTOCOL.SERVICE.NAMESPACE.svc`, with the 
 pods are answered all the same. Software that finds others by SRV (etcd's discovery, `mongodb+srv`) finds nothing, and clients have to know the
 number.",
     remedy: "Name the port: `ports: [{name: http, port: 9200}]`.",
-    sources: &["Kubernetes DNS specification, 2.3.2 and 2.4.2", "Kubernetes API, core/v1 ServicePort.name"],
+    sources: &[
+        "Kubernetes DNS specification, 2.3.2 and 2.4.2",
+        "Kubernetes API, core/v1 ServicePort.name",
+    ],
     check,
 };
 

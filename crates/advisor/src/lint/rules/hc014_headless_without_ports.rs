@@ -14,7 +14,10 @@ pub(super) const RULE: Rule = Rule {
 A headless Service may do without ports, and the pods' names and addresses are answered as ever. But there are no SRV records then, clients cannot learn
 a port number from DNS, and what reads a Service's ports finds nothing: a service mesh that needs a port's protocol, monitoring that scrapes by port name.",
     remedy: "List the ports that the containers declare, each with a name.",
-    sources: &["Kubernetes, validation of Services: a headless one needs no ports", "Kubernetes DNS specification, 2.4.2"],
+    sources: &[
+        "Kubernetes, validation of Services: a headless one needs no ports",
+        "Kubernetes DNS specification, 2.4.2",
+    ],
     check,
 };
 
