@@ -21,6 +21,7 @@ mod report;
 mod rule;
 pub mod rules;
 mod selecting;
+mod siblings;
 #[cfg(test)]
 mod tests;
 mod texts;
