@@ -6,11 +6,12 @@ use k8s_openapi::api::core::v1::Service;
 
 use super::objects::{Item, Objects};
 
+/// A namespace and a selector.
+type Key<'a> = (&'a str, &'a BTreeMap<String, String>);
+
 /// All Services with a selector, by namespace and selector.
 #[derive(Debug)]
-pub(super) struct Siblings<'a>(
-    HashMap<(&'a str, &'a BTreeMap<String, String>), Vec<&'a Item<Service>>>,
-);
+pub(super) struct Siblings<'a>(HashMap<Key<'a>, Vec<&'a Item<Service>>>);
 
 impl<'a> Siblings<'a> {
     pub(super) fn of(objects: &'a Objects) -> Self {
@@ -34,6 +35,6 @@ impl<'a> Siblings<'a> {
     }
 }
 
-fn key(service: &Item<Service>) -> Option<(&str, &BTreeMap<String, String>)> {
+fn key(service: &Item<Service>) -> Option<Key<'_>> {
     Some((service.reference.namespace.as_str(), service.selector()?))
 }
