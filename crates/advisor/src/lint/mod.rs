@@ -15,6 +15,7 @@ mod report;
 mod rule;
 pub mod rules;
 mod selecting;
+mod siblings;
 #[cfg(test)]
 mod tests;
 mod texts;

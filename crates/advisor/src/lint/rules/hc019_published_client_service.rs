@@ -3,7 +3,8 @@ use std::collections::{HashMap, HashSet};
 use manifest::read::Level;
 
 use super::hc018_readiness_waits_for_peers::misplaced;
-use crate::lint::{Findings, Label, Objects, Rule};
+use crate::lint::siblings::Siblings;
+use crate::lint::{Findings, Item, Label, Objects, Rule};
 
 pub(super) const RULE: Rule = Rule {
     code: "HC019",
@@ -33,6 +34,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         .collect();
     let backends = backends(objects);
     let misplaced = misplaced(objects);
+    let siblings = Siblings::of(objects);
     for service in objects.services.iter().filter(|service| service.publishes_not_ready()) {
         let Some(selector) = service.selector() else { continue };
         if OF_ONE_POD.iter().any(|label| selector.contains_key(*label)) {
@@ -54,11 +56,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 place,
                 format!("Service {name} has a cluster IP and routes its clients to pods that are not ready"),
             );
-            let headless = objects.services.iter().find(|other| {
-                other.is_headless()
-                    && other.reference.namespace == *namespace
-                    && other.selector() == Some(selector)
-            });
+            let headless = siblings.find(service, Item::is_headless);
             match headless {
                 Some(other) => finding
                     .with(other.label("metadata.name", "the headless Service of the same pods"))

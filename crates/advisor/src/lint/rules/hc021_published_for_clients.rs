@@ -3,6 +3,7 @@ use manifest::read::Level;
 use super::hc019_published_client_service::backends;
 use crate::lint::dialled::dialled;
 use crate::lint::peering::peer;
+use crate::lint::siblings::Siblings;
 use crate::lint::{Findings, Objects, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -31,6 +32,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
         return;
     }
     let backends = backends(objects);
+    let siblings = Siblings::of(objects);
     for workload in &objects.workloads {
         // Peer software knows how to leave out a member that does not answer.
         if peer(workload).is_some() {
@@ -58,12 +60,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 ),
             );
             finding.with(service.label("spec.publishNotReadyAddresses", "published for the peers"));
-            let selector = service.selector();
-            let other = objects.services.iter().find(|other| {
-                other.reference.namespace == *namespace
-                    && other.selector() == selector
-                    && !other.publishes_not_ready()
-            });
+            let other = siblings.find(service, |other| !other.publishes_not_ready());
             match other {
                 Some(other) => finding.help(format!(
                     "Service {} has the same pods, and only those that are ready: dial that one",
