@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Container, Probe, Service};
 
 use super::objects::{Item, Objects};
 use super::workload::Workload;
-use crate::peers::Peer;
+use crate::peers::{Dials, Peer};
 
 /// What was written in place of `publishNotReadyAddresses` once.
 pub(super) const TOLERATE_UNREADY: &str = "service.alpha.kubernetes.io/tolerate-unready-endpoints";
@@ -53,6 +53,14 @@ pub(super) fn sets(objects: &Objects) -> impl Iterator<Item = Set<'_>> {
 /// Those of known peer software.
 pub(super) fn peer_sets(objects: &Objects) -> impl Iterator<Item = PeerSet<'_>> {
     sets(objects).filter_map(PeerSet::of)
+}
+
+/// The ports on which every member of a software dials the others. Some are declared and need not be open: TLS beside the
+/// plain port, what tools ask the member itself, other data centres.
+pub(super) fn ports(peer: &Peer) -> impl Iterator<Item = i32> {
+    const OPTIONAL: &[&str] = &["tls", "jmx", "serf-wan", "status"];
+    let dialled = peer.ports.iter().filter(|port| matches!(port.who, Dials::Peers | Dials::Both));
+    dialled.filter(|port| !OPTIONAL.contains(&port.name)).map(|port| i32::from(port.number))
 }
 
 /// The peer software that a workload's pods run, and the path of its container; what runs beside the main containers is

@@ -11,7 +11,7 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use manifest::labels::{POD_INDEX, POD_NAME, REVISION_HASH, TEMPLATE_HASH};
-use manifest::selector::LabelSelector;
+use manifest::selector::{LabelSelector, Operator, Requirement};
 
 use super::objects::{Item, Objects};
 use super::workload::Workload;
@@ -117,9 +117,18 @@ impl Verdict<'_> {
 /// All policies, by namespace.
 #[derive(Debug)]
 pub(super) struct Policies<'a> {
-    by_namespace: HashMap<&'a str, Vec<Policy<'a>>>,
+    by_namespace: HashMap<&'a str, OfNamespace<'a>>,
     namespaces: HashMap<&'a str, Option<&'a BTreeMap<String, String>>>,
     dns_namespaces: Vec<&'a str>,
+}
+
+/// The policies of a namespace, found by a label that the pods of each must have.
+#[derive(Debug, Default)]
+struct OfNamespace<'a> {
+    policies: Vec<Policy<'a>>,
+    by_label: HashMap<(String, String), Vec<usize>>,
+    /// Those whose pods need no label of certain values.
+    others: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -141,13 +150,13 @@ impl<'a> Policies<'a> {
         if objects.foreign.iter().any(|foreign| foreign.kind().ends_with("NetworkPolicy")) {
             return None;
         }
-        let mut by_namespace: HashMap<&str, Vec<Policy<'_>>> = HashMap::new();
+        let mut by_namespace: HashMap<&str, OfNamespace<'_>> = HashMap::new();
         for item in &objects.network_policies {
             let Some(spec) = item.object.spec.as_ref() else { continue };
             let selects = spec.pod_selector.clone().unwrap_or_default();
             let Ok(selects) = LabelSelector::from_object(&selects) else { continue };
             let of = by_namespace.entry(item.reference.namespace.as_str()).or_default();
-            of.push(Policy { item, spec, selects });
+            of.add(Policy { item, spec, selects });
         }
         let namespaces = objects.namespaces.iter();
         let namespaces = namespaces
@@ -198,8 +207,9 @@ impl<'a> Policies<'a> {
         if of.pod.host_network == Some(true) {
             return verdict;
         }
-        let policies = self.by_namespace.get(of.reference.namespace.as_str());
-        for policy in policies.into_iter().flatten().filter(|policy| policy.closes(direction)) {
+        let all = self.by_namespace.get(of.reference.namespace.as_str());
+        let of_pod = all.into_iter().flat_map(|all| all.candidates(&of.labels));
+        for policy in of_pod.filter(|policy| policy.closes(direction)) {
             let selected = selected(&policy.selects, &of.labels);
             if selected == Truth::Yes {
                 verdict.closing.push(policy.item);
@@ -283,6 +293,35 @@ impl<'a> Policies<'a> {
             term.allows(label).into()
         });
         terms.fold(Truth::Yes, Truth::and)
+    }
+}
+
+impl<'a> OfNamespace<'a> {
+    fn add(&mut self, policy: Policy<'a>) {
+        let at = self.policies.len();
+        let terms = policy.selects.requirements().unwrap_or_default();
+        let needed = terms
+            .iter()
+            .find(|term| term.operator == Operator::In && !MADE.contains(&term.key.as_str()));
+        match needed {
+            Some(Requirement { key, values, .. }) => {
+                for value in values {
+                    self.by_label.entry((key.clone(), value.clone())).or_default().push(at);
+                }
+            }
+            None => self.others.push(at),
+        }
+        self.policies.push(policy);
+    }
+
+    /// The policies that may select a pod with these labels, in their order.
+    fn candidates(&self, labels: &BTreeMap<String, String>) -> impl Iterator<Item = &Policy<'a>> {
+        let by_label = labels
+            .iter()
+            .filter_map(|(key, value)| self.by_label.get(&(key.clone(), value.clone())));
+        let mut all: Vec<usize> = by_label.flatten().chain(&self.others).copied().collect();
+        all.sort_unstable();
+        all.into_iter().map(|at| &self.policies[at])
     }
 }
 

@@ -53,11 +53,14 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
             if version < REMOVED {
                 finding.level(Level::Note);
             }
-            finding.help(match (wildcard, name.strip_prefix("*.")) {
-                ("*", Some(service)) => format!(
+            // `*.db.prod.svc`: the wildcard stands for the endpoints of one Service.
+            let service =
+                name.strip_prefix("*.").filter(|rest| rest.split('.').nth(2) == Some("svc"));
+            finding.help(match service {
+                Some(service) => format!(
                     "it answers NXDOMAIN: ask for {service}, which answers all ready endpoints when the Service is headless"
                 ),
-                _ => "it answers NXDOMAIN: ask for each Service by its name".to_owned(),
+                None => "it answers NXDOMAIN: ask for each Service by its name".to_owned(),
             });
         }
     }

@@ -98,10 +98,10 @@ fn resolved_once(text: &str) -> Vec<(usize, &str)> {
             }
             ";" => {
                 match words[..] {
-                    [(_, "server"), host, ref rest @ ..] if in_upstream => {
-                        if !rest.iter().any(|(_, word)| *word == "resolve") {
-                            servers.push(host);
-                        }
+                    [(_, "server"), host, ref rest @ ..]
+                        if in_upstream && !rest.iter().any(|(_, word)| *word == "resolve") =>
+                    {
+                        servers.push(host);
                     }
                     [(_, pass), url, ..] if PASS.contains(&pass) => passed.push(url),
                     _ => {}

@@ -5,9 +5,10 @@ use manifest::read::Level;
 use serde_json::Value;
 
 use crate::lint::objects::Item;
+use crate::lint::peering;
+use crate::lint::words::list;
 use crate::lint::workload::Workload;
 use crate::lint::{Findings, Objects, Rule};
-use crate::peers::{Dials, Peer};
 
 pub(super) const RULE: Rule = Rule {
     code: "HC060",
@@ -35,6 +36,9 @@ const PROTOCOLS: &[&str] =
 const STANDARD: &[&str] = &["kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss", "hbone"];
 /// Ports that Istio takes for TCP without looking: SMTP, DNS, MySQL, MongoDB.
 const TAKEN_FOR_TCP: [i32; 4] = [25, 53, 3306, 27017];
+
+/// How many ports are named.
+const SHOWN: usize = 5;
 
 /// The labels of namespaces.
 type Namespaces<'a> = HashMap<&'a str, &'a BTreeMap<String, String>>;
@@ -70,7 +74,7 @@ fn unsaid_protocols(service: &Item<Service>, workload: &Workload, findings: &mut
         service.label(&format!("spec.ports[{at}].port"), "which protocol?"),
         format!(
             "in the Istio mesh, headless Service {name} does not say the protocol of {}",
-            names.join(", ")
+            list(&names, SHOWN)
         ),
     );
     finding.with(workload.pod_label("metadata.labels", "has Istio's sidecar"));
@@ -99,10 +103,7 @@ fn undeclared_ports(objects: &Objects, workload: &Workload, findings: &mut Findi
     if !workload.is("StatefulSet") || workload.replicas.unwrap_or(1) < 2 {
         return;
     }
-    let known = workload
-        .containers()
-        .find_map(|(_, container)| Peer::by_image(container.image.as_deref()?));
-    let Some(peer) = known else { return };
+    let Some((peer, _)) = peering::peer(workload) else { return };
     let declared = |number: i32| {
         let headless = objects.selecting(workload).filter(|service| service.is_headless());
         headless.into_iter().any(|service| service.ports().iter().any(|port| port.port == number))
@@ -126,9 +127,7 @@ fn undeclared_ports(objects: &Objects, workload: &Workload, findings: &mut Findi
     for (path, port) in workload.ports() {
         let number = port.container_port;
         let tcp = port.protocol.as_deref().unwrap_or("TCP") == "TCP";
-        let among_peers = peer.ports.iter().any(|known| {
-            i32::from(known.number) == number && matches!(known.who, Dials::Peers | Dials::Both)
-        });
+        let among_peers = peering::ports(peer).any(|known| known == number);
         if !tcp || !among_peers || declared(number) || excluded(number) {
             continue;
         }
@@ -160,6 +159,7 @@ fn undeclared_ports(objects: &Objects, workload: &Workload, findings: &mut Findi
 /// Whether Istio puts a sidecar into a workload's pods.
 fn is_injected(namespaces: &Namespaces<'_>, workload: &Workload) -> bool {
     const INJECT: &str = "sidecar.istio.io/inject";
+    const REVISION: &str = "istio.io/rev";
     if workload.pod.host_network == Some(true) {
         return false;
     }
@@ -167,10 +167,11 @@ fn is_injected(namespaces: &Namespaces<'_>, workload: &Workload) -> bool {
     let labels = namespaces.get(workload.reference.namespace.as_str());
     let of_namespace = |key: &str| labels.and_then(|labels| labels.get(key)).map(String::as_str);
     let wanted = own.map(String::as_str);
+    let has_revision = workload.labels.contains_key(REVISION) || of_namespace(REVISION).is_some();
     match (wanted, of_namespace("istio-injection")) {
         (Some("false"), _) | (_, Some("disabled")) => false,
         (Some("true"), _) | (_, Some("enabled")) => true,
-        _ => of_namespace("istio.io/rev").is_some(),
+        _ => has_revision,
     }
 }
 

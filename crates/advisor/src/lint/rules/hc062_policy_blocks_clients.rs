@@ -3,11 +3,12 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use manifest::read::Level;
 
 use crate::lint::objects::Item;
+use crate::lint::peering;
 use crate::lint::policy::{Direction, PodPort, Policies, Verdict};
 use crate::lint::told::Texts;
+use crate::lint::words::{list, yaml};
 use crate::lint::workload::Workload;
 use crate::lint::{Findings, Label, Objects, Rule};
-use crate::peers::{Dials, Peer};
 
 pub(super) const RULE: Rule = Rule {
     code: "HC062",
@@ -22,6 +23,9 @@ dialling the Service, and where labels and namespaces of them decide the matter.
     sources: &["Kubernetes API, networking.k8s.io/v1 NetworkPolicySpec"],
     check,
 };
+
+/// How many ports are named.
+const SHOWN: usize = 5;
 
 /// A connection that is dropped.
 struct Blocked<'a, 'o> {
@@ -105,54 +109,66 @@ fn peers(
     if !set.is("StatefulSet") || set.replicas.unwrap_or(1) < 2 {
         return;
     }
-    let software =
-        set.containers().find_map(|(_, container)| Peer::by_image(container.image.as_deref()?));
-    let known = software.map(|peer| peer.ports).unwrap_or_default().iter();
-    let known = known.filter(|port| matches!(port.who, Dials::Peers | Dials::Both));
-    let mut numbers: Vec<i32> = known
-        .map(|port| i32::from(port.number))
-        .filter(|number| set.ports().any(|(_, port)| port.container_port == *number))
-        .collect();
-    // What its own names are dialled with.
-    for text in texts.of(set) {
-        for host in text.hosts() {
-            let named = host.service(objects, &set.reference.namespace);
-            let own = named.is_some_and(|service| {
-                service.is_headless()
-                    && objects.selected(service).any(|pods| std::ptr::eq(pods, set))
-            });
-            numbers.extend(host.port.filter(|_| own).map(i32::from));
-        }
-    }
+    let mut numbers: Vec<i32> = match peering::peer(set) {
+        Some((software, _)) => peering::ports(software)
+            .filter(|number| set.ports().any(|(_, port)| port.container_port == *number))
+            .collect(),
+        None => members(objects, set, texts),
+    };
     numbers.sort_unstable();
     numbers.dedup();
-    let denied = |verdict: &Verdict<'_>| verdict.is_denied();
-    let blocked = numbers.into_iter().find_map(|number| {
+    let verdict = |direction, number| {
         let port = PodPort { number, protocol: "TCP" };
-        let (ingress, egress) = (policies.ingress(set, port, set), policies.egress(set, set, port));
-        match (denied(&ingress), denied(&egress)) {
-            (true, _) => Some((number, Direction::Ingress, ingress)),
-            (false, true) if !policies.dns(set, "UDP").is_denied() => {
-                Some((number, Direction::Egress, egress))
-            }
-            _ => None,
+        match direction {
+            Direction::Ingress => policies.ingress(set, port, set),
+            Direction::Egress => policies.egress(set, set, port),
         }
-    });
-    let Some((number, direction, verdict)) = blocked else { return };
+    };
+    let denied = |direction| -> Vec<i32> {
+        let all = numbers.iter().copied();
+        all.filter(|number| verdict(direction, *number).is_denied()).collect()
+    };
+    let (mut direction, mut ports) = (Direction::Ingress, denied(Direction::Ingress));
+    if ports.is_empty() && !policies.dns(set, "UDP").is_denied() {
+        (direction, ports) = (Direction::Egress, denied(Direction::Egress));
+    }
+    let Some(first) = ports.first() else { return };
+    let verdict = verdict(direction, *first);
     let Some(policy) = verdict.closing.first() else { return };
     let (name, of) = (&policy.reference.name, &set.reference.name);
     let finding = findings.add(
         policy.subject(),
         policy.label(section(direction), "no rule for the peers"),
-        format!("NetworkPolicy {name} keeps the pods of {of} from one another on port {number}"),
+        format!(
+            "NetworkPolicy {name} keeps the pods of {of} from one another on {} {}",
+            if ports.len() == 1 { "port" } else { "ports" },
+            list(&ports, SHOWN)
+        ),
     );
     finding.with(set.pod_label("metadata.labels", "the peers"));
     finding.help("each resolves the others' names, and dialling them ends in a time-out");
     finding.help(format!(
         "add to {}: {}",
         section(direction),
-        peer_rule(direction, set, number, None)
+        peer_rule(direction, set, &ports, None)
     ));
+}
+
+/// The ports behind the names of members that a StatefulSet's pods are told; a pod's own name is for others to dial.
+fn members(objects: &Objects, set: &Workload, texts: &Texts<'_>) -> Vec<i32> {
+    let prefix = format!("{}-", set.reference.name);
+    let mut numbers = Vec::new();
+    for text in texts.of(set) {
+        let members = text.hosts().filter(|host| {
+            let service = host.service(objects, &set.reference.namespace);
+            host.name.starts_with(&prefix)
+                && service.is_some_and(|service| {
+                    objects.selected(service).any(|pods| std::ptr::eq(pods, set))
+                })
+        });
+        numbers.extend(members.filter_map(|host| host.port).map(i32::from));
+    }
+    numbers
 }
 
 fn tell(blocked: &Blocked<'_, '_>, dials: Label, findings: &mut Findings<'_>) {
@@ -165,14 +181,14 @@ fn tell(blocked: &Blocked<'_, '_>, dials: Label, findings: &mut Findings<'_>) {
                 "NetworkPolicy {name} does not let {from} in to the pods of {to} on port {port}"
             ),
             pods,
-            peer_rule(*direction, client, *port, Some(pods)),
+            peer_rule(*direction, client, &[*port], Some(pods)),
         ),
         Direction::Egress => (
             format!(
                 "NetworkPolicy {name} does not let {from} out to the pods of {to} on port {port}"
             ),
             client,
-            peer_rule(*direction, pods, *port, Some(client)),
+            peer_rule(*direction, pods, &[*port], Some(client)),
         ),
     };
     let finding = findings.add(
@@ -194,13 +210,16 @@ fn section(direction: Direction) -> &'static str {
 }
 
 /// A rule to copy that speaks of a workload's pods; `of` has the pods at the policy's end.
-fn peer_rule(direction: Direction, other: &Workload, port: i32, of: Option<&Workload>) -> String {
+fn peer_rule(
+    direction: Direction,
+    other: &Workload,
+    ports: &[i32],
+    of: Option<&Workload>,
+) -> String {
     let side = match direction {
         Direction::Ingress => "from",
         Direction::Egress => "to",
     };
-    let labels: Vec<String> =
-        other.labels.iter().map(|(key, value)| format!("{key}: {value:?}")).collect();
     let namespace = &other.reference.namespace;
     let namespaces = match of.is_some_and(|of| of.reference.namespace != *namespace) {
         true => format!(
@@ -208,10 +227,9 @@ fn peer_rule(direction: Direction, other: &Workload, port: i32, of: Option<&Work
         ),
         false => String::new(),
     };
-    format!(
-        "- {{{side}: [{{{namespaces}podSelector: {{matchLabels: {{{}}}}}}}], ports: [{{port: {port}}}]}}",
-        labels.join(", ")
-    )
+    let pods = format!("podSelector: {{matchLabels: {}}}", yaml(&other.labels));
+    let ports: Vec<String> = ports.iter().map(|port| format!("{{port: {port}}}")).collect();
+    format!("- {{{side}: [{{{namespaces}{pods}}}], ports: [{}]}}", ports.join(", "))
 }
 
 /// The port on the pods that a client comes to which dials a Service on `port`; without one, the Service's only one.
