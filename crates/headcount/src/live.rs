@@ -153,13 +153,13 @@ mod tests {
             )
         };
         let own = "    extensions:\n    - name: headcount.dev/dns\n      extension: { domain: corp.example }\n";
-        let domain = |text: &str, context: Option<&str>| {
+        let told = |text: &str, context: Option<&str>| {
             let kubeconfig = Kubeconfig::from_yaml(text).expect("a kubeconfig");
-            super::domain(&kubeconfig, context).map(|name| name.to_string())
+            domain(&kubeconfig, context).map(|name| name.to_string())
         };
-        assert_eq!(domain(&text(own), None).as_deref(), Some("corp.example."));
-        assert_eq!(domain(&text(own), Some("one")).as_deref(), Some("corp.example."));
-        assert_eq!(domain(&text(own), Some("two")), None);
-        assert_eq!(domain(&text(""), None), None);
+        assert_eq!(told(&text(own), None).as_deref(), Some("corp.example."));
+        assert_eq!(told(&text(own), Some("one")).as_deref(), Some("corp.example."));
+        assert_eq!(told(&text(own), Some("two")), None);
+        assert_eq!(told(&text(""), None), None);
     }
 }

@@ -22,6 +22,9 @@ use std::process::{Command, Stdio};
 
 use crate::support::root;
 
+/// The pages of `docs/` whose blocks are run.
+const PAGES: &[&str] = &["records"];
+
 fn folder() -> PathBuf {
     root().join("crates/headcount/tests/verbs/sessions")
 }
@@ -112,7 +115,7 @@ fn every_session_prints_what_it_says() {
 
 #[test]
 fn every_page_shows_what_is_printed() {
-    for page in ["records"] {
+    for page in PAGES {
         check(&root().join(format!("docs/{page}.md")), rerun_page);
     }
 }
