@@ -155,7 +155,7 @@ mod tests {
         let own = "    extensions:\n    - name: headcount.dev/dns\n      extension: { domain: corp.example }\n";
         let told = |text: &str, context: Option<&str>| {
             let kubeconfig = Kubeconfig::from_yaml(text).expect("a kubeconfig");
-            domain(&kubeconfig, context).map(|name| name.to_string())
+            dns(&kubeconfig, context)?.0.map(|name| name.to_string())
         };
         assert_eq!(told(&text(own), None).as_deref(), Some("corp.example."));
         assert_eq!(told(&text(own), Some("one")).as_deref(), Some("corp.example."));
