@@ -283,7 +283,18 @@ impl Page {
             let found = endpoints.binary_search_by(|endpoint| endpoint.endpoint.cmp(&name));
             found.is_ok().then_some((name, row.address))
         };
-        let mut found: Vec<_> = self.published_rows().filter_map(named).collect();
+        let one = endpoints
+            .first()
+            .filter(|first| endpoints.iter().all(|other| other.endpoint == first.endpoint));
+        let mut found: Vec<_> = match one {
+            // One of thousands is looked up rather than searched for.
+            Some(one) => {
+                let rows = self.rows_named(one.endpoint.as_bytes());
+                let published = rows.filter(|(_, row)| row.published);
+                published.map(|(_, row)| (one.endpoint, row.address)).collect()
+            }
+            None => self.published_rows().filter_map(named).collect(),
+        };
         found.sort_unstable();
         found.dedup();
         found

@@ -71,9 +71,17 @@ impl Error {
     }
 
     pub(crate) fn print(&self) {
-        eprintln!("error: {}", self.message);
-        if let Some(hint) = &self.hint {
-            eprintln!("  help: {hint}");
+        eprintln!("{self}");
+    }
+}
+
+/// As people read it.
+impl Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n  help: {hint}"),
+            None => Ok(()),
         }
     }
 }

@@ -112,3 +112,54 @@ pub(crate) fn not_listed(error: &SnapshotError, url: &str) -> Error {
             .hint("see whether kubectl get services works with the same kubeconfig and context"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(source: kube::Error, expected: &str) {
+        let error = SnapshotError { resource: "pods", source };
+        assert_eq!(not_listed(&error, "https://cluster:6443").to_string(), expected);
+    }
+
+    #[test]
+    fn what_the_api_refuses_is_said_with_what_to_do() {
+        let refused = |code, message: &str| {
+            kube::Error::Api(Status::failure(message, "").with_code(code).boxed())
+        };
+        check(
+            refused(403, "pods is forbidden: User \"eve\" cannot list resource \"pods\""),
+            "error: could not list pods: pods is forbidden: User \"eve\" cannot list resource \"pods\"\n  \
+             help: let this user list services, pods, endpointslices (discovery.k8s.io) and namespaces, or one \
+             namespace of them with -n; kubectl auth can-i list pods tells",
+        );
+        check(
+            refused(401, "Unauthorized"),
+            "error: could not list pods: Unauthorized\n  \
+             help: the credentials in the kubeconfig are no longer good: renew them",
+        );
+        check(refused(500, "the disk is full"), "error: could not list pods: the disk is full");
+    }
+
+    #[test]
+    fn the_domain_is_what_up_wrote() {
+        let text = |extension: &str| {
+            format!(
+                "clusters:\n- name: c\n  cluster:\n    server: https://x\n{extension}\
+                 contexts:\n- name: one\n  context: {{ cluster: c }}\ncurrent-context: one\n"
+            )
+        };
+        let own = "    extensions:\n    - name: headcount.dev/dns\n      extension: { domain: corp.example }\n";
+        let told = |text: &str, context: Option<&str>| {
+            let kubeconfig = Kubeconfig::from_yaml(text).expect("a kubeconfig");
+            dns(&kubeconfig, context)?.0.map(|name| name.to_string())
+        };
+        assert_eq!(told(&text(own), None).as_deref(), Some("corp.example."));
+        assert_eq!(told(&text(own), Some("one")).as_deref(), Some("corp.example."));
+        assert_eq!(told(&text(own), Some("two")), None);
+        assert_eq!(told(&text(""), None), None);
+    }
+}

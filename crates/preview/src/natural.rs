@@ -25,7 +25,7 @@ mod tests {
         names.sort_by_key(|name| key(name));
         assert_eq!(
             names,
-            ["", "10.0.0.9", "10.0.0.10", "db-2", "db-10", "db", "web-2-a", "web-2-b"]
+            ["", "10.0.0.9", "10.0.0.10", "db", "db-2", "db-10", "web-2-a", "web-2-b"]
         );
     }
 }

@@ -110,8 +110,13 @@ fn addresses(change: &directory::Change) -> Vec<IpAddr> {
     }
 }
 
-/// The network around an address that makes a handy zone of reverse names: a /24, or a /64 of IPv6.
+/// The network around an address that makes a handy zone of reverse names, and takes no more names from others than it
+/// must: a /24, or a /16 where addresses are private or for benchmarks; of IPv6 a /64.
 fn surroundings(address: IpAddr) -> Option<(IpAddr, u8)> {
-    let prefix = if address.is_ipv4() { 24 } else { 64 };
+    let prefix = match address {
+        IpAddr::V4(v4) if v4.is_private() || matches!(v4.octets(), [198, 18 | 19, ..]) => 16,
+        IpAddr::V4(_) => 24,
+        IpAddr::V6(_) => 64,
+    };
     Cidr::new(address, prefix).map(|network| (network.network(), prefix))
 }

@@ -70,11 +70,11 @@ enum Output {
 
 const EXAMPLES: &str = "\
 Examples:
-  headcount records -f examples/redis                          # every name, and what it is for
-  headcount records -f examples/redis --not-ready redis-1      # what changes when a pod is not ready
-  headcount records -f examples/redis -o zone > cluster.zone   # for any DNS server
-  kubectl kustomize overlays/prod | headcount records -f -     # what kubectl is about to apply
-  headcount records --context prod -n payments db              # one Service of a live cluster";
+  headcount records -f examples/redis                        # every name, and what it is for
+  headcount records -f examples/redis --not-ready redis-1    # what changes when it is not ready
+  headcount records -f examples/redis -o zone > redis.zone   # for any DNS server
+  kubectl kustomize overlays/prod | headcount records -f -   # what is about to be applied
+  headcount records --context prod -n payments db            # one Service of a live cluster";
 
 fn zone_name(text: &str) -> Result<Name, String> {
     Name::parse(text).map_err(|error| error.to_string())
@@ -109,6 +109,10 @@ impl Records {
             ));
         }
         let is_zone = self.output == Output::Zone || self.zone.is_some();
+        if self.zone.is_some() && self.output == Output::Json {
+            return Err(Error::new("--zone prints a zone file, not JSON")
+                .hint("leave out one of --zone and -o json"));
+        }
         if is_zone && !self.services.is_empty() {
             return Err(Error::new("a zone is printed whole, not for single Services")
                 .hint("leave out the Services, or take -o table or -o json"));

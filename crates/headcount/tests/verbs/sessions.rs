@@ -1,4 +1,5 @@
-//! Sessions with verbs that need no cluster, written down in `sessions/*.console` and run as they stand.
+//! Sessions with verbs that need no cluster, written down in `sessions/*.console` and in the blocks ` ```console ` of pages of
+//! `docs/`, and run as they stand.
 //!
 //! ```text
 //! # what this is about
@@ -20,6 +21,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::root;
+
+/// The pages of `docs/` whose blocks are run.
+const PAGES: &[&str] = &["records"];
 
 fn folder() -> PathBuf {
     root().join("crates/headcount/tests/verbs/sessions")
@@ -78,20 +82,40 @@ fn rerun(text: &str) -> String {
     format!("{}\n", text.trim_end())
 }
 
+/// The page with what the commands in its blocks print now.
+fn rerun_page(text: &str) -> String {
+    let mut page = String::new();
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once("```console\n") {
+        let (block, after) = from.split_once("```\n").expect("a block ends");
+        page.push_str(&format!("{before}```console\n{}```\n", rerun(block)));
+        rest = after;
+    }
+    page + rest
+}
+
+fn check(path: &Path, rerun: fn(&str) -> String) {
+    let text = std::fs::read_to_string(path).expect("a session");
+    assert!(text.contains("\n$ headcount "), "{} runs nothing", path.display());
+    let now = rerun(&text);
+    if std::env::var_os("UPDATE_TRANSCRIPTS").is_some() {
+        std::fs::write(path, &now).expect("the session is written");
+    } else {
+        assert_eq!(text, now, "{}", path.display());
+    }
+}
+
 #[test]
 fn every_session_prints_what_it_says() {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder()).expect("the sessions") {
-        let path = entry.expect("an entry").path();
-        let text = std::fs::read_to_string(&path).expect("a session");
-        assert!(text.contains("\n$ headcount "), "{} runs nothing", path.display());
-        let now = rerun(&text);
-        if std::env::var_os("UPDATE_TRANSCRIPTS").is_some() {
-            std::fs::write(&path, &now).expect("the session is written");
-        } else {
-            assert_eq!(text, now, "{}", path.display());
-        }
-        names.push(path);
+    let entries = std::fs::read_dir(folder()).expect("the sessions");
+    let paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    assert!(!paths.is_empty(), "there are sessions");
+    paths.iter().for_each(|path| check(path, rerun));
+}
+
+#[test]
+fn every_page_shows_what_is_printed() {
+    for page in PAGES {
+        check(&root().join(format!("docs/{page}.md")), rerun_page);
     }
-    assert!(!names.is_empty(), "there are sessions");
 }

@@ -184,6 +184,10 @@ pub fn settle(
             ObjectRef { kind: kind.kind, namespace: part("namespace"), name: part("name") };
         given.push((target, kind.id, value));
     }
+    // Before any is made: somebody may have written two thousand million.
+    if given.iter().map(|(_, kind, value)| replicas(*kind, value)).sum::<usize>() > PODS_MAX {
+        return Err(SettleError::TooManyPods);
+    }
     // The order of the files decides nothing.
     given.sort_by(|(one, ..), (other, ..)| one.cmp(other));
     given.dedup_by(|(one, ..), (other, ..)| one == other);
@@ -246,6 +250,17 @@ pub fn settle(
 }
 
 type Given = (ObjectRef, KindId, Value);
+
+/// How many pods an object asks for.
+fn replicas(kind: KindId, value: &Value) -> usize {
+    match kind {
+        KindId::StatefulSet | KindId::Deployment | KindId::ReplicaSet => {
+            let count = value["spec"]["replicas"].as_u64().unwrap_or(1);
+            usize::try_from(count).unwrap_or(usize::MAX).min(PODS_MAX + 1)
+        }
+        _ => 0,
+    }
+}
 
 /// The namespaces that are spoken of, whether they are among the objects or not.
 fn namespaces(given: &[Given]) -> BTreeSet<String> {

@@ -71,9 +71,9 @@ fn check(text: &str, not_ready: &[&str], expected: &str) {
     assert_eq!(seen, expected.trim_matches('\n'), "\n--- seen\n{seen}\n---\n");
 }
 
-/// A StatefulSet of this name and size, with a headless Service `NAME-peers`; `more` goes into the set's spec and
-/// `of_service` into the Service's.
-fn peers(name: &str, replicas: usize, more: &str, of_service: &str) -> String {
+/// A StatefulSet of this name and size, with a headless Service `NAME-peers`. `set` goes into the set's spec, `service`
+/// into the Service's, `annotation` into the pods' annotations.
+fn peers(name: &str, replicas: usize, [set, service, annotation]: [&str; 3]) -> String {
     format!(
         "
 apiVersion: v1
@@ -83,7 +83,7 @@ spec:
   clusterIP: None
   selector: {{ app: {name} }}
   ports: [{{ name: peer, port: 7000 }}]
-  {of_service}
+  {service}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
@@ -91,13 +91,15 @@ metadata: {{ name: {name} }}
 spec:
   serviceName: {name}-peers
   replicas: {replicas}
-  {more}
+  {set}
   selector: {{ matchLabels: {{ app: {name} }} }}
   template:
-    metadata: {{ labels: {{ app: {name} }}, annotations: {{ {{{{annotations}}}} }} }}
+    metadata: {{ labels: {{ app: {name} }}, annotations: {{ {annotation} }} }}
     spec: {{ containers: [{{ name: c, image: i }}] }}
 ---
 "
     )
-    .replace("{{annotations}}", "")
 }
+
+const PLAIN: [&str; 3] = ["", "", ""];
+const NOT_READY: &str = "headcount.dev/ready: 'false'";
