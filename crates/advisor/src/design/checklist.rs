@@ -2,7 +2,7 @@
 
 use super::choice::count;
 use super::exposure::external_service;
-use super::intent::{Expose, Identity, Intent, PodsKind, Shape, Workload};
+use super::intent::{Expose, Identity, Intent, PodsKind, Port, Shape, Workload};
 use crate::peers::Reach;
 
 /// A thing to check.
@@ -21,6 +21,7 @@ pub(super) fn checklist(intent: &Intent) -> Vec<Step> {
     match &intent.workload {
         Workload::Pods(pods) => {
             steps.push(rollout(intent, pods.kind));
+            steps.push(slices(intent));
             if let Some(service) = intent.peer_service() {
                 steps.push(headless_slices(intent, &service));
             }
@@ -115,7 +116,7 @@ fn services(intent: &Intent) -> Step {
         ),
         Shape::Headless | Shape::HeadlessAndClient => (
             "NAME:.metadata.name,TYPE:.spec.type,CLUSTER-IP:.spec.clusterIP",
-            "the Service of the pods' names is headless; only one for clients has an address",
+            "the Service of the pods' names is headless; that for clients, if there is one, has an address",
         ),
     };
     Step {
@@ -129,24 +130,95 @@ fn services(intent: &Intent) -> Step {
     }
 }
 
-fn rollout(intent: &Intent, kind: PodsKind) -> Step {
-    let Intent { name, namespace, .. } = intent;
+/// What `kubectl rollout status` ends with.
+fn rolled_out(intent: &Intent, kind: PodsKind) -> String {
+    let name = &intent.name;
     let replicas = intent.pods().map_or(0, |pods| pods.replicas);
-    let (kind, line) = match kind {
-        PodsKind::StatefulSet => (
-            "statefulset",
+    match kind {
+        PodsKind::StatefulSet => {
             format!(
                 "statefulset rolling update complete {replicas} pods at revision {name}-<hash>..."
-            ),
-        ),
-        PodsKind::Deployment => {
-            ("deployment", format!("deployment \"{name}\" successfully rolled out"))
+            )
         }
-    };
+        PodsKind::Deployment => format!("deployment \"{name}\" successfully rolled out"),
+    }
+}
+
+fn rollout(intent: &Intent, kind: PodsKind) -> Step {
+    let Intent { name, namespace, .. } = intent;
+    let resource = kind.kind().to_lowercase();
     Step {
         shows: "all pods are there and ready".to_owned(),
-        command: format!("kubectl -n {namespace} rollout status {kind}/{name} --timeout=5m"),
-        expect: vec![line],
+        command: format!("kubectl -n {namespace} rollout status {resource}/{name} --timeout=5m"),
+        expect: vec![rolled_out(intent, kind)],
+    }
+}
+
+/// The slices as kubectl lists them: each Service's own, with the pods' addresses and the ports that they listen on.
+fn slices(intent: &Intent) -> Step {
+    let pods = pods(intent);
+    let mut endpoints: Vec<String> =
+        pods.iter().take(3).map(|pod| format!("<IP of {pod}>")).collect();
+    if pods.len() > 3 {
+        endpoints.push(format!("+ {} more...", pods.len() - 3));
+    }
+    let endpoints = match pods.len() > 3 {
+        true => format!("{} {}", endpoints[..3].join(","), endpoints[3]),
+        false => endpoints.join(","),
+    };
+    let ports = |ports: &mut dyn Iterator<Item = &Port>| {
+        let all: Vec<String> = ports.map(|port| port.target.to_string()).collect();
+        match all.len() > 3 {
+            true => format!("{} + {} more...", all[..3].join(","), all.len() - 3),
+            false => all.join(","),
+        }
+    };
+    let mut rows = vec![row(["NAME", "ADDRESSTYPE", "PORTS", "ENDPOINTS", "AGE"])];
+    let mut services = Vec::new();
+    if let Some(service) = intent.peer_service() {
+        let ports = ports(&mut intent.ports.iter());
+        rows.push(row([&format!("{service}-<hash>"), "IPv4", &ports, &endpoints, "<age>"]));
+        services.push(service);
+    }
+    if let Some(service) = intent.client_service() {
+        let ports = ports(&mut intent.client_ports());
+        let behind = match leads(intent) {
+            Some(_) => format!("<IP of the {} that leads>", intent.what()),
+            None => endpoints,
+        };
+        rows.push(row([&format!("{service}-<hash>"), "IPv4", &ports, &behind, "<age>"]));
+        services.push(service);
+    }
+    Step {
+        shows: "the controller keeps slices for each Service: the pods' addresses, and the ports that pods listen on; `<unset>` under ENDPOINTS means that the selector matches no pod, under PORTS that a named port is declared by none".to_owned(),
+        command: format!(
+            "kubectl -n {} get endpointslices -l 'kubernetes.io/service-name in ({})'",
+            intent.namespace,
+            services.join(",")
+        ),
+        expect: table(&rows),
+    }
+}
+
+/// The label of the pod that leads, where clients go to that one alone.
+fn leads(intent: &Intent) -> Option<(&'static str, &'static str)> {
+    match intent.software()?.reach {
+        Reach::Leader { label, value, .. } => Some((label, value)),
+        Reach::Any | Reach::SeedThenPods | Reach::Pods => None,
+    }
+}
+
+/// A line for each pod: the first ones and the last, where they are many.
+fn per_pod(pods: &[String], line: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+    let of = |pods: &[String]| pods.iter().flat_map(|pod| line(pod)).collect::<Vec<_>>();
+    match pods {
+        [first @ .., last] if pods.len() > 6 => {
+            let mut lines = of(&first[..3]);
+            lines.push(format!("<and so on, {} in all>", pods.len()));
+            lines.extend(line(last));
+            lines
+        }
+        _ => of(pods),
     }
 }
 
@@ -174,19 +246,17 @@ fn headless_slices(intent: &Intent, service: &str) -> Step {
         if has_names { ("{.hostname}", "hostname") } else { ("{.targetRef.name}", "name") };
     let shows = match (intent.publishes_not_ready(), has_names) {
         (true, true) => format!(
-            "every pod of {service} is published by its {first}, ready=true from its first moment; serving tells whether its probe passes"
+            "every pod of `{service}` is published by its {first}, ready=true from its first moment; serving tells whether its probe passes"
         ),
         (true, false) => format!(
-            "every pod of {service} is published, ready=true from its first moment; serving tells whether its probe passes"
+            "every pod of `{service}` is published, ready=true from its first moment; serving tells whether its probe passes"
         ),
         (false, _) => {
-            format!("every pod of {service} is published by its {first} once it is ready")
+            format!("every pod of `{service}` is published by its {first} once it is ready")
         }
     };
-    let lines = pods(intent)
-        .iter()
-        .map(|pod| format!("{pod} <IP of {pod}> ready=true serving=true"))
-        .collect();
+    let lines =
+        per_pod(&pods(intent), |pod| vec![format!("{pod} <IP of {pod}> ready=true serving=true")]);
     Step {
         shows,
         command: slices_command(
@@ -201,23 +271,19 @@ fn headless_slices(intent: &Intent, service: &str) -> Step {
 }
 
 fn client_slices(intent: &Intent, service: &str) -> Step {
-    let leader = match intent.software().map(|software| software.reach) {
-        Some(Reach::Leader { label, value, .. }) => Some((label, value)),
-        Some(Reach::Any | Reach::SeedThenPods | Reach::Pods) | None => None,
-    };
-    let (shows, expect) = match leader {
+    let (shows, expect) = match leads(intent) {
         Some((label, value)) => (
             format!(
-                "{service} has the leader behind it, and nobody while there is none: {} sets {label}={value}",
+                "`{service}` has the leader behind it, and nobody while there is none: {} sets {label}={value}",
                 intent.what()
             ),
             vec![format!("{}-<ordinal> ready=true", intent.name)],
         ),
         None => (
             format!(
-                "{service} has every pod behind it that is ready; one that is not stays listed with ready=false, and gets no connection"
+                "`{service}` has every pod behind it that is ready; one that is not stays listed with ready=false, and gets no connection"
             ),
-            pods(intent).iter().map(|pod| format!("{pod} ready=true")).collect(),
+            per_pod(&pods(intent), |pod| vec![format!("{pod} ready=true")]),
         ),
     };
     Step {
@@ -253,11 +319,10 @@ fn debug(namespace: &str, command: &str) -> String {
     )
 }
 
+/// What busybox's nslookup prints of a name's addresses, after the lines about its server.
 fn answer(name: &str, addresses: impl IntoIterator<Item = String>) -> Vec<String> {
-    addresses
-        .into_iter()
-        .flat_map(|address| [format!("Name:   {name}"), format!("Address: {address}")])
-        .collect()
+    let addresses: Vec<String> = addresses.into_iter().collect();
+    per_pod(&addresses, |address| vec![format!("Name:   {name}"), format!("Address: {address}")])
 }
 
 fn look_up_all(intent: &Intent, service: &str) -> Step {
@@ -270,10 +335,10 @@ fn look_up_all(intent: &Intent, service: &str) -> Step {
             pods(intent).iter().map(|pod| format!("<IP of {pod}>")).collect()
         }
     };
-    let many = count(addresses.len(), "address").replace("addresss", "addresses");
+    let many = count(addresses.len(), "address");
     Step {
         shows: format!(
-            "{service} answers with {many}, in any order, and with no virtual one; NXDOMAIN means that it has no ready endpoint"
+            "`{service}` answers with {many}, in any order, and with no virtual one; NXDOMAIN means that it has no ready endpoint"
         ),
         command: debug(&intent.namespace, &format!("nslookup {name}")),
         expect: answer(&name, addresses),
@@ -301,16 +366,10 @@ fn look_up_ports(intent: &Intent, service: &str) -> Option<Step> {
             port.target,
             intent.full_name(service)
         )],
-        false => pods
-            .iter()
-            .map(|pod| {
-                format!(
-                    "{name}   service = 0 {weight} {} {pod}.{}",
-                    port.target,
-                    intent.full_name(service)
-                )
-            })
-            .collect(),
+        false => per_pod(&pods, |pod| {
+            let target = format!("{pod}.{}", intent.full_name(service));
+            vec![format!("{name}   service = 0 {weight} {} {target}", port.target)]
+        }),
     };
     Some(Step {
         shows: format!(
@@ -326,7 +385,7 @@ fn look_up_virtual(intent: &Intent, service: &str) -> Step {
     let name = intent.full_name(service);
     Step {
         shows: format!(
-            "{service} answers with its one address, that of kubectl get service; it does so even with no pod behind it"
+            "`{service}` answers with its one address, that of kubectl get service; it does so even with no pod behind it"
         ),
         command: debug(&intent.namespace, &format!("nslookup {name}")),
         expect: answer(&name, [format!("<cluster IP of {service}>")]),
@@ -365,7 +424,7 @@ fn certificate(intent: &Intent, host: &str) -> Option<Step> {
     let name = intent.full_name(&intent.name);
     Some(Step {
         shows: format!(
-            "the certificate is for {host}, and holds when that is the server name; without -servername it is for {name}, and does not"
+            "the certificate is for {host}, and holds when that is the server name; without -servername it is for `{name}`, and does not"
         ),
         command: format!(
             "kubectl -n {} run tls-check --image=alpine/openssl --rm -it --restart=Never -- s_client -connect {name}:{} -servername {host} -verify_hostname {host} -brief",
@@ -381,19 +440,16 @@ fn certificate(intent: &Intent, host: &str) -> Option<Step> {
 fn come_back(intent: &Intent) -> Option<Step> {
     let pod = intent.pod_names().into_iter().next()?;
     let service = intent.peer_service()?;
+    let Intent { name, namespace, .. } = intent;
     Some(Step {
         shows: format!(
-            "{pod} comes back under its name with another address; look it up again: {pod}.{} has the new one",
+            "`{pod}` comes back under its name with another address; look it up again: `{pod}.{}` has the new one",
             intent.full_name(&service)
         ),
         command: format!(
-            "kubectl -n {} delete pod {pod} --wait && kubectl -n {0} wait --for=condition=Ready pod/{pod} --timeout=5m",
-            intent.namespace
+            "kubectl -n {namespace} delete pod {pod} && kubectl -n {namespace} rollout status statefulset/{name} --timeout=5m"
         ),
-        expect: vec![
-            format!("pod \"{pod}\" deleted from {} namespace", intent.namespace),
-            format!("pod/{pod} condition met"),
-        ],
+        expect: vec![format!("pod \"{pod}\" deleted"), rolled_out(intent, PodsKind::StatefulSet)],
     })
 }
 
@@ -419,7 +475,7 @@ fn from_elsewhere(intent: &Intent) -> Option<Step> {
     };
     Some(Step {
         shows: format!(
-            "the full name resolves from {namespace}, too; programs there may say {short}, which busybox's nslookup does not complete"
+            "the full name resolves from {namespace}, too; programs there may say `{short}`, which busybox's nslookup does not complete"
         ),
         command: debug(namespace, &format!("nslookup {name}")),
         expect: first.into_iter().chain(addresses).collect(),
@@ -464,7 +520,7 @@ fn exposure(intent: &Intent) -> Option<Step> {
             (
                 format!("kubectl -n {namespace} get service {service} -o jsonpath='{path}'"),
                 vec![what.to_owned()],
-                format!("{service} has what clients outside dial"),
+                format!("`{service}` has what clients outside dial"),
             )
         }
     };

@@ -59,33 +59,36 @@ fn title(intent: &Intent) -> String {
     let peers = intent.peer_service().unwrap_or_default();
     let client = intent.client_service().unwrap_or_default();
     match (intent.shape(), &intent.workload) {
-        (Shape::ClusterIp, _) => format!("a ClusterIP Service, {client}"),
-        (Shape::Headless, _) => format!("a headless Service, {peers}, for peers and clients alike"),
+        (Shape::ClusterIp, _) => format!("a ClusterIP Service, `{client}`"),
+        (Shape::Headless, _) => {
+            format!("a headless Service, `{peers}`, for peers and clients alike")
+        }
         (Shape::HeadlessAndClient, _) => {
             format!(
-                "a headless Service, {peers}, for the pods' own names, and a ClusterIP Service, {client}, for clients"
+                "a headless Service, `{peers}`, for the pods' own names, and a ClusterIP Service, `{client}`, for clients"
             )
         }
         (Shape::ExternalName, Workload::Host(host)) => {
-            format!("an ExternalName Service, {name}, an alias of {host}")
+            format!("an ExternalName Service, `{name}`, an alias of {host}")
         }
         (Shape::Addresses(Identity::Stable), _) => {
             format!(
-                "a headless Service without selector, {name}, and an EndpointSlice kept by hand"
+                "a headless Service without selector, `{name}`, and an EndpointSlice kept by hand"
             )
         }
         (Shape::Addresses(Identity::Any) | Shape::ExternalName, _) => {
             format!(
-                "a ClusterIP Service without selector, {name}, and an EndpointSlice kept by hand"
+                "a ClusterIP Service without selector, `{name}`, and an EndpointSlice kept by hand"
             )
         }
     }
 }
 
-/// `1 pod`, `3 pods`.
+/// `1 pod`, `3 pods`, `2 addresses`.
 pub(super) fn count(number: usize, what: &str) -> String {
     match number {
         1 => format!("1 {what}"),
+        _ if what.ends_with('s') => format!("{number} {what}es"),
         _ => format!("{number} {what}s"),
     }
 }
@@ -95,19 +98,19 @@ fn reasons(intent: &Intent) -> Vec<String> {
         Workload::Pods(pods) => of_pods(intent, pods),
         Workload::Host(host) => vec![
             format!(
-                "{} answers with a CNAME to {host}, and clients then resolve that name themselves: when its addresses change, by a failover or a move, they follow with nothing changed here",
+                "`{}` answers with a CNAME to {host}, and clients then resolve that name themselves: when its addresses change, by a failover or a move, they follow with nothing changed here",
                 intent.full_name(&intent.name)
             ),
             "there is no proxy in between, no virtual address and no endpoint: what is not DNS passes it by (see below)".to_owned(),
         ],
         Workload::Addresses { addresses, identity } => {
-            let many = count(addresses.len(), "address").replace("addresss", "addresses");
+            let many = count(addresses.len(), "address");
             let first = match identity {
                 Identity::Any => format!(
                     "the target is {many} and no name: a Service without selector takes them from an EndpointSlice that you keep, and its virtual address stays when they change"
                 ),
                 Identity::Stable => format!(
-                    "the target is {many} and no name, and clients tell them apart: headless, {} answers with all of them",
+                    "the target is {many} and no name, and clients tell them apart: headless, `{}` answers with all of them",
                     intent.full_name(&intent.name)
                 ),
             };
@@ -137,17 +140,17 @@ fn of_pods(intent: &Intent, pods: &Pods) -> Vec<String> {
                     told(software.discovery)
                 ));
                 all.push(format!(
-                    "so each pod needs a name that stays when its address does not, such as {example}: the StatefulSet's pods get it by serviceName, and {service}, headless, publishes it"
+                    "so each pod needs a name that stays when its address does not, such as `{example}`: the StatefulSet's pods get it by serviceName, and `{service}`, headless, publishes it"
                 ));
             }
             (Some(software), PodsKind::Deployment) => all.push(format!(
-                "nodes of {} find one another by {}: {service}, headless, answers with the address of each of the {} pods. A Deployment's pods have no names that stay, and none are needed",
+                "nodes of {} find one another by {}: `{service}`, headless, answers with the address of each of the {} pods. A Deployment's pods have no names that stay, and none are needed",
                 software.name,
                 told(software.discovery),
                 pods.replicas
             )),
             (None, _) => all.push(format!(
-                "{} keeps each replica apart: {service}, headless, gives each pod a name that stays when its address does not, such as {example}",
+                "{} keeps each replica apart: `{service}`, headless, gives each pod a name that stays when its address does not, such as `{example}`",
                 pods.kind.kind()
             )),
         }
@@ -155,23 +158,23 @@ fn of_pods(intent: &Intent, pods: &Pods) -> Vec<String> {
     match (client, pods.software) {
         (Some(client), Some(software)) => all.push(match software.reach {
             Reach::SeedThenPods => format!(
-                "clients of {} dial {}; {client} is for the first contact only, where any server will do",
+                "clients of {} dial {}; `{client}` is for the first contact only, where any server will do",
                 software.name,
                 told(software.client)
             ),
             Reach::Leader { label, value, .. } => format!(
-                "clients of {} dial {}: {client} selects {label}={value}, so it moves with the leader and has no endpoint while there is none",
+                "clients of {} dial {}: `{client}` selects {label}={value}, so it moves with the leader and has no endpoint while there is none",
                 software.name,
                 told(software.client)
             ),
             Reach::Any | Reach::Pods => format!(
-                "clients of {} may take any server that is ready, by {}: {client} has one address that stays, and each connection goes to a pod that is ready",
+                "clients of {} may take any server that is ready, by {}: `{client}` has one address that stays, and each connection goes to a pod that is ready",
                 software.name,
                 told(software.client)
             ),
         }),
         (Some(client), None) => all.push(format!(
-            "clients take any replica that is ready: {client} has one address that stays, whatever becomes of the pods"
+            "clients take any replica that is ready: `{client}` has one address that stays, whatever becomes of the pods"
         )),
         (None, Some(software)) => {
             all.push(format!("clients of {} dial {}", software.name, told(software.client)));
@@ -203,7 +206,7 @@ fn rejected(intent: &Intent) -> Vec<Rejected> {
                 Shape::Headless | Shape::HeadlessAndClient => {
                     let per_peer = match pods.kind {
                         PodsKind::StatefulSet if many > 1 => format!(
-                            "its one address leads each connection to any of the {many} pods: a peer that dials {name} to reach {name}-1 meets {name}-0, or itself, and membership never settles"
+                            "its one address leads each connection to any of the {many} pods: a peer that dials `{name}` to reach `{name}-1` meets `{name}-0`, or itself, and membership never settles"
                         ),
                         _ => "its one address says nothing of the pods behind it, which their peers must reach one by one".to_owned(),
                     };
@@ -215,10 +218,10 @@ fn rejected(intent: &Intent) -> Vec<Rejected> {
                             "the headless Service for clients, too",
                             match intent.publishes_not_ready() {
                                 true => format!(
-                                    "{service} answers with pods that are not ready, as peers need it; clients would be sent to them"
+                                    "`{service}` answers with pods that are not ready, as peers need it; clients would be sent to them"
                                 ),
                                 false => format!(
-                                    "clients of {service} would hold pods' addresses and have to look again after each change"
+                                    "clients of `{service}` would hold pods' addresses and have to look again after each change"
                                 ),
                             },
                         );
@@ -255,14 +258,14 @@ fn rejected(intent: &Intent) -> Vec<Rejected> {
             );
             add(
                 "no Service, the host in each client's configuration",
-                format!("it works; the alias is for moving {name} later without touching them"),
+                format!("it works; the alias is for moving `{name}` later without touching them"),
             );
         }
         (Workload::Addresses { addresses, identity }, _) => {
             let example = addresses.first().map(ToString::to_string).unwrap_or_default();
             add(
                 "ExternalName",
-                format!("it takes a name: {example} would be looked up as one, and is NXDOMAIN"),
+                format!("it takes a name: `{example}` would be looked up as one, and is NXDOMAIN"),
             );
             match identity {
                 Identity::Any => add("headless", "clients would see the addresses themselves, and keep dialling one that you have taken out until they look again; ports could not be changed on the way".to_owned()),
@@ -289,7 +292,7 @@ fn settings(intent: &Intent) -> Vec<Setting> {
     let Some(pods) = intent.pods() else { return all };
     if let Some(service) = intent.peer_service() {
         add(
-            format!("{service}: clusterIP"),
+            format!("`{service}`: clusterIP"),
             "None".to_owned(),
             "its name and those below it answer with pods' addresses".to_owned(),
         );
@@ -302,7 +305,7 @@ fn settings(intent: &Intent) -> Vec<Setting> {
             (None, true) => format!("nothing is known of {}: if its peers look for one another before they are ready, they find each other; clients have a Service of their own, which waits for ready", intent.what()),
             (None, false) => "clients look here, and should be sent to pods that are ready; if peers must meet before that, set it to true and give clients a Service of their own (--identity any)".to_owned(),
         };
-        add(format!("{service}: publishNotReadyAddresses"), publishes.to_string(), because);
+        add(format!("`{service}`: publishNotReadyAddresses"), publishes.to_string(), because);
         if pods.kind == PodsKind::StatefulSet {
             add(
                 format!("StatefulSet {}: serviceName", intent.name),
@@ -323,7 +326,7 @@ fn settings(intent: &Intent) -> Vec<Setting> {
             "every port has a name".to_owned(),
             intent.ports.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", "),
             format!(
-                "without one there is no SRV record: {}.{service} is made of it",
+                "without one there is no SRV record: `{}.{service}` is made of it",
                 port.srv_labels()
             ),
         );
@@ -332,7 +335,7 @@ fn settings(intent: &Intent) -> Vec<Setting> {
         (intent.peer_service(), intent.ports.iter().find(|port| port.number != port.target))
     {
         add(
-            format!("{service}: port {}", port.name),
+            format!("`{service}`: port {}", port.name),
             port.target.to_string(),
             format!(
                 "no proxy changes it: who has a pod's address dials what the pod listens on, not {}",

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use manifest::kind::distance;
 use manifest::read::{Position, Problem};
 
 use super::intent::Existing;
@@ -168,4 +169,16 @@ impl Draft {
             existing: if had(&self.existing) { self.existing } else { other.existing },
         }
     }
+}
+
+/// The word that was probably meant: it differs by a slip or two, and not in more than half of it.
+pub(super) fn nearest<'w, T: Ord>(
+    written: &str,
+    words: impl Iterator<Item = (&'w str, T)>,
+) -> Option<T> {
+    let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
+    let written = plain(written);
+    let slips = words.map(|(word, meant)| (distance(&plain(word), &written), word.len(), meant));
+    let near = slips.filter(|(slips, length, _)| *slips <= 2.min(length / 2));
+    near.min().map(|(_, _, meant)| meant)
 }

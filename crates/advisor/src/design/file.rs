@@ -1,10 +1,9 @@
 //! An intent as a file: the words of the flags as YAML.
 
-use manifest::kind::distance;
 use manifest::read::{Located, Problem, read_mapping};
 use serde_json::Value;
 
-use super::draft::{Draft, Given, Place, Trouble};
+use super::draft::{Draft, Given, Place, Trouble, nearest};
 
 /// The keys, each with what it takes.
 pub const KEYS: [(&str, &str); 14] = [
@@ -130,7 +129,7 @@ impl Reader<'_> {
             .collect();
         for key in keys {
             if KEYS.iter().all(|(known, _)| *known != key) {
-                let help = match nearest(&key) {
+                let help = match nearest(&key, KEYS.iter().map(|(key, _)| (*key, *key))) {
                     Some(near) => format!("did you mean {near}?"),
                     None => format!("known are {}", KEYS.map(|(key, _)| key).join(", ")),
                 };
@@ -144,16 +143,10 @@ fn takes(key: &str) -> &'static str {
     KEYS.iter().find(|(known, _)| *known == key).map_or("a value", |(_, takes)| takes)
 }
 
-/// The key that was meant: it differs by a slip, or is written as the flag is.
-fn nearest(written: &str) -> Option<&'static str> {
-    let plain = |text: &str| text.to_lowercase().replace(['-', '_'], "");
-    let written = plain(written);
-    let distances = KEYS.iter().map(|(key, _)| (distance(&plain(key), &written), *key));
-    distances.filter(|(slips, key)| *slips <= key.len() / 3).min().map(|(_, key)| key)
-}
-
 #[cfg(test)]
 mod tests {
+    use manifest::read::Position;
+
     use super::*;
 
     #[test]
@@ -187,9 +180,9 @@ mod tests {
             "nmae: db\nreplica: 3\nclient-namespace: [a]\nfrobnicate: 1\n",
             &[
                 "i.yaml:3:1: error: client-namespace: an intent has no such key\n  help: did you mean clientNamespaces?",
-                "i.yaml:4:1: error: frobnicate: an intent has no such key\n  help: known are workload, name, namespace, image, software, replicas, ports, identity, clientNamespaces, external, expose, host, clusterDomain, mesh",
-                "i.yaml:1:1: error: nmae: an intent has no such key\n  help: did you mean name?",
-                "i.yaml:2:1: error: replica: an intent has no such key\n  help: did you mean replicas?",
+                "i.yaml:4:13: error: frobnicate: an intent has no such key\n  help: known are workload, name, namespace, image, software, replicas, ports, identity, clientNamespaces, external, expose, host, clusterDomain, mesh",
+                "i.yaml:1:7: error: nmae: an intent has no such key\n  help: did you mean name?",
+                "i.yaml:2:10: error: replica: an intent has no such key\n  help: did you mean replicas?",
             ],
         );
         check(
@@ -203,6 +196,4 @@ mod tests {
         check("- a\n", &["i.yaml:1:1: error: expected a mapping of keys to values"]);
         check("", &["i.yaml:1:1: error: expected a mapping of keys to values"]);
     }
-
-    use manifest::read::Position;
 }

@@ -84,20 +84,20 @@ fn selector(intent: &Intent) -> Candidate {
             let both = intent.shape() == Shape::HeadlessAndClient;
             let mut shows = Vec::new();
             if let Some(service) = peers {
-                shows.push(format!("{service} is NXDOMAIN, and so is every name below it"));
+                shows.push(format!("`{service}` is NXDOMAIN, and so is every name below it"));
             }
             if let Some(service) = client {
-                shows.push(format!("{service} still resolves, and every connection is refused"));
+                shows.push(format!("`{service}` still resolves, and every connection is refused"));
             }
             let why = match both {
                 true => format!(
-                    "two Services repeat the label {labels} of the pods; a typing error in one of three places is enough, and no event tells"
+                    "two Services repeat the label `{labels}` of the pods; a typing error in one of three places is enough, and no event tells"
                 ),
                 false => format!(
-                    "the Service repeats the label {labels} of the pods, and no event tells when the two differ"
+                    "the Service repeats the label `{labels}` of the pods, and no event tells when the two differ"
                 ),
             };
-            shows.push(format!("kubectl -n {namespace} get endpointslices shows <unset>, though kubectl -n {namespace} get pods -l {labels} lists the pods"));
+            shows.push(format!("`kubectl -n {namespace} get endpointslices` shows `<unset>`, though `kubectl -n {namespace} get pods -l {labels}` lists the pods"));
             candidate(74, "HC003", "a selector that matches nothing", why, shows.join("; "))
         }
         (Workload::Host(_), ..) => candidate(
@@ -139,10 +139,10 @@ fn ingress_host(intent: &Intent) -> Candidate {
             };
             let shows = match http {
                 true => format!(
-                    "nslookup is right and the connection opens, then 404 or another site, or a TLS error: the client said Host and SNI {name}"
+                    "nslookup is right and the connection opens, then 404 or another site, or a TLS error: the client said Host and SNI `{name}`"
                 ),
                 false => format!(
-                    "nslookup is right and the port is open; TLS fails with a host name mismatch for {name}, or the client was told not to verify"
+                    "nslookup is right and the port is open; TLS fails with a host name mismatch for `{name}`, or the client was told not to verify"
                 ),
             };
             candidate(
@@ -177,7 +177,7 @@ fn ingress_host(intent: &Intent) -> Candidate {
             "HC035",
             "a host that goes by its name (an Ingress host, a TLS certificate)",
             format!(
-                "clients dial {name}; if the addresses are a proxy's, that name means nothing to it"
+                "clients dial `{name}`; if the addresses are a proxy's, that name means nothing to it"
             ),
             "the connection opens; then 404, or a certificate for another name",
         ),
@@ -252,17 +252,17 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
                 80,
                 "HC061",
                 "a load-balancing ClusterIP in front of the peers",
-                format!("{} is a shorter name than {service}, and looks as good in a list of peers", client.as_deref().unwrap_or(name)),
-                format!("connections between peers land on any pod, now and then on the one that dialled: members see one another under the wrong name, or join twice. nslookup of {pod}.{service} must give the pod's own address, not the virtual one"),
+                format!("`{}` is a shorter name than `{service}`, and looks as good in a list of peers", client.as_deref().unwrap_or(name)),
+                format!("connections between peers land on any pod, now and then on the one that dialled: members see one another under the wrong name, or join twice. nslookup of `{pod}.{service}` must give the pod's own address, not the virtual one"),
             ));
         }
         if intent.publishes_not_ready() {
             all.push(candidate(
                 79,
                 "HC018",
-                format!("publishNotReadyAddresses taken out of {service}"),
+                format!("publishNotReadyAddresses taken out of `{service}`"),
                 format!("it looks unsafe, and is what {what} starts by: {}", software.why),
-                format!("at the first start no pod becomes ready, and nslookup of {service} is NXDOMAIN; an existing cluster goes on until all its pods restart at once"),
+                format!("at the first start no pod becomes ready, and nslookup of `{service}` is NXDOMAIN; an existing cluster goes on until all its pods restart at once"),
             ));
         }
         let parallel =
@@ -273,7 +273,7 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
                 "HC022",
                 "OrderedReady, which is what a StatefulSet has when podManagementPolicy is left out",
                 format!("the field cannot be changed in place, so what the first apply left out stays; {what} needs a majority of its {} members to be ready", pods.replicas),
-                format!("after all pods were gone, kubectl get pods shows {name}-0 at 0/1 and no {name}-1, for ever"),
+                format!("after all pods were gone, kubectl get pods shows `{name}-0` at 0/1 and no `{name}-1`, for ever"),
             ));
         }
         if software.discovery.value().contains("A records") {
@@ -281,7 +281,7 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
                 63,
                 "HC026",
                 "peers that look once and see a part",
-                format!("{what} takes the addresses of {service} as its list of peers; asked too early it holds fewer than {}", pods.replicas),
+                format!("{what} takes the addresses of `{service}` as its list of peers; asked too early it holds fewer than {}", pods.replicas),
                 "two clusters where one was meant, or a vote that never has a majority; the log lists fewer peers than replicas",
             ));
         }
@@ -291,7 +291,7 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
             all.push(candidate(
                 85,
                 "HC011",
-                format!("dialling port {} at {service}", port.number),
+                format!("dialling port {} at `{service}`", port.number),
                 format!("{} is the Service's port, and a headless Service changes none: pods listen on {}", port.number, port.target),
                 format!("the name resolves and the connection is refused; {} works", port.target),
             ));
@@ -301,9 +301,9 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
             all.push(candidate(
                 score,
                 "HC002",
-                format!("serviceName: {client} in place of {service}"),
+                format!("serviceName: `{client}` in place of `{service}`"),
                 "the shorter name is the StatefulSet's own, and many examples have them equal",
-                format!("pods still start; their names below {service} are NXDOMAIN, and {client} answers with the virtual address alone"),
+                format!("pods still start; their names below `{service}` are NXDOMAIN, and `{client}` answers with the virtual address alone"),
             ));
         }
         if pods.replicas > LARGE_ANSWER_PODS {
@@ -311,7 +311,7 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
                 77,
                 "HC055",
                 "an answer too large for a datagram",
-                format!("{service} answers with {} addresses; musl before 1.2.4 does not ask again by TCP, and firewalls often drop it", pods.replicas),
+                format!("`{service}` answers with {} addresses; musl before 1.2.4 does not ask again by TCP, and firewalls often drop it", pods.replicas),
                 "a part of the addresses, or none, in Alpine images alone; dig says Truncated, retrying in TCP mode",
             ));
         }
@@ -319,7 +319,7 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
             all.push(candidate(
                 58,
                 "HC059",
-                format!("{service} as the backend of an Ingress"),
+                format!("`{service}` as the backend of an Ingress"),
                 "it is a Service on the same port, and some controllers take it",
                 "502 from controllers that go by node ports or virtual addresses; with others, requests to pods that are not ready",
             ));
@@ -329,7 +329,7 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
                 78,
                 "HC060",
                 "a peer without a sidecar, or a port that is not declared",
-                format!("connections go to pods' addresses, for which mutual TLS holds only where both ends are injected and {service} has the port"),
+                format!("connections go to pods' addresses, for which mutual TLS holds only where both ends are injected and `{service}` has the port"),
                 "connection reset by peer right after it opened, between some of the pods",
             ));
         }
@@ -347,7 +347,7 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
         matches!(software.map(|software| software.reach), Some(Reach::SeedThenPods | Reach::Pods));
     if let (true, Some(service)) = (seeds, &peers) {
         let why = format!(
-            "clients of {what} dial each server by the name that it advertises, {name}-0.{service} and so on; a certificate for {name} alone does not cover them"
+            "clients of {what} dial each server by the name that it advertises, `{name}-0.{service}` and so on; a certificate for `{name}` alone does not cover them"
         );
         all.push(candidate(
             62,
@@ -355,7 +355,7 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
             "a certificate without the pods' names",
             why,
             format!(
-                "the first contact works, then a host name mismatch; the certificate needs *.{}",
+                "the first contact works, then a host name mismatch; the certificate needs `*.{}`",
                 intent.full_name(service)
             ),
         ));
@@ -398,8 +398,8 @@ fn of_addresses(intent: &Intent, all: &mut Vec<Candidate>) {
         80,
         "HC039",
         "a slice without the label kubernetes.io/service-name",
-        format!("the slice's own name, {name}-ipv4, ties it to nothing: the label does"),
-        format!("kubectl get endpointslices -l kubernetes.io/service-name={name} finds nothing; the name resolves and connections are refused"),
+        format!("the slice's own name, `{name}-ipv4`, ties it to nothing: the label does"),
+        format!("`kubectl get endpointslices -l kubernetes.io/service-name={name}` finds nothing; the name resolves and connections are refused"),
     ));
     all.push(candidate(
         77,
@@ -430,7 +430,7 @@ fn of_clients(intent: &Intent, all: &mut Vec<Candidate>) {
     all.push(candidate(
         73,
         "HC050",
-        format!("egress from {namespace} without DNS"),
+        format!("egress from `{namespace}` without DNS"),
         "a policy for egress that names this Service's port and not port 53 cuts the look-up that comes first",
         "look-ups time out after some seconds, and are not NXDOMAIN; by address it works",
     ));
@@ -438,10 +438,10 @@ fn of_clients(intent: &Intent, all: &mut Vec<Candidate>) {
         all.push(candidate(
             65,
             "HC062",
-            format!("a policy in {} that does not let {namespace} in", intent.namespace),
+            format!("a policy in {} that does not let `{namespace}` in", intent.namespace),
             "names resolve for everyone, policy or not, so DNS looks right",
             format!(
-                "nslookup of {service}.{} works from {namespace}, and the connection times out",
+                "nslookup of `{service}.{}` works from `{namespace}`, and the connection times out",
                 intent.namespace
             ),
         ));

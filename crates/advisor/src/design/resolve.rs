@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use manifest::kind::distance;
 use manifest::rules::{names, net};
 
-use super::draft::{Draft, Given, Trouble};
+use super::draft::{Draft, Given, Trouble, nearest};
 use super::intent::{Expose, Identity, Intent, Mesh, Pods, PodsKind, Port, Protocol, Workload};
 use crate::peers::{Dials, MadeBy, Peer, Reach, peers};
 
@@ -131,11 +130,9 @@ impl Resolver<'_> {
     }
 
     fn choice(&mut self, given: &Given, choices: &[&str]) {
-        let lower = given.text.to_lowercase();
-        let near = choices.iter().map(|choice| (distance(choice, &lower), *choice)).min();
-        let help = match near {
-            Some((slips, near)) if slips <= near.len() / 3 => format!("did you mean {near}?"),
-            _ => format!("one of {}", choices.join(", ")),
+        let help = match nearest(&given.text, choices.iter().map(|choice| (*choice, *choice))) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("one of {}", choices.join(", ")),
         };
         self.refuse(given.trouble("no such choice").help(help));
     }
@@ -392,7 +389,7 @@ impl Resolver<'_> {
                     "this image does not tell whether it runs as {} or otherwise",
                     candidates.join(" or ")
                 ))
-                .help(format!("say --software {}; or {say}", candidates.map_quoted())),
+                .help(format!("say --software {}; or {say}", quoted(candidates))),
         });
     }
 
@@ -723,25 +720,16 @@ fn usual_name(number: u16) -> &'static str {
 
 /// The software whose name differs by a slip.
 fn nearest_software(written: &str) -> Option<&'static str> {
-    let written = written.to_lowercase();
     let names = peers().flat_map(|peer| {
         let aliases = peer.aliases.iter().map(move |alias| (*alias, peer.name));
         std::iter::once((peer.name, peer.name)).chain(aliases)
     });
-    let distances =
-        names.map(|(name, shown)| (distance(&name.to_lowercase(), &written), name.len(), shown));
-    distances.filter(|(slips, length, _)| *slips <= length / 3).min().map(|(_, _, shown)| shown)
+    nearest(written, names)
 }
 
-trait Quoted {
-    /// Joined as values of a flag.
-    fn map_quoted(&self) -> String;
-}
-
-impl Quoted for [&str] {
-    fn map_quoted(&self) -> String {
-        let quoted: Vec<String> =
-            self.iter().map(|name| format!("{:?}", name.to_lowercase())).collect();
-        quoted.join(" or ")
-    }
+/// Names as values of a flag: `"redis cluster" or "galera"`.
+fn quoted(names: &[&str]) -> String {
+    let quoted: Vec<String> =
+        names.iter().map(|name| format!("{:?}", name.to_lowercase())).collect();
+    quoted.join(" or ")
 }

@@ -60,6 +60,13 @@ fn software(intent: &Intent) -> Option<Section> {
             "with a single replica there are no peers yet; the names are ready for more".to_owned(),
         );
     }
+    if let (Some(peers), Some(client)) = (intent.peer_service(), intent.client_service()) {
+        let (peers, client) = (intent.full_name(&peers), intent.full_name(&client));
+        points.push(format!("where TLS is spoken, one certificate for all has `*.{peers}`, `{peers}`, `{client}` and the shorter forms that clients dial, and localhost for checks within a pod"));
+    } else if let Some(peers) = intent.peer_service() {
+        let peers = intent.full_name(&peers);
+        points.push(format!("where TLS is spoken, one certificate for all has `*.{peers}`, `{peers}` and the shorter forms that clients dial, and localhost for checks within a pod"));
+    }
     section(&format!("About {}", software.name), points)
 }
 
@@ -80,10 +87,10 @@ fn not_rewritten(intent: &Intent) -> Option<Section> {
         vec![
             port,
             format!(
-                "TLS: a client that dials {name} sends that as SNI and checks the certificate for it, and the certificate says {host}. Give the client the server name {host} (sslmode=verify-full with host={host}, tls.server_name, ssl_server_name …), or have {name} added to the certificate; switching the check off is no answer"
+                "TLS: a client that dials `{name}` sends that as SNI and checks the certificate for it, and the certificate says {host}. Give the client the server name {host} (sslmode=verify-full with host={host}, tls.server_name, ssl_server_name …), or have `{name}` added to the certificate; switching the check off is no answer"
             ),
             format!(
-                "HTTP: the Host header says {name}, too; a server or Ingress that goes by host names answers 404 or another site. Set Host: {host}"
+                "HTTP: the Host header says `{name}`, too; a server or Ingress that goes by host names answers 404 or another site. Set Host: {host}"
             ),
             "redirects, cookies and URLs in answers keep the target's own name".to_owned(),
         ],
@@ -94,13 +101,13 @@ fn migration(intent: &Intent) -> Option<Section> {
     let name = &intent.name;
     match &intent.workload {
         Workload::Pods(_) => None,
-        Workload::Host(host) => section(&format!("Moving later, under the name {name}"), vec![
+        Workload::Host(host) => section(&format!("Moving later, under the name `{name}`"), vec![
             format!("today: CNAME to {host}; clients keep what they resolved for the record's TTL (5 s with headcount and by CoreDNS's default; clusters set up by kubeadm say 30) and the target's own, whichever cache holds it longer"),
             "to fixed addresses, or to change the port: apply the Service without type and externalName but with ports, and an EndpointSlice labelled kubernetes.io/service-name. Kubernetes takes the change from ExternalName to ClusterIP; clients then see an A record with a virtual address in place of the CNAME".to_owned(),
             "into the cluster: add the selector of the new pods, wait until their slice is ready, then delete the slice kept by hand, for nothing else will: until then both are served".to_owned(),
-            format!("at each step keep the old target up for the TTL and for the longest connection: a pool that is open stays where it is. Names in certificates follow the dialled name: new pods can have one for {}", intent.full_name(name)),
+            format!("at each step keep the old target up for the TTL and for the longest connection: a pool that is open stays where it is. Names in certificates follow the dialled name: new pods can have one for `{}`", intent.full_name(name)),
         ]),
-        Workload::Addresses { identity, .. } => section(&format!("Moving later, under the name {name}"), vec![
+        Workload::Addresses { identity, .. } => section(&format!("Moving later, under the name `{name}`"), vec![
             "to other addresses: change the EndpointSlice; the Service's name and ports stay".to_owned(),
             match identity {
                 Identity::Any => "into the cluster: add a selector to the Service, wait until the controller's own slice has ready endpoints, then delete the slice kept by hand, which it leaves alone: until then both are served. Clients see the same virtual address throughout".to_owned(),
@@ -118,7 +125,7 @@ fn clients(intent: &Intent) -> Option<Section> {
     let namespaces = intent.client_namespaces.join(", ");
     let short = format!("{service}.{}", intent.namespace);
     let mut points = vec![format!(
-        "from {namespaces} the name is {short} or {short}.svc; {service} alone is looked up in the client's own namespace and not found. {} with a dot at the end is asked once, without the search path",
+        "from {namespaces} the name is `{short}` or `{short}.svc`; `{service}` alone is looked up in the client's own namespace and not found. `{}` with a dot at the end is asked once, without the search path",
         intent.full_name(&service)
     )];
     if let (Some(peers), Some(pod)) = (intent.peer_service(), intent.pod_names().first()) {
@@ -127,13 +134,13 @@ fn clients(intent: &Intent) -> Option<Section> {
             Some(Reach::SeedThenPods | Reach::Pods)
         ) || intent.pods().is_some_and(|pods| pods.identity == Identity::Stable);
         if by_name {
-            points.push(format!("single pods: {pod}.{peers}.{} and so on; what the servers advertise must be a name that resolves from there, so not {pod}.{peers} alone", intent.namespace));
+            points.push(format!("single pods: `{pod}.{peers}.{}` and so on; what the servers advertise must be a name that resolves from there, so not `{pod}.{peers}` alone", intent.namespace));
         }
     }
     if intent.pods().is_some() {
-        points.push(format!("{}-clients lets pods of {namespaces} in; DNS answers everyone, so without it a name that resolves can still time out", intent.name));
+        points.push(format!("the policy `{}-clients` lets pods of {namespaces} in; DNS answers everyone, so without it a name that resolves can still time out", intent.name));
     }
-    points.push(format!("{}-clients-egress is for pods labelled {}=true, and only where egress is restricted: such a pod needs port 53 by UDP and TCP first of all, or every look-up times out", intent.name, client_label(intent)));
+    points.push(format!("the policy `{}-clients-egress` is for pods labelled `{}=true`, and only where egress is restricted: such a pod needs port 53 by UDP and TCP first of all, or every look-up times out", intent.name, client_label(intent)));
     if matches!(intent.workload, Workload::Host(_)) {
         points.push("policies know addresses and no host names: egress to the target is open to every address on its port".to_owned());
     }
@@ -147,7 +154,7 @@ fn outside(intent: &Intent) -> Option<Section> {
         let port = intent.client_ports().next().or(intent.ports.first());
         let port = port.map_or(0, |port| if client.is_some() { port.number } else { port.target });
         format!(
-            "for debugging: kubectl -n {} port-forward svc/{entry} {port} takes one pod at its start and stays with it; nothing for clients",
+            "for debugging: `kubectl -n {} port-forward svc/{entry} {port}` takes one pod at its start and stays with it; nothing for clients",
             intent.namespace
         )
     };
@@ -168,7 +175,7 @@ fn outside(intent: &Intent) -> Option<Section> {
                 .map(|port| port.name.as_str())
                 .collect();
             let mut points = vec![
-                format!("{what} in front of {service}: the port {port} speaks HTTP, so one address and one certificate serve many hosts; {} is this one's", intent.host),
+                format!("{what} in front of `{service}`: the port {port} speaks HTTP, so one address and one certificate serve many hosts; {} is this one's", intent.host),
                 format!("behind the {kind} is the ClusterIP Service, never the headless one: controllers that use node ports need a virtual address, and pods that are not ready must not get requests"),
                 "a load balancer or node port of its own would cost an address or a port per Service and end TLS in the pod".to_owned(),
             ];
@@ -193,7 +200,7 @@ fn outside(intent: &Intent) -> Option<Section> {
             if intent.exposes_each_pod() {
                 points.push(format!("a {what} Service for each of the {} pods: clients of {} are told single servers and must reach each; one in front of all would lead them to the wrong one. Each pod must advertise the outside address that its Service gets, on a listener of its own", pods.replicas, intent.what()));
             } else {
-                points.push(format!("{}, of type {what}: it takes any TCP, and is apart from {entry} so that it can be removed or restricted (loadBalancerSourceRanges) without a change inside", external_service(intent)));
+                points.push(format!("`{}`, of type {what}: it takes any TCP, and is apart from `{entry}` so that it can be removed or restricted (loadBalancerSourceRanges) without a change inside", external_service(intent)));
             }
             points.push(format!("{not}; an Ingress carries HTTP alone"));
             points.push(debugging);
@@ -211,14 +218,14 @@ fn mesh(intent: &Intent) -> Option<Section> {
     let points = match (intent.mesh, headless) {
         (Mesh::None, _) => Vec::new(),
         (Mesh::Istio, Some(service)) => vec![
-            format!("{service} is headless, so the sidecar sees a connection to a pod's address, not to a Service: it knows the protocol only by the port's appProtocol, which is set"),
+            format!("`{service}` is headless, so the sidecar sees a connection to a pod's address, not to a Service: it knows the protocol only by the port's appProtocol, which is set"),
             "mutual TLS needs a sidecar on both ends: between injected and plain pods, a STRICT PeerAuthentication resets the connection. Inject all peers or none".to_owned(),
-            format!("every port that peers dial is in {service}: one that is not declared goes through as plain TCP, or is reset under STRICT"),
+            format!("every port that peers dial is in `{service}`: one that is not declared goes through as plain TCP, or is reset under STRICT"),
             "readiness must not depend on the sidecar's start: hold the application until the proxy is up (holdApplicationUntilProxyStarts), or first look-ups of peers fail".to_owned(),
         ],
         (Mesh::Linkerd, Some(service)) => {
             let peers: Vec<String> = intent.ports.iter().filter(|port| port.for_peers && !port.is_http()).map(|port| port.target.to_string()).collect();
-            let mut points = vec![format!("{service} is headless: the proxy knows the pods by its name and sends each connection where the client dialled; it balances nothing")];
+            let mut points = vec![format!("`{service}` is headless: the proxy knows the pods by its name and sends each connection where the client dialled; it balances nothing")];
             if !peers.is_empty() {
                 points.push(format!("ports on which the server speaks first stall while the proxy waits for the client's first bytes: config.linkerd.io/opaque-ports: \"{}\" on the pods (its default list has 3306, 4444, 5432, 6379 and a few more)", peers.join(",")));
             }

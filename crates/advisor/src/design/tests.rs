@@ -1,1 +1,342 @@
+use std::net::IpAddr;
 
+use manifest::read::read_any;
+
+use super::*;
+use crate::lint::{self, Objects, Options};
+use crate::peers::{MadeBy, peers};
+
+/// Words as flags: `name=etcd port=http:80`.
+fn draft(words: &str) -> Draft {
+    let mut draft = Draft::default();
+    for word in words.split_whitespace() {
+        let (key, value) = word.split_once('=').expect("key=value");
+        let value = value.replace('+', " ");
+        let one = |flag| Some(Given::flag(flag, value.clone()));
+        match key {
+            "workload" => draft.workload = one("--workload"),
+            "name" => draft.name = one("--name"),
+            "namespace" => draft.namespace = one("--namespace"),
+            "image" => draft.image = one("--image"),
+            "software" => draft.software = one("--software"),
+            "replicas" => draft.replicas = one("--replicas"),
+            "port" => draft.ports.push(Given::flag("--port", value)),
+            "identity" => draft.identity = one("--identity"),
+            "client" => draft.client_namespaces.push(Given::flag("--client-namespace", value)),
+            "external" => draft.external = one("--external"),
+            "expose" => draft.expose = one("--expose"),
+            "host" => draft.host = one("--host"),
+            "domain" => draft.cluster_domain = one("--cluster-domain"),
+            "mesh" => draft.mesh = one("--mesh"),
+            _ => panic!("{key} is no word"),
+        }
+    }
+    draft
+}
+
+#[track_caller]
+fn intent(words: &str) -> Intent {
+    match resolve(&draft(words)) {
+        Ok(intent) => intent,
+        Err(troubles) => {
+            let troubles: Vec<String> = troubles.iter().map(Trouble::to_string).collect();
+            panic!("{words}: {}", troubles.join("\n"))
+        }
+    }
+}
+
+/// The words of a design of each software, by its name and by an image.
+fn all_software() -> Vec<String> {
+    let words = peers().map(|peer| {
+        let image = match peer.name {
+            // Libraries: the image is one's own.
+            "Pekko" | "Akka" => " image=registry.example/shop:1 port=http:8080",
+            _ => "",
+        };
+        format!("software={}{image}", peer.name.replace(' ', "+"))
+    });
+    words.collect()
+}
+
+/// Designs of every shape and exposure.
+const SHAPES: [&str; 16] = [
+    "workload=deployment name=web image=registry.example/web:1 port=http:80:8080",
+    "workload=deployment name=web image=registry.example/web:1 port=http:80:8080 expose=ingress client=shop client=ops",
+    "workload=deployment name=web image=registry.example/web:1 port=grpc:9000 expose=gateway mesh=istio",
+    "workload=statefulset name=ledger image=registry.example/ledger:2 port=sql:5432 identity=any client=shop expose=loadbalancer",
+    "workload=statefulset name=ledger image=registry.example/ledger:2 port=sql:5432:15432 identity=stable",
+    "workload=statefulset name=ledger image=registry.example/ledger:2 port=http:80:8080 identity=stable expose=ingress mesh=linkerd",
+    "workload=statefulset name=ledger image=registry.example/ledger:2 port=dns:53:5353/udp identity=any domain=corp.example",
+    "software=kafka namespace=streams client=shop expose=nodeport",
+    "software=mongo expose=loadbalancer mesh=istio",
+    "software=etcd replicas=30 client=shop mesh=istio",
+    "workload=external name=orders-db external=db.example.com:5432 client=shop",
+    "workload=external name=api external=api.example.com:443 mesh=istio",
+    "workload=external name=old external=old.example.com",
+    "workload=external name=mainframe external=192.0.2.10,192.0.2.11 port=tn3270:23:2323 client=shop",
+    "workload=external name=mainframe external=192.0.2.10,2001:db8::1 port=tn3270:23",
+    "workload=external name=mainframe external=192.0.2.10,192.0.2.11 port=tn3270:23 identity=stable",
+];
+
+fn objects(plan: &Plan) -> Objects {
+    let text = to_yaml(&plan.manifests);
+    let reading = read_any("design.yaml", &text);
+    assert_eq!(reading.problems, [], "{text}");
+    let foreign: Vec<&str> = reading.foreign.iter().map(|foreign| foreign.kind()).collect();
+    assert!(foreign.iter().all(|kind| *kind == "HTTPRoute"), "{foreign:?}");
+    assert_eq!(reading.documents.len() + foreign.len(), plan.manifests.len());
+    let options = Options {
+        namespace: plan.intent.namespace.clone(),
+        cluster_domain: plan.intent.cluster_domain.clone(),
+        ..Options::default()
+    };
+    Objects::new(reading.documents, reading.foreign, options)
+}
+
+#[test]
+fn every_design_would_be_accepted_and_lints_clean() {
+    let mut all: Vec<String> = Vec::new();
+    for words in all_software().iter().map(String::as_str).chain(SHAPES) {
+        let plan = plan(&intent(words));
+        let objects = objects(&plan);
+        let refused: Vec<String> = objects
+            .refused
+            .iter()
+            .flat_map(|(_, _, problems)| problems.iter().map(ToString::to_string))
+            .collect();
+        assert_eq!(refused, [""; 0], "{words}\n{}", to_yaml(&plan.manifests));
+        let report = lint::run(&objects, &lint::Selection::default());
+        let shown = report.findings.iter();
+        all.extend(shown.map(|finding| {
+            format!("{words}: {} {}: {}", finding.code, finding.subject, finding.message)
+        }));
+    }
+    assert_eq!(all, [""; 0]);
+}
+
+#[test]
+fn every_design_says_what_the_request_asks_for() {
+    for words in all_software().iter().map(String::as_str).chain(SHAPES) {
+        let intent = intent(words);
+        let plan = plan(&intent);
+        assert_eq!(plan.mistakes.likeliest.len(), 3, "{words}");
+        let weighed: Vec<&str> = plan
+            .mistakes
+            .likeliest
+            .iter()
+            .chain(&plan.mistakes.unlikely)
+            .map(|mistake| mistake.code)
+            .collect();
+        for always in ["HC003", "HC035", "HC052"] {
+            let is_alias = matches!(intent.workload, Workload::Host(_));
+            let code = if always == "HC003" && is_alias { "HC034" } else { always };
+            assert!(weighed.contains(&code), "{words}: {code} was not weighed: {weighed:?}");
+        }
+        assert!(plan.choice.rejected.len() >= 3 && !plan.choice.reasons.is_empty(), "{words}");
+        let commands: Vec<&str> = plan.checklist.iter().map(|step| step.command.as_str()).collect();
+        let has = |part: &str| commands.iter().any(|command| command.contains(part));
+        assert!(has("get endpointslices") && has("nslookup"), "{words}: {commands:?}");
+        for step in &plan.checklist {
+            assert!(!step.expect.is_empty(), "{words}: {} expects nothing", step.command);
+        }
+        let sentences = (plan.choice.reasons.iter())
+            .chain(plan.choice.rejected.iter().map(|rejected| &rejected.because))
+            .chain(plan.sections.iter().flat_map(|section| &section.points))
+            .chain(plan.checklist.iter().map(|step| &step.shows));
+        for sentence in sentences {
+            assert!(!sentence.ends_with('.') && !sentence.contains("  "), "{words}: {sentence}");
+        }
+        assert!(!expectations(&intent).is_empty(), "{words}");
+    }
+}
+
+#[test]
+fn what_is_not_sure_is_not_said_as_if_it_were() {
+    use crate::peers::Known;
+    for peer in peers() {
+        let image = if super::wiring::image(peer).is_none() {
+            " image=r.example/a:1 port=http:8080"
+        } else {
+            ""
+        };
+        let plan = plan(&intent(&format!("software={}{image}", peer.name.replace(' ', "+"))));
+        let text = plan.choice.reasons.join("\n");
+        for fact in [peer.discovery, peer.client] {
+            if let Known::Perhaps(fact) = fact
+                && text.contains(fact)
+            {
+                assert!(text.contains(&format!("probably {fact}")), "{}: {text}", peer.name);
+            }
+        }
+        if peer.made_by == Known::Perhaps(MadeBy::Deployment) {
+            let said = plan.sections.iter().flat_map(|section| &section.points);
+            assert!(said.into_iter().any(|point| point.contains("probably runs as a Deployment")));
+        }
+    }
+}
+
+#[test]
+fn shapes() {
+    #[track_caller]
+    fn check(words: &str, shape: Shape, peers: Option<&str>, client: Option<&str>) {
+        let intent = intent(words);
+        assert_eq!(intent.shape(), shape, "{words}");
+        assert_eq!(intent.peer_service().as_deref(), peers, "{words}");
+        assert_eq!(intent.client_service().as_deref(), client, "{words}");
+    }
+    let both = Shape::HeadlessAndClient;
+    check("software=etcd", both, Some("etcd-peers"), Some("etcd"));
+    check("software=vault", both, Some("vault-peers"), Some("vault-active"));
+    check("software=mongo name=db", Shape::Headless, Some("db"), None);
+    check("software=pekko image=r.example/a:1", Shape::Headless, Some("pekko"), None);
+    check(
+        "software=pekko image=r.example/a:1 port=http:80",
+        both,
+        Some("pekko-peers"),
+        Some("pekko"),
+    );
+    let deployment = "workload=deployment name=web image=r.example/a:1 port=http:80";
+    check(deployment, Shape::ClusterIp, None, Some("web"));
+    let set = "workload=statefulset name=db image=r.example/a:1 port=sql:5432";
+    check(&format!("{set} identity=any"), both, Some("db-headless"), Some("db"));
+    check(&format!("{set} identity=stable"), Shape::Headless, Some("db"), None);
+    check(&format!("{set} identity=stable expose=nodeport"), both, Some("db-headless"), Some("db"));
+    check("name=db external=db.example.com", Shape::ExternalName, None, None);
+    let addresses = "name=db external=192.0.2.1 port=sql:5432";
+    check(addresses, Shape::Addresses(Identity::Any), None, Some("db"));
+    check(&format!("{addresses} identity=stable"), Shape::Addresses(Identity::Stable), None, None);
+}
+
+#[test]
+fn what_does_not_make_sense_is_said_with_a_way_out() {
+    #[track_caller]
+    fn check(words: &str, expected: &str) {
+        let shown: Vec<String> = match resolve(&draft(words)) {
+            Ok(intent) => panic!("{words} is {intent:?}"),
+            Err(troubles) => troubles.iter().map(Trouble::to_string).collect(),
+        };
+        assert_eq!(shown.join("\n"), expected);
+    }
+    check(
+        "",
+        "error: what is behind the name is not said\n  help: --workload statefulset, deployment or external; or --software, such as --software etcd",
+    );
+    check(
+        "software=etdc",
+        "error: --software etdc: nothing is known of this software\n  help: did you mean etcd?",
+    );
+    check(
+        "workload=statefulset name=db image=r.example/ledger:2",
+        "error: --image r.example/ledger:2: nothing is known of this image\n  help: say --port NAME:NUMBER, for each port that it listens on; --identity stable if clients or peers address each replica by its name, any if not",
+    );
+    check(
+        "workload=statefulset name=cache image=redis:7",
+        "error: --image redis:7: this image does not tell whether it runs as Redis with Sentinel or Redis Cluster or otherwise\n  help: say --software \"redis with sentinel\" or \"redis cluster\"; or --port NAME:NUMBER, for each port that it listens on; --identity stable if clients or peers address each replica by its name, any if not",
+    );
+    check(
+        "workload=sattefulset",
+        "error: --workload sattefulset: no such choice\n  help: did you mean statefulset?",
+    );
+    check(
+        "software=etcd port=http",
+        "error: --port http: a port is name:number or name:number:target\n  help: for example http:80:8080; by its name it has SRV records",
+    );
+    check(
+        "software=etcd port=averylongportname:80",
+        "error: --port averylongportname:80: as a port's name \"averylongportname\" must be no more than 15 bytes\n  help: for example averylongportna",
+    );
+    check(
+        "software=etcd port=http:70000",
+        "error: --port http:70000: \"70000\" is no port: those are 1 to 65535",
+    );
+    check(
+        "software=etcd replicas=0",
+        "error: --replicas 0: without pods no name answers\n  help: for example 3",
+    );
+    check(
+        "software=etcd name=My_Db",
+        "error: --name My_Db: as a Service's name it a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')\n  help: for example my-db",
+    );
+    check(
+        "name=api external=https://api.example.com/v1",
+        "error: --external https://api.example.com/v1: a DNS name has no https:// before it and no path behind it\n  help: --external api.example.com",
+    );
+    check(
+        "name=db external=db",
+        "error: --external db: an alias's target is taken as it stands, never completed by a search path\n  help: give the full name, such as db.prod.svc.cluster.local or db.example.com",
+    );
+    check(
+        "name=db external=db.example.com:6432 port=sql:5432",
+        "error: --port sql:5432: an alias is DNS alone: who dials 5432 arrives at 5432, not at 6432\n  help: --port sql:6432, and clients dial 6432; or give addresses (--external IP,IP) to have the port changed on the way",
+    );
+    check(
+        "name=db external=127.0.0.1:5432",
+        "error: --external 127.0.0.1:5432: 127.0.0.1 may not be in the loopback range (127.0.0.0/8, ::1/128)\n  help: endpoints are dialled from pods and nodes: give the address that they reach it at",
+    );
+    check(
+        "name=db external=192.0.2.1",
+        "error: --external 192.0.2.1: on which port it listens is not said\n  help: --external IP:PORT, or --port name:number[:target]",
+    );
+    check(
+        "name=db external=192.0.2.1,db.example.com",
+        "error: --external 192.0.2.1,db.example.com: \"db.example.com\" is no address, and the others are\n  help: give one host name, or addresses alone",
+    );
+    check(
+        "workload=deployment name=web image=r.example/a:1 port=http:80 identity=stable",
+        "error: --identity stable: a Deployment's pods have new names after every restart\n  help: --workload statefulset gives each replica a name that stays; or --identity any",
+    );
+    check(
+        "software=postgres expose=ingress",
+        "error: --expose ingress: it carries HTTP, and none of the clients' ports is known to speak it\n  help: --expose loadbalancer or nodeport takes any TCP; if a port does speak HTTP, name it http: --port http:8080",
+    );
+    check(
+        "name=db external=db.example.com expose=ingress",
+        "error: --expose ingress: it is outside of the cluster already\n  help: leave --expose out: who is outside uses the target's own name",
+    );
+    let long = "a".repeat(53);
+    check(
+        &format!("software=etcd name={long}"),
+        &format!(
+            "error: --name {long}: it is 53 characters long, and 52 is the most here\n  help: names are made of it: those of the pods' label controller-revision-hash and of its Services have 63 characters at most"
+        ),
+    );
+}
+
+#[test]
+fn what_must_answer_follows_from_the_intent() {
+    let all = expectations(&intent("software=etcd namespace=prod replicas=2"));
+    let pods = |names: &[&str]| Backends::Pods(names.iter().map(|&name| name.to_owned()).collect());
+    let of = |name: &str| {
+        let found = all.iter().find(|expectation| expectation.name == name);
+        found.unwrap_or_else(|| panic!("{name} is not expected"))
+    };
+    let headless = of("etcd-peers.prod.svc.cluster.local.");
+    assert_eq!(headless.answer, Expected::Each(pods(&["etcd-0", "etcd-1"])));
+    assert_eq!(headless.not_ready, WhileNotReady::Stays);
+    let one = of("etcd-1.etcd-peers.prod.svc.cluster.local.");
+    assert_eq!(one.answer, Expected::Each(pods(&["etcd-1"])));
+    let client = of("etcd.prod.svc.cluster.local.");
+    let behind = pods(&["etcd-0", "etcd-1"]);
+    let service = "etcd".to_owned();
+    assert_eq!(client.answer, Expected::Virtual { service, behind, ports: vec![2379] });
+    assert_eq!(client.not_ready, WhileNotReady::Leaves);
+    let srv = of("_peer._tcp.etcd-peers.prod.svc.cluster.local.");
+    let targets = Targets::Each {
+        of: pods(&["etcd-0", "etcd-1"]),
+        below: "etcd-peers.prod.svc.cluster.local.".to_owned(),
+    };
+    assert_eq!(srv.answer, Expected::Ports { targets, port: 2380 });
+    // The headless name, two pods, two ports; the virtual address and its port.
+    assert_eq!(all.len(), 1 + 2 + 2 + 1 + 1);
+
+    let alias = expectations(&intent("name=db external=db.example.com domain=corp.example"));
+    assert_eq!(alias.len(), 1);
+    assert_eq!(alias[0].name, "db.default.svc.corp.example.");
+    assert_eq!(alias[0].answer, Expected::Alias("db.example.com.".to_owned()));
+
+    let kept = expectations(&intent("name=m external=192.0.2.1 port=tn3270:23:2323"));
+    let address: IpAddr = "192.0.2.1".parse().expect("an address");
+    let behind = Backends::Addresses(vec![address]);
+    let service = "m".to_owned();
+    assert_eq!(kept[0].answer, Expected::Virtual { service, behind, ports: vec![2323] });
+}

@@ -17,7 +17,7 @@ pub(super) fn management(intent: &Intent) -> (PodManagement, String) {
             let check = if known.sure().is_some() { "" } else { " (probably: check with its manual)" };
             let why = match policy {
                 PodManagement::Parallel if software.quorum => format!(
-                    "after an outage of all, {}-0 becomes ready only with the others, which one by one would never be made",
+                    "after a full stop {}-0 is ready only together with others, and one by one they would never be made",
                     intent.name
                 ),
                 PodManagement::Parallel => "pods need not wait for one another".to_owned(),

@@ -384,11 +384,11 @@ args:
 
     #[test]
     fn json_is_written_in_the_order_of_people() {
-        let value = json!({"spec": {"b": [[1], {"x": 1}], "a": null}, "kind": "K", "metadata": {"name": "n"}, "apiVersion": "v1"});
+        let value = json!({"spec": {"b": [[1], {"x": 1}], "a": null}, "kind": "K", "metadata": {"name": "db"}, "apiVersion": "v1"});
         let Yaml::Map(map) = Yaml::from(&value) else { panic!("a map") };
         assert_eq!(
             map.document(),
-            "apiVersion: v1\nkind: K\nmetadata:\n  name: n\nspec:\n  b:\n  -\n    - 1\n  - x: 1\n"
+            "apiVersion: v1\nkind: K\nmetadata:\n  name: db\nspec:\n  b:\n  -\n    - 1\n  - x: 1\n"
         );
     }
 

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 
 use advisor::design::{Intent, Mistake, Plan, Step, to_yaml};
 
+use directory::RecordType;
+use preview::{NamedRecord, ServiceRecords};
+
 use super::Report;
 use crate::records::table;
 
@@ -44,7 +47,13 @@ pub(super) fn text(report: &Report) -> String {
     );
     block(&mut out, "yaml", &to_yaml(manifests));
     line(&mut out, format_args!("\n## (b) Records that clients will see\n"));
-    block(&mut out, "text", table::tables(records).trim_end());
+    block(&mut out, "text", table::tables(&shown(records)).trim_end());
+    line(
+        &mut out,
+        format_args!(
+            "\n`headcount records -f -` prints all of the manifests' names, also those from addresses to names."
+        ),
+    );
     line(
         &mut out,
         format_args!("\n## (c) Checklist\n\nIn angle brackets: what each cluster gives out.\n"),
@@ -55,9 +64,11 @@ pub(super) fn text(report: &Report) -> String {
     line(&mut out, format_args!("## (d) The three mistakes most likely here\n"));
     for (at, mistake) in mistakes.likeliest.iter().enumerate() {
         let Mistake { code, title, why, shows } = mistake;
+        let (title, why, shows) =
+            (capital(title, intent), capital(why, intent), capital(shows, intent));
         line(
             &mut out,
-            format_args!("{}. **{title}** ({code}): {why}.\n   It shows as: {shows}.", at + 1),
+            format_args!("{}. **{title}** ({code}). {why}.\n    *How it shows*: {shows}.", at + 1),
         );
     }
     if !mistakes.unlikely.is_empty() {
@@ -68,6 +79,21 @@ pub(super) fn text(report: &Report) -> String {
     }
     line(&mut out, format_args!("\n`headcount explain CODE` says more of each."));
     out
+}
+
+/// The records that clients ask for: names' addresses and aliases, and ports by name.
+fn shown(records: &[ServiceRecords]) -> Vec<ServiceRecords> {
+    let is_asked = |named: &NamedRecord| {
+        let is_srv = named.record.data.rtype() == RecordType::SRV;
+        let by_port = named.owner.starts_with('_');
+        let is_pointer = named.record.data.rtype() == RecordType::PTR;
+        !is_pointer && !named.owner.starts_with('<') && is_srv == by_port
+    };
+    let one = |service: &ServiceRecords| ServiceRecords {
+        records: service.records.iter().filter(|named| is_asked(named)).cloned().collect(),
+        ..service.clone()
+    };
+    records.iter().map(one).collect()
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
@@ -81,16 +107,12 @@ fn points(out: &mut String, intent: &Intent, points: &[String]) {
     }
 }
 
-/// A sentence begins with a capital, unless it begins with a name.
+/// A sentence begins with a capital, unless with a name that has none.
 fn capital(sentence: &str, intent: &Intent) -> String {
-    let first = sentence.split([' ', ',', ':']).next().unwrap_or_default();
-    let services = [intent.peer_service(), intent.client_service()];
-    let is_name = first == intent.name
-        || first == intent.what()
-        || services.into_iter().flatten().any(|service| service == first)
-        || intent.client_namespaces.iter().any(|namespace| namespace == first)
-        || matches!(first, "kubectl" | "nslookup");
-    let is_word = first.bytes().all(|byte| byte.is_ascii_lowercase());
+    let first = sentence.split([' ', ',', ':', '\'']).next().unwrap_or_default();
+    let names = intent.client_namespaces.iter().map(String::as_str);
+    let is_name = names.chain([intent.what(), "kubectl", "nslookup"]).any(|name| name == first);
+    let is_word = first.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     let mut chars = sentence.chars();
     match chars.next().filter(|_| is_word && !is_name) {
         Some(first) => format!("{}{}", first.to_ascii_uppercase(), chars.as_str()),
@@ -105,9 +127,9 @@ fn block(out: &mut String, language: &str, text: &str) {
 fn check(out: &mut String, intent: &Intent, number: usize, step: &Step) {
     let Step { shows, command, expect } = step;
     line(out, format_args!("{number}. {}.\n", capital(shows, intent)));
-    line(out, format_args!("   ```console\n   $ {command}"));
+    line(out, format_args!("    ```console\n    $ {command}"));
     for expected in expect {
-        line(out, format_args!("   {expected}"));
+        line(out, format_args!("    {expected}"));
     }
-    line(out, format_args!("   ```\n"));
+    line(out, format_args!("    ```\n"));
 }

@@ -220,7 +220,14 @@ fn records(plan: &Plan) -> Result<Vec<ServiceRecords>, Error> {
     let settings = Settings { domain, not_ready: Vec::new() };
     let settled = settle(checked.into_iter().map(|checked| checked.value), &settings)
         .map_err(|error| Error::of(&error))?;
-    Ok(settled.services())
+    // In the order in which they stand above.
+    let place = |service: &ServiceRecords| {
+        let reference = format!("Service/{}", service.service.name);
+        plan.manifests.iter().position(|manifest| manifest.reference() == reference)
+    };
+    let mut services = settled.services();
+    services.sort_by_key(place);
+    Ok(services)
 }
 
 /// The objects of kinds that are served here.
