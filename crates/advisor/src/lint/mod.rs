@@ -4,7 +4,14 @@
 //! texts ──► Objects ──► each rule's check ──► Findings ──► Report (what is allowed aside) ──► fixes
 //! ```
 
+#[cfg(test)]
+mod alias_tests;
+mod allow;
+mod by_hand;
 mod candidates;
+mod dialled;
+mod examples;
+mod external_name;
 mod finding;
 mod fix;
 mod mentions;

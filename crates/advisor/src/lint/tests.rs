@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use manifest::read::read_any;
+
 use super::rules::RULES;
 use super::{Finding, Findings, Objects, Options, Rule, Texts};
 
