@@ -98,7 +98,6 @@ const TURNED: &[Turned] = &[
         "HC024",
         "maxUnavailable: 2",
     ),
-    turned("elasticsearch", PUBLISHED, "", "HC026", "value: elasticsearch-peers"),
     turned(
         "nats",
         "image: example.org/orders:7",
@@ -116,6 +115,73 @@ const TURNED: &[Turned] = &[
         "value: elasticsearch",
         "HC061",
         "value: elasticsearch",
+    ),
+    turned("etcd", "serviceName: etcd-peers", "serviceName: etcd", "HC002", "serviceName: etcd"),
+    turned("kafka", "    component: broker\n", "    component: brokers\n", "HC003", "selector:"),
+    turned("kafka", "component: topics", "component: broker", "HC007", "selector:"),
+    turned("elasticsearch", PUBLISHED, "", "HC018", "name: elasticsearch-peers"),
+    turned(
+        "cockroachdb",
+        "  - \"*.cockroachdb\"\n  - \"*.cockroachdb.sql\"\n  - \"*.cockroachdb.sql.svc.cluster.local\"\n",
+        "",
+        "HC058",
+        "dnsNames:",
+    ),
+    turned(
+        "redis-cluster",
+        "port: 6379\n    targetPort: redis\n  - name: bus",
+        "port: 6380\n    targetPort: redis\n  - name: bus",
+        "HC011",
+        "port: 6380",
+    ),
+    turned(
+        "redis-cluster",
+        "targetPort: redis\n  - name: bus",
+        "targetPort: rediss\n  - name: bus",
+        "HC009",
+        "targetPort: rediss",
+    ),
+    turned(
+        "zookeeper",
+        "    - port: 53\n      protocol: UDP\n    - port: 53\n      protocol: TCP\n",
+        "    - port: 443\n",
+        "HC050",
+        "egress:",
+    ),
+    turned(
+        "zookeeper",
+        "        zookeeper-client: \"true\"\n    spec:",
+        "    spec:",
+        "HC062",
+        "ingress:",
+    ),
+    turned(
+        "cassandra",
+        "  clusterIP: None\n",
+        "  clusterIP: None\n  type: NodePort\n",
+        "HC016",
+        "clusterIP: None",
+    ),
+    turned(
+        "cassandra",
+        "  clusterIP: None\n",
+        "  clusterIP: None\n  sessionAffinity: ClientIP\n",
+        "HC017",
+        "sessionAffinity: ClientIP",
+    ),
+    turned(
+        "consul",
+        "containerPort: 8600\n          protocol: UDP",
+        "containerPort: 8600\n          protocol: SCTP",
+        "HC010",
+        "targetPort: dns-udp",
+    ),
+    turned(
+        "nats",
+        "    targetPort: nats\n---",
+        "    targetPort: nats\n  publishNotReadyAddresses: true\n---",
+        "HC019",
+        "publishNotReadyAddresses: true",
     ),
 ];
 
@@ -142,6 +208,7 @@ fn good_practice_is_clean() {
         let path = file.expect("an entry").path();
         let shape = path.file_stem().and_then(|name| name.to_str()).expect("a name");
         assert_eq!(findings(&text(shape)), [], "{shape}");
+        assert!(TURNED.iter().any(|turned| turned.shape == shape), "{shape} is never turned wrong");
         shapes += 1;
     }
     assert!(shapes >= 10);
