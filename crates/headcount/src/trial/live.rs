@@ -138,7 +138,8 @@ async fn rounds(
                 "its user must be allowed to list pods, services, endpointslices and replicasets",
             )
         })?;
-        let comparison = Comparison { seen: &seen, asker: asker.as_ref(), domain, when: WHEN };
+        let comparison =
+            Comparison { seen: &seen, asker: asker.as_ref(), domain, when: WHEN, runs: true };
         report.checks.extend(comparison.of_pods(expectations));
         report.checks.extend(comparison.of(expectations).await);
         if report.checks[already..].iter().all(|check| check.ok) || round == ROUNDS_MAX {

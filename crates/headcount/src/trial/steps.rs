@@ -278,7 +278,7 @@ impl<'t> Trial<'t> {
     }
 
     fn compare<'c>(&'c self, seen: &'c Seen, when: &'c str) -> Comparison<'c> {
-        Comparison { seen, asker: Some(&self.asker), domain: self.domain, when }
+        Comparison { seen, asker: Some(&self.asker), domain: self.domain, when, runs: false }
     }
 
     async fn set_ready(&self, pod: &str, ready: bool) -> Result<(), Error> {

@@ -209,16 +209,7 @@ fn a_signal_ends_what_a_verb_waits_for() {
 /// A Service whose pods are chosen by what the software does to them has none at first; that is so as well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_has_nobody_behind_it_yet() {
-    let mut case = plans::stateful().with(
-        "metadata: {name: db, namespace: prod}\nspec:\n  selector: {app: db}",
-        "metadata: {name: db, namespace: prod}\nspec:\n  selector: {app: db, role: leader}",
-    );
-    for expectation in &mut case.expectations {
-        if let Expected::Virtual { behind, .. } = &mut expectation.answer {
-            *behind = Backends::Pods(Vec::new());
-        }
-    }
-    let report = check_passes("leader", &case).await;
+    let report = check_passes("leader", &plans::leader()).await;
     let slices = report.checks.iter().find(|check| check.asked == "EndpointSlices of Service db");
     assert_eq!(slices.expect("they were looked at").answered, ["no ready endpoint"]);
 }

@@ -75,10 +75,9 @@ impl Running {
             .await
     }
 
-    async fn turn_not_ready(&self, namespace: &str, pod: &str) {
+    async fn change(&self, namespace: &str, pod: &str, metadata: serde_json::Value) {
         let pods: Api<Pod> = Api::namespaced(self.cluster.client.clone(), namespace);
-        let annotations = json!({ node::READY_ANNOTATION: "false" });
-        let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
         let pod = pods.patch(pod, &PatchParams::default(), &patch).await.expect("patched");
         let version = pod.metadata.resource_version;
         self.cluster.watches.activity().wrote(manifest::KindId::Pod, version.as_deref());
@@ -144,7 +143,8 @@ async fn what_is_wrong_in_the_cluster_is_found() {
 async fn pods_that_are_not_ready_are_told_of() {
     let case = plans::one_by_one();
     let running = Running::start(&case).await;
-    running.turn_not_ready("prod", "db-1").await;
+    let annotations = json!({ "annotations": { node::READY_ANNOTATION: "false" } });
+    running.change("prod", "db-1", annotations).await;
     let report = running.compared(&case).await;
     let failures: Vec<String> = report.failures().map(|check| check.line()).collect();
     assert_eq!(
@@ -154,6 +154,16 @@ async fn pods_that_are_not_ready_are_told_of() {
           containers with unready status: [db]"
         ]
     );
+}
+
+/// Who leads is the software's to say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_may_be_there_already() {
+    let case = plans::leader();
+    let running = Running::start(&case).await;
+    running.change("prod", "db-1", json!({ "labels": { "role": "leader" } })).await;
+    let report = running.compared(&case).await;
+    assert_eq!(report.outcome, Outcome::Passed, "{:#?}", report.lines());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -141,6 +141,20 @@ pub(super) fn one_by_one() -> Case {
     case
 }
 
+/// Peers of which the software labels the one that leads: until it runs, there is none.
+pub(super) fn leader() -> Case {
+    let mut case = stateful().with(
+        "metadata: {name: db, namespace: prod}\nspec:\n  selector: {app: db}",
+        "metadata: {name: db, namespace: prod}\nspec:\n  selector: {app: db, role: leader}",
+    );
+    for expectation in &mut case.expectations {
+        if let Expected::Virtual { behind, .. } = &mut expectation.answer {
+            *behind = Backends::Pods(Vec::new());
+        }
+    }
+    case
+}
+
 fn web(replicas: u32) -> Backends {
     Backends::Deployment { name: "web".to_owned(), replicas }
 }
