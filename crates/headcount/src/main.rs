@@ -12,10 +12,6 @@ mod reading;
 mod records;
 mod signal;
 mod terminal;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "called by the verb that makes plans")
-)]
 mod trial;
 mod up;
 

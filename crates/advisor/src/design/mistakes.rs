@@ -5,8 +5,8 @@ use crate::peers::Reach;
 
 /// How many are told in full.
 const TOLD: usize = 3;
-/// From how many pods on an answer with all addresses can be too large for a datagram of 512 bytes.
-const LARGE_ANSWER_PODS: u32 = 25;
+/// What a client without EDNS takes in a datagram (RFC 1035 §4.2.1).
+const DATAGRAM_OCTETS: usize = 512;
 
 /// A mistake of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -306,7 +306,9 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
                 format!("pods still start; their names below `{service}` are NXDOMAIN, and `{client}` answers with the virtual address alone"),
             ));
         }
-        if pods.replicas > LARGE_ANSWER_PODS {
+        // A header, the question, and 16 octets for each address (RFC 1035 §4).
+        let question = intent.full_name(service).len() + 2 + 4;
+        if 12 + question + 16 * pods.replicas as usize > DATAGRAM_OCTETS {
             all.push(candidate(
                 77,
                 "HC055",

@@ -69,7 +69,7 @@ const SHAPES: [&str; 16] = [
     "workload=statefulset name=ledger image=registry.example/ledger:2 port=dns:53:5353/udp identity=any domain=corp.example",
     "software=kafka namespace=streams client=shop expose=nodeport",
     "software=mongo expose=loadbalancer mesh=istio",
-    "software=etcd replicas=30 client=shop mesh=istio",
+    "software=etcd replicas=21 client=shop mesh=istio",
     "workload=external name=orders-db external=db.example.com:5432 client=shop",
     "workload=external name=api external=api.example.com:443 mesh=istio",
     "workload=external name=old external=old.example.com",
@@ -154,11 +154,8 @@ fn every_design_says_what_the_request_asks_for() {
 fn what_is_not_sure_is_not_said_as_if_it_were() {
     use crate::peers::Known;
     for peer in peers() {
-        let image = if super::wiring::image(peer).is_none() {
-            " image=r.example/a:1 port=http:8080"
-        } else {
-            ""
-        };
+        let image =
+            if wiring::image(peer).is_none() { " image=r.example/a:1 port=http:8080" } else { "" };
         let plan = plan(&intent(&format!("software={}{image}", peer.name.replace(' ', "+"))));
         let text = plan.choice.reasons.join("\n");
         for fact in [peer.discovery, peer.client] {
@@ -286,7 +283,7 @@ fn what_does_not_make_sense_is_said_with_a_way_out() {
         "error: --identity stable: a Deployment's pods have new names after every restart\n  help: --workload statefulset gives each replica a name that stays; or --identity any",
     );
     check(
-        "software=postgres expose=ingress",
+        "software=zookeeper expose=ingress",
         "error: --expose ingress: it carries HTTP, and none of the clients' ports is known to speak it\n  help: --expose loadbalancer or nodeport takes any TCP; if a port does speak HTTP, name it http: --port http:8080",
     );
     check(
@@ -339,4 +336,13 @@ fn what_must_answer_follows_from_the_intent() {
     let behind = Backends::Addresses(vec![address]);
     let service = "m".to_owned();
     assert_eq!(kept[0].answer, Expected::Virtual { service, behind, ports: vec![2323] });
+}
+
+#[test]
+fn an_answer_that_does_not_fit_a_datagram_is_among_the_mistakes() {
+    let told = |replicas: u32| {
+        let plan = plan(&intent(&format!("software=etcd replicas={replicas}")));
+        plan.mistakes.likeliest.iter().any(|mistake| mistake.code == "HC055")
+    };
+    assert!(told(30) && !told(25));
 }

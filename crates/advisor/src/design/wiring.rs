@@ -91,7 +91,7 @@ pub(super) fn wiring(intent: &Intent) -> Wiring {
                     pod_name(),
                     value("ETCD_NAME", "$(POD_NAME)"),
                     value("ETCD_INITIAL_CLUSTER", cluster.collect::<Vec<_>>().join(",")),
-                    value("ETCD_INITIAL_CLUSTER_TOKEN", &*intent.name),
+                    value("ETCD_INITIAL_CLUSTER_TOKEN", format!("{}-{}", intent.namespace, intent.name)),
                     value("ETCD_INITIAL_ADVERTISE_PEER_URLS", format!("http://{own}:{peer}")),
                     value("ETCD_ADVERTISE_CLIENT_URLS", format!("http://{own}:{client}")),
                     value("ETCD_LISTEN_PEER_URLS", format!("http://0.0.0.0:{peer}")),

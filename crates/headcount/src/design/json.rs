@@ -10,7 +10,7 @@ use crate::records::json::services;
 const VERSION: u32 = 1;
 
 pub(super) fn text(report: &Report) -> String {
-    let Report { plan, taken, changes, records, expectations } = report;
+    let Report { plan, taken, changes, records, expectations, verified } = report;
     let Plan { intent, choice, sections, manifests, checklist, mistakes } = plan;
     let value = json!({
         "version": VERSION,
@@ -37,6 +37,7 @@ pub(super) fn text(report: &Report) -> String {
             .iter()
             .map(|expectation| json!({ "name": expectation.name, "for": expectation.purpose }))
             .collect::<Vec<_>>(),
+        "verified": verified,
     });
     // A Value has nothing that JSON could not hold.
     format!("{value:#}\n")

@@ -12,7 +12,7 @@ use super::Report;
 use crate::records::table;
 
 pub(super) fn text(report: &Report) -> String {
-    let Report { plan, taken, changes, records, expectations: _ } = report;
+    let Report { plan, taken, changes, records, expectations: _, verified } = report;
     let mut out = String::new();
     let Plan { intent, choice, sections, manifests, checklist, mistakes } = plan;
     line(&mut out, format_args!("# {} in namespace {}\n", intent.name, intent.namespace));
@@ -78,6 +78,13 @@ pub(super) fn text(report: &Report) -> String {
         }
     }
     line(&mut out, format_args!("\n`headcount explain CODE` says more of each."));
+    line(
+        &mut out,
+        format_args!(
+            "\n## Verified\n\nWhat must answer follows from the request alone, not from the manifests or records above.\n"
+        ),
+    );
+    block(&mut out, "text", &verified.lines().join("\n"));
     out
 }
 

@@ -15,6 +15,7 @@ use directory::Name;
 use preview::{ServiceRecords, Settings, settle};
 
 use crate::error::{Error, Exit};
+use crate::trial::{self, LiveArgs, Outcome};
 
 /// Decide which Services a workload needs, and say why: manifests, the records, what to check, what goes wrong
 ///
@@ -92,6 +93,9 @@ pub(crate) struct Design {
     /// How to print
     #[arg(short, long, value_name = "FORMAT", default_value = "markdown")]
     output: Output,
+
+    #[command(flatten)]
+    live: LiveArgs,
 }
 
 /// The formats.
@@ -123,6 +127,8 @@ struct Report {
     /// The records that clients will see.
     records: Vec<ServiceRecords>,
     expectations: Vec<Expectation>,
+    /// What was asked of the names, and answered.
+    verified: trial::Report,
 }
 
 impl Design {
@@ -141,7 +147,9 @@ impl Design {
                 return Ok(Exit::CouldNotRun);
             }
         };
-        let report = Report::new(plan(&intent), taken, objects.as_deref())?;
+        let against_cluster = self.live.is_wanted()?;
+        let live = against_cluster.then_some(&self.live);
+        let report = Report::new(plan(&intent), taken, objects.as_deref(), live)?;
         let text = match self.output {
             Output::Markdown => markdown::text(&report),
             Output::Yaml => to_yaml(&report.plan.manifests),
@@ -171,6 +179,7 @@ impl Design {
             filename,
             from,
             output: _,
+            live: _,
         } = self;
         let words =
             [workload, name, image, software, replicas, identity, external, expose, host, mesh];
@@ -201,23 +210,42 @@ impl Design {
 }
 
 impl Report {
-    fn new(plan: Plan, taken: Vec<String>, objects: Option<&Objects>) -> Result<Self, Error> {
+    fn new(
+        plan: Plan,
+        taken: Vec<String>,
+        objects: Option<&Objects>,
+        live: Option<&LiveArgs>,
+    ) -> Result<Self, Error> {
         let changes = objects.map(|objects| changes(&plan, objects)).unwrap_or_default();
         let expectations = expectations(&plan.intent);
-        let records = records(&plan)?;
-        Ok(Self { plan, taken, changes, records, expectations })
+        let domain = Name::parse(&plan.intent.cluster_domain).map_err(|error| Error::of(&error))?;
+        let records = records(&plan, &domain)?;
+        let values: Vec<_> =
+            plan.manifests.iter().map(advisor::design::Manifest::to_value).collect();
+        let to_verify = trial::Plan {
+            objects: &values,
+            expectations: &expectations,
+            namespace: &plan.intent.namespace,
+            domain: &domain,
+        };
+        let verified = trial::run(async {
+            match live {
+                Some(live) => trial::verify_live(&to_verify, live).await,
+                None => trial::verify(&to_verify).await,
+            }
+        })?;
+        Ok(Self { plan, taken, changes, records, expectations, verified })
     }
 }
 
 /// What clients will see, of the plan's own objects.
-fn records(plan: &Plan) -> Result<Vec<ServiceRecords>, Error> {
+fn records(plan: &Plan, domain: &Name) -> Result<Vec<ServiceRecords>, Error> {
     let (documents, problems) = manifest::read::read("design", &to_yaml(&served(plan)));
     let (checked, wrong) = manifest::read::check(documents, &plan.intent.namespace);
     if let Some(problem) = problems.iter().chain(&wrong).find(|problem| problem.is_error()) {
         return Err(Error::new(format!("the design would not be accepted: {problem}")));
     }
-    let domain = Name::parse(&plan.intent.cluster_domain).map_err(|error| Error::of(&error))?;
-    let settings = Settings { domain, not_ready: Vec::new() };
+    let settings = Settings { domain: domain.clone(), not_ready: Vec::new() };
     let settled = settle(checked.into_iter().map(|checked| checked.value), &settings)
         .map_err(|error| Error::of(&error))?;
     // In the order in which they stand above.

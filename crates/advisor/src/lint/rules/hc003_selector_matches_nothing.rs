@@ -8,6 +8,9 @@ use manifest::selector::nearest;
 use crate::lint::candidates::Candidates;
 use crate::lint::{Finding, Findings, Item, Objects, Rule, Workload, words};
 
+/// Labels that the StatefulSet controller gives to each pod.
+const OF_ONE_POD: &[&str] = &["statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"];
+
 pub(super) const RULE: Rule = Rule {
     code: "HC003",
     level: Level::Warning,
@@ -59,6 +62,9 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 finding.help(write_selector(governed));
             }
             None if objects.selected(service).next().is_none() => {
+                if selects_single_pods(objects, namespace, selector) {
+                    continue;
+                }
                 let is_alone = !with_workloads.contains(namespace);
                 selects_nothing(objects, &candidates, service, selector, is_alone, findings);
             }
@@ -212,6 +218,24 @@ fn follows(
         (None, _, true) => format!("until it selects some, {name} is NXDOMAIN"),
         (None, _, false) => format!("until it selects some, {address}"),
     });
+}
+
+/// Whether a selector asks for single pods of a StatefulSet here, by a label that no template has: the controller gives it.
+fn selects_single_pods(
+    objects: &Objects,
+    namespace: &str,
+    selector: &BTreeMap<String, String>,
+) -> bool {
+    let given = |key: &str| OF_ONE_POD.contains(&key);
+    if !selector.keys().any(|key| given(key)) {
+        return false;
+    }
+    let takes = |labels: &BTreeMap<String, String>| {
+        let written = selector.iter().filter(|(key, _)| !given(key));
+        written.into_iter().all(|(key, value)| labels.get(key) == Some(value))
+    };
+    let here = objects.workloads.iter().filter(|it| it.reference.namespace == namespace);
+    here.into_iter().any(|workload| workload.is("StatefulSet") && takes(&workload.labels))
 }
 
 fn takes(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
