@@ -15,7 +15,7 @@ use directory::Name;
 use preview::{ServiceRecords, Settings, settle};
 
 use crate::error::{Error, Exit};
-use crate::trial::{self, LiveArgs, Outcome};
+use crate::trial::{self, LiveArgs};
 
 /// Decide which Services a workload needs, and say why: manifests, the records, what to check, what goes wrong
 ///
