@@ -150,7 +150,7 @@ fn of_pods(intent: &Intent, pods: &Pods) -> Vec<String> {
                 pods.replicas
             )),
             (None, _) => all.push(format!(
-                "{} keeps each replica apart: `{service}`, headless, gives each pod a name that stays when its address does not, such as `{example}`",
+                "a {} keeps each replica apart: `{service}`, headless, gives each pod a name that stays when its address does not, such as `{example}`",
                 pods.kind.kind()
             )),
         }
@@ -303,6 +303,10 @@ fn settings(intent: &Intent) -> Vec<Setting> {
                 format!("{}{check}", software.why)
             }
             (None, true) => format!("nothing is known of {}: if its peers look for one another before they are ready, they find each other; clients have a Service of their own, which waits for ready", intent.what()),
+            (None, false) if intent.client_service().is_some() => {
+                "as it is today: clients may look there, too, and should be sent to pods that are ready"
+                    .to_owned()
+            }
             (None, false) => "clients look here, and should be sent to pods that are ready; if peers must meet before that, set it to true and give clients a Service of their own (--identity any)".to_owned(),
         };
         add(format!("`{service}`: publishNotReadyAddresses"), publishes.to_string(), because);

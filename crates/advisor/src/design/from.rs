@@ -8,6 +8,7 @@ use super::Plan;
 use super::draft::{Draft, Given, Place, Trouble};
 use super::intent::Existing;
 use super::manifests::to_yaml;
+use super::resolve::usual_name;
 use crate::lint::{Item, Objects, Options, Workload};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -83,7 +84,8 @@ struct Taker<'d> {
 impl Taker<'_> {
     fn take(&mut self, word: &str, field: &str, text: impl Into<String>) -> Option<Given> {
         let text = text.into();
-        if text.is_empty() {
+        // What its author did not write is left to the design's own defaults.
+        if text.is_empty() || !self.document.has(field) {
             return None;
         }
         let (source, at) = (self.document.source.clone(), self.document.position(field));
@@ -112,15 +114,18 @@ fn from_pods(objects: &Objects, workload: &Workload) -> Found {
     let governing = objects.governing(workload).filter(|service| service.is_headless());
     let client = services.iter().find(|service| !service.is_headless() && !is_for_outside(service));
     let kind = if is_set { "statefulset" } else { "deployment" };
+    let replicas = match workload.replicas {
+        Some(replicas) if workload.document.has("spec.replicas") => {
+            taker.take("replicas", "spec.replicas", replicas.to_string())
+        }
+        // What a cluster makes of nothing, whatever the design would.
+        _ => taker.take("replicas", "spec", "1"),
+    };
     let mut draft = Draft {
         workload: taker.take("workload", "kind", kind),
         name: taker.take("name", "metadata.name", &workload.reference.name),
         namespace: taker.take("namespace", "metadata.namespace", &workload.reference.namespace),
-        replicas: taker.take(
-            "replicas",
-            "spec.replicas",
-            workload.replicas.map(|n| n.to_string()).unwrap_or_default(),
-        ),
+        replicas,
         ..Draft::default()
     };
     if let Some((path, container)) = workload.containers().next() {
@@ -143,7 +148,7 @@ fn from_pods(objects: &Objects, workload: &Workload) -> Found {
     if draft.ports.is_empty() {
         let mut taker = Taker { document: &workload.document, taken: Vec::new() };
         for (path, port) in workload.ports() {
-            let name = port.name.clone().unwrap_or_else(|| format!("port-{}", port.container_port));
+            let name = port.name.clone().unwrap_or_else(|| name_of(port.container_port));
             let word =
                 with_protocol(format!("{name}:{}", port.container_port), port.protocol.as_deref());
             draft.ports.extend(taker.take("port", &workload.pod_field(&path), word));
@@ -190,12 +195,18 @@ fn port_word(workload: &Workload, port: &ServicePort) -> String {
             .map_or(port.port, |(_, declared)| declared.container_port),
         None => port.port,
     };
-    let name = port.name.clone().unwrap_or_else(|| format!("port-{}", port.port));
+    let name = port.name.clone().unwrap_or_else(|| name_of(port.port));
     let word = match target == port.port {
         true => format!("{name}:{target}"),
         false => format!("{name}:{}:{target}", port.port),
     };
     with_protocol(word, port.protocol.as_deref())
+}
+
+/// A name for a port that has none.
+fn name_of(port: i32) -> String {
+    let usual = u16::try_from(port).ok().and_then(usual_name);
+    usual.map_or_else(|| format!("port-{port}"), str::to_owned)
 }
 
 fn with_protocol(word: String, protocol: Option<&str>) -> String {

@@ -211,13 +211,13 @@ impl Intent {
             (_, Some(Reach::Pods)) => Shape::Headless,
             (_, Some(_)) if has_client_port => Shape::HeadlessAndClient,
             (_, Some(_)) => Shape::Headless,
-            // An Ingress, a route and a load balancer want a virtual address behind them.
+            // An Ingress and a route want a virtual address behind them.
             (PodsKind::StatefulSet, None) if pods.identity == Identity::Any => {
                 Shape::HeadlessAndClient
             }
             (PodsKind::StatefulSet, None) => match self.expose {
-                Expose::None => Shape::Headless,
-                _ => Shape::HeadlessAndClient,
+                Expose::None | Expose::LoadBalancer | Expose::NodePort => Shape::Headless,
+                Expose::Ingress | Expose::Gateway => Shape::HeadlessAndClient,
             },
         }
     }
@@ -317,18 +317,22 @@ impl Intent {
             (Some(software), Shape::Headless | Shape::HeadlessAndClient) => {
                 software.publish_not_ready.value()
             }
-            // Clients have a Service of their own, so that the pods' names may be there from the first moment.
-            (None, Shape::HeadlessAndClient) => true,
+            // Clients have a Service of their own, so that the pods' names may be there from the first moment; of a Service
+            // that was there before, nobody knows who uses it.
+            (None, Shape::HeadlessAndClient) => {
+                self.pods().is_some_and(|pods| pods.existing.governing.is_none())
+            }
             _ => false,
         }
     }
 
     /// Whether clients outside must be able to reach each pod by itself.
     pub fn exposes_each_pod(&self) -> bool {
-        let by_name = matches!(
-            self.software().map(|software| software.reach),
-            Some(Reach::Pods | Reach::SeedThenPods)
-        );
+        let by_name = match self.software().map(|software| software.reach) {
+            Some(Reach::Pods | Reach::SeedThenPods) => true,
+            Some(Reach::Any | Reach::Leader { .. }) => false,
+            None => self.pods().is_some_and(|pods| pods.identity == Identity::Stable),
+        };
         by_name
             && !self.pod_names().is_empty()
             && matches!(self.expose, Expose::LoadBalancer | Expose::NodePort)

@@ -648,7 +648,7 @@ impl Resolver<'_> {
             let number = port.or(known.map(|known| known.number));
             if let Some(number) = number {
                 let name = known.filter(|known| known.number == number).map(|known| known.name);
-                let name = name.unwrap_or_else(|| usual_name(number)).to_owned();
+                let name = name.or(usual_name(number)).unwrap_or("main").to_owned();
                 let (target, protocol) = (number, Protocol::Tcp);
                 ports.push(Port {
                     name,
@@ -698,8 +698,8 @@ fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
 }
 
 /// What a port is usually for.
-fn usual_name(number: u16) -> &'static str {
-    match number {
+pub(super) fn usual_name(number: u16) -> Option<&'static str> {
+    Some(match number {
         80 | 8080 => "http",
         443 | 8443 => "https",
         389 => "ldap",
@@ -714,8 +714,8 @@ fn usual_name(number: u16) -> &'static str {
         6379 => "redis",
         9092 => "kafka",
         27017 => "mongodb",
-        _ => "main",
-    }
+        _ => return None,
+    })
 }
 
 /// The software whose name differs by a slip.

@@ -1,7 +1,7 @@
 //! What else belongs to a design: clients elsewhere, outside targets, exposure, a mesh, what is there already.
 
 use super::exposure::{external_service, http_port};
-use super::intent::{Expose, Identity, Intent, Mesh, Shape, Workload};
+use super::intent::{Expose, Identity, Intent, Mesh, Port, Shape, Workload};
 use super::policies::client_label;
 use crate::peers::{MadeBy, Reach};
 
@@ -82,19 +82,20 @@ fn not_rewritten(intent: &Intent) -> Option<Section> {
             "the port: clients dial whatever {host} listens on; a port in an ExternalName Service maps nothing"
         ),
     };
-    section(
-        "What the alias does not change",
-        vec![
-            port,
-            format!(
-                "TLS: a client that dials `{name}` sends that as SNI and checks the certificate for it, and the certificate says {host}. Give the client the server name {host} (sslmode=verify-full with host={host}, tls.server_name, ssl_server_name …), or have `{name}` added to the certificate; switching the check off is no answer"
-            ),
-            format!(
-                "HTTP: the Host header says `{name}`, too; a server or Ingress that goes by host names answers 404 or another site. Set Host: {host}"
-            ),
-            "redirects, cookies and URLs in answers keep the target's own name".to_owned(),
-        ],
-    )
+    let mut points = vec![
+        port,
+        format!(
+            "TLS: a client that dials `{name}` sends that as SNI and looks for it in the certificate, which says {host}. Where the client can be told the server's name apart from its address (`ServerName` in Go, `curl --connect-to`, Envoy's `sni`), tell it {host}; where it cannot (libpq with `sslmode=verify-full` checks the name that it dials) it has to dial {host}, or the certificate has to name `{name}` as well. Switching the check off is no answer"
+        ),
+    ];
+    let is_http = |port: &Port| port.is_http();
+    if intent.ports.is_empty() || intent.ports.iter().any(is_http) {
+        points.push(format!(
+            "HTTP: the Host header says `{name}`, too; a server or an Ingress that goes by host names answers 404 or another site. Set `Host: {host}`"
+        ));
+        points.push("redirects, cookies and URLs in answers keep the target's own name".to_owned());
+    }
+    section("What the alias does not change", points)
 }
 
 fn migration(intent: &Intent) -> Option<Section> {

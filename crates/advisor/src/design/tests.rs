@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use manifest::read::read_any;
+use proptest::prelude::*;
 
 use super::*;
 use crate::lint::{self, Objects, Options};
@@ -197,7 +198,9 @@ fn shapes() {
     let set = "workload=statefulset name=db image=r.example/a:1 port=sql:5432";
     check(&format!("{set} identity=any"), both, Some("db-headless"), Some("db"));
     check(&format!("{set} identity=stable"), Shape::Headless, Some("db"), None);
-    check(&format!("{set} identity=stable expose=nodeport"), both, Some("db-headless"), Some("db"));
+    check(&format!("{set} identity=stable expose=nodeport"), Shape::Headless, Some("db"), None);
+    let web = "workload=statefulset name=db image=r.example/a:1 port=http:80 identity=stable";
+    check(&format!("{web} expose=ingress"), both, Some("db-headless"), Some("db"));
     check("name=db external=db.example.com", Shape::ExternalName, None, None);
     let addresses = "name=db external=192.0.2.1 port=sql:5432";
     check(addresses, Shape::Addresses(Identity::Any), None, Some("db"));
@@ -345,4 +348,120 @@ fn an_answer_that_does_not_fit_a_datagram_is_among_the_mistakes() {
         plan.mistakes.likeliest.iter().any(|mistake| mistake.code == "HC055")
     };
     assert!(told(30) && !told(25));
+}
+
+#[test]
+fn manifests_that_are_there_become_words_and_what_changes_is_said() {
+    let text = "\
+apiVersion: v1
+kind: Service
+metadata: {name: ledger, namespace: prod}
+spec:
+  selector: {app: ledger}
+  ports: [{port: 5432, targetPort: sql}]
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: ledger, namespace: prod}
+spec:
+  serviceName: ledger
+  selector: {matchLabels: {app: ledger}}
+  template:
+    metadata: {labels: {app: ledger, tier: data}}
+    spec:
+      containers:
+      - name: main
+        image: registry.example/ledger:2
+        ports: [{name: sql, containerPort: 15432}]
+";
+    let reading = read_any("k8s.yaml", text);
+    let there = Objects::new(reading.documents, reading.foreign, Options::default());
+    let found = from_objects(&there, None).expect("one workload");
+    assert_eq!(
+        found.taken,
+        [
+            "replicas 1 from spec (k8s.yaml:11:1)",
+            "workload statefulset from kind (k8s.yaml:9:7)",
+            "name ledger from metadata.name (k8s.yaml:10:18)",
+            "namespace prod from metadata.namespace (k8s.yaml:10:37)",
+            "image registry.example/ledger:2 from spec.template.spec.containers[0].image (k8s.yaml:19:16)",
+            "port postgresql:5432:15432 from spec.ports[0] (k8s.yaml:6:11)",
+            "identity any: Service ledger has a virtual address",
+        ]
+    );
+    let plan = plan(&resolve(&found.draft).expect("an intent"));
+    assert_eq!(plan.intent.peer_service().as_deref(), Some("ledger-headless"));
+    assert_eq!(plan.intent.client_service().as_deref(), Some("ledger"));
+    let lines = changes(&plan, &there);
+    assert_eq!(
+        lines,
+        [
+            "Service ledger-headless is new",
+            "Service ledger: spec.ports (unnamed):5432→sql becomes postgresql:5432→15432",
+            "StatefulSet ledger: spec.serviceName ledger becomes ledger-headless; it cannot be changed in place: kubectl delete statefulset ledger --cascade=orphan, which leaves the pods, then apply; then restart the pods one by one, for their host names' subdomain is made with them",
+        ]
+    );
+
+    let two = read_any("k8s.yaml", &format!("{text}---\n{}", text.replace("ledger", "other")));
+    let two = Objects::new(two.documents, two.foreign, Options::default());
+    let trouble = from_objects(&two, None).expect_err("two workloads").to_string();
+    assert_eq!(
+        trouble,
+        "error: --from: a design is of one workload, and there are StatefulSet ledger, StatefulSet other\n  help: say which: --name ledger"
+    );
+    let other = Given::flag("--name", "other");
+    let found = from_objects(&two, Some(&other)).expect("the other");
+    assert_eq!(found.draft.name.map(|name| name.text).as_deref(), Some("other"));
+}
+
+/// Words of a design of pods, of every kind.
+fn any_pods() -> impl Strategy<Value = String> {
+    let software = proptest::sample::select(peers().collect::<Vec<_>>());
+    let replicas = 1u32..8;
+    let identity = proptest::sample::select(vec!["", " identity=any", " identity=stable"]);
+    let kind = proptest::sample::select(vec!["", " workload=statefulset", " workload=deployment"]);
+    let expose = proptest::sample::select(vec![
+        "",
+        " expose=ingress",
+        " expose=gateway",
+        " expose=loadbalancer",
+        " expose=nodeport",
+    ]);
+    let mesh = proptest::sample::select(vec!["", " mesh=istio", " mesh=linkerd"]);
+    let client = proptest::sample::select(vec!["", " client=shop", " client=shop client=ops"]);
+    (software, replicas, identity, kind, expose, mesh, client).prop_map(
+        |(software, replicas, identity, kind, expose, mesh, client)| {
+            let software = software.name.replace(' ', "+");
+            format!(
+                "software={software} replicas={replicas} image=r.example/a:1 port=web:8088{identity}{kind}{expose}{mesh}{client}"
+            )
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn peers_never_have_a_load_balancing_service_as_theirs(words in any_pods()) {
+        let Ok(intent) = resolve(&draft(&words)) else { return Ok(()) };
+        let plan = plan(&intent);
+        let objects = objects(&plan);
+        prop_assert!(objects.refused.is_empty(), "{words}");
+        for workload in &objects.workloads {
+            let own = objects.selecting(workload).filter(|service| service.is_headless()).count();
+            prop_assert_eq!(own, 1, "{}", words);
+            if workload.is("StatefulSet") {
+                let governing = objects.governing(workload);
+                prop_assert!(governing.is_some_and(|service| service.is_headless()), "{words}");
+            }
+        }
+        let report = lint::run(&objects, &lint::Selection::default());
+        prop_assert!(report.findings.is_empty(), "{words}: {:?}", report.findings);
+        // A virtual address neither in the list of peers, nor where a pod's own name is due.
+        let client = intent.client_service().map(|client| intent.full_name(&client));
+        for expectation in expectations(&intent) {
+            let of_client = client.as_ref().is_some_and(|client| expectation.name.ends_with(&format!("{client}.")));
+            let is_virtual = matches!(expectation.answer, Expected::Virtual { .. });
+            prop_assert!(!is_virtual || of_client, "{words}: {}", expectation.name);
+        }
+    }
 }
