@@ -136,9 +136,7 @@ fn rolled_out(intent: &Intent, kind: PodsKind) -> String {
     let replicas = intent.pods().map_or(0, |pods| pods.replicas);
     match kind {
         PodsKind::StatefulSet => {
-            format!(
-                "statefulset rolling update complete {replicas} pods at revision {name}-<hash>..."
-            )
+            format!("partitioned roll out complete: {replicas} new pods have been updated...")
         }
         PodsKind::Deployment => format!("deployment \"{name}\" successfully rolled out"),
     }
@@ -224,7 +222,7 @@ fn per_pod(pods: &[String], line: impl Fn(&str) -> Vec<String>) -> Vec<String> {
 
 fn slices_command(intent: &Intent, service: &str, format: &str) -> String {
     format!(
-        "kubectl -n {} get endpointslices -l kubernetes.io/service-name={service} -o jsonpath='{{range .items[*].endpoints[*]}}{format}{{\"\\n\"}}{{end}}'",
+        "kubectl -n {} get endpointslices -l kubernetes.io/service-name={service} -o jsonpath='{{range .items[*].endpoints[*]}}{format}{{\"\\n\"}}{{end}}' | sort",
         intent.namespace
     )
 }

@@ -42,7 +42,8 @@ pub(super) fn text(report: &Report) -> String {
     line(
         &mut out,
         format_args!(
-            "\n## (a) Manifests\n\nThe same command with `-o yaml` prints these alone, for `kubectl apply -f -`.\n"
+            "\n## (a) Manifests\n\nThe same command with `-o yaml` prints these alone, for `kubectl apply -f -`.{}\n",
+            namespaces(intent)
         ),
     );
     block(&mut out, "yaml", &to_yaml(manifests));
@@ -86,6 +87,21 @@ pub(super) fn text(report: &Report) -> String {
     );
     block(&mut out, "text", &verified.lines().join("\n"));
     out
+}
+
+/// The namespaces that must be there before the objects are applied.
+fn namespaces(intent: &Intent) -> String {
+    let of_clients = intent.client_namespaces.iter();
+    let names: Vec<&str> = std::iter::once(&intent.namespace)
+        .chain(of_clients)
+        .map(String::as_str)
+        .filter(|name| *name != "default")
+        .collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!(" The namespace {one} must be there."),
+        several => format!(" The namespaces {} must be there.", several.join(" and ")),
+    }
 }
 
 /// The records that clients ask for: names' addresses and aliases, and ports by name.

@@ -13,6 +13,7 @@ use advisor::lint::Objects;
 use clap::{Args, ValueEnum};
 use directory::Name;
 use preview::{ServiceRecords, Settings, settle};
+use serde_json::Value;
 
 use crate::error::{Error, Exit};
 use crate::trial::{self, LiveArgs};
@@ -156,7 +157,13 @@ impl Design {
             Output::Json => json::text(&report),
         };
         crate::terminal::print_text(&text)?;
-        Ok(Exit::Clean)
+        if self.output == Output::Yaml && !report.verified.passed() {
+            // Not in the way of kubectl, and not unsaid.
+            for line in report.verified.lines() {
+                eprintln!("{line}");
+            }
+        }
+        Ok(if report.verified.passed() { Exit::Clean } else { Exit::Findings })
     }
 
     /// Whether anything was said that a design is made of.
@@ -222,20 +229,27 @@ impl Report {
         let records = records(&plan, &domain)?;
         let values: Vec<_> =
             plan.manifests.iter().map(advisor::design::Manifest::to_value).collect();
-        let to_verify = trial::Plan {
-            objects: &values,
-            expectations: &expectations,
-            namespace: &plan.intent.namespace,
-            domain: &domain,
-        };
-        let verified = trial::run(async {
-            match live {
-                Some(live) => trial::verify_live(&to_verify, live).await,
-                None => trial::verify(&to_verify).await,
-            }
-        })?;
+        let verified = verify(&plan, &values, &expectations, &domain, live)?;
         Ok(Self { plan, taken, changes, records, expectations, verified })
     }
+}
+
+/// Whether the objects do what the intent asks for: in a cluster of their own, or as a live cluster has them.
+fn verify(
+    plan: &Plan,
+    objects: &[Value],
+    expectations: &[Expectation],
+    domain: &Name,
+    live: Option<&LiveArgs>,
+) -> Result<trial::Report, Error> {
+    let namespace = &plan.intent.namespace;
+    let tried = trial::Plan { objects, expectations, namespace, domain };
+    trial::run(async {
+        match live {
+            Some(live) => trial::verify_live(&tried, live).await,
+            None => trial::verify(&tried).await,
+        }
+    })
 }
 
 /// What clients will see, of the plan's own objects.
@@ -290,5 +304,68 @@ impl From<&Design> for Draft {
             mesh: given("--mesh", &design.mesh),
             existing: advisor::design::Existing::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use advisor::design::Given;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Verifies a design of etcd in which something was changed.
+    fn check(break_it: fn(&mut [Value]), passes: bool) {
+        let draft = Draft { software: Some(Given::flag("--software", "etcd")), ..Draft::default() };
+        let plan = plan(&resolve(&draft).expect("an intent"));
+        let mut objects: Vec<Value> =
+            plan.manifests.iter().map(advisor::design::Manifest::to_value).collect();
+        break_it(&mut objects);
+        let domain = Name::parse("cluster.local").expect("a name");
+        let report = verify(&plan, &objects, &expectations(&plan.intent), &domain, None);
+        let report = report.unwrap_or_else(|_| panic!("a trial"));
+        assert_eq!(report.passed(), passes, "{:?}", report.lines());
+    }
+
+    fn named<'o>(objects: &'o mut [Value], kind: &str, name: &str) -> &'o mut Value {
+        let mut all = objects.iter_mut();
+        all.find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+            .expect("it is there")
+    }
+
+    #[test]
+    fn a_design_that_does_not_do_what_was_asked_is_found_out() {
+        check(|_| {}, true);
+        check(
+            |objects| named(objects, "StatefulSet", "etcd")["spec"]["serviceName"] = json!("etcd"),
+            false,
+        );
+        check(
+            |objects| {
+                named(objects, "Service", "etcd-peers")["spec"]["selector"] =
+                    json!({"app": "etdc"});
+            },
+            false,
+        );
+        check(
+            |objects| {
+                named(objects, "Service", "etcd")["spec"]["ports"][0]["targetPort"] = json!("peer");
+            },
+            false,
+        );
+        check(
+            |objects| {
+                let service = named(objects, "Service", "etcd-peers");
+                service["spec"]["publishNotReadyAddresses"] = json!(false);
+            },
+            false,
+        );
+        check(
+            |objects| {
+                let service = named(objects, "Service", "etcd-peers");
+                service["spec"].as_object_mut().expect("a map").remove("clusterIP");
+            },
+            false,
+        );
     }
 }

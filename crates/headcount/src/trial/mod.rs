@@ -29,8 +29,10 @@ use crate::error::Error;
 use crate::signal;
 
 pub(crate) use live::{LiveArgs, verify_live};
+#[cfg(test)]
+use report::Outcome;
+pub(crate) use report::Report;
 use report::Where;
-pub(crate) use report::{Outcome, Report};
 
 /// How long a trial may take, whatever happens in it.
 const TRIAL_TIME: Duration = Duration::from_secs(30);
