@@ -23,7 +23,7 @@ use std::process::{Command, Stdio};
 use crate::support::root;
 
 /// The pages of `docs/` whose blocks are run.
-const PAGES: &[&str] = &["records"];
+const PAGES: &[&str] = &["design", "records"];
 
 fn folder() -> PathBuf {
     root().join("crates/headcount/tests/verbs/sessions")
