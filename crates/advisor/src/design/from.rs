@@ -42,7 +42,7 @@ impl Start<'_> {
 /// # Errors
 ///
 /// There is none, or there are several and `name` does not say which.
-pub fn from_objects(objects: &Objects, name: Option<&Given>) -> Result<Found, Trouble> {
+pub fn from_objects(objects: &Objects, name: Option<&Given>) -> Result<Found, Vec<Trouble>> {
     let pods = objects.workloads.iter().filter(|workload| {
         matches!(workload.document.kind.id, KindId::StatefulSet | KindId::Deployment)
     });
@@ -53,13 +53,13 @@ pub fn from_objects(objects: &Objects, name: Option<&Given>) -> Result<Found, Tr
         starts.retain(|start| start.reference().name == name.text);
     }
     match starts.as_slice() {
-        [] => Err(match name {
+        [] => Err(vec![match name {
             Some(name) => name
                 .trouble("no StatefulSet, Deployment or ExternalName Service has this name there"),
             None => Trouble::missing(
                 "--from: there is no StatefulSet, Deployment or ExternalName Service to begin with",
             ),
-        }),
+        }]),
         [Start::Pods(workload)] => Ok(from_pods(objects, workload)),
         [Start::Alias(service)] => Ok(from_alias(service)),
         several => {
@@ -69,8 +69,10 @@ pub fn from_objects(objects: &Objects, name: Option<&Given>) -> Result<Found, Tr
                 .collect();
             let message =
                 format!("--from: a design is of one workload, and there are {}", names.join(", "));
-            Err(Trouble::missing(message)
-                .help(format!("say which: --name {}", several[0].reference().name)))
+            Err(vec![
+                Trouble::missing(message)
+                    .help(format!("say which: --name {}", several[0].reference().name)),
+            ])
         }
     }
 }
@@ -216,44 +218,57 @@ fn with_protocol(word: String, protocol: Option<&str>) -> String {
     }
 }
 
-/// The fields that decide, per kind; of those marked, what happens when they are changed in place.
-const COMPARED: [(&str, &[(&str, Option<&str>)]); 3] = [
-    (
-        "Service",
-        &[
-            ("type", None),
-            (
-                "clusterIP",
-                Some(
-                    "it cannot be changed in place: delete the Service and apply again, in a moment when clients can do without, or keep it and give the new one another name",
-                ),
-            ),
-            ("externalName", None),
-            ("publishNotReadyAddresses", None),
-            ("selector", None),
-            ("ports", None),
-        ],
+/// A field that decides.
+struct Deciding {
+    /// Its name in `spec`.
+    field: &'static str,
+    /// What to do where it cannot be changed in place; `NAME` is the object's.
+    fixed: Option<&'static str>,
+}
+
+const fn free(field: &'static str) -> Deciding {
+    Deciding { field, fixed: None }
+}
+
+const fn fixed(field: &'static str, way: &'static str) -> Deciding {
+    Deciding { field, fixed: Some(way) }
+}
+
+const SERVICE: &[Deciding] = &[
+    free("type"),
+    fixed(
+        "clusterIP",
+        "it cannot be changed in place: delete the Service and apply again, in a moment when clients can do without, or keep it and give the new one another name",
     ),
-    (
-        "StatefulSet",
-        &[
-            (
-                "serviceName",
-                Some(
-                    "it cannot be changed in place: kubectl delete statefulset NAME --cascade=orphan, which leaves the pods, then apply; then restart the pods one by one, for their host names' subdomain is made with them",
-                ),
-            ),
-            (
-                "podManagementPolicy",
-                Some(
-                    "it cannot be changed in place: kubectl delete statefulset NAME --cascade=orphan, which leaves the pods, then apply",
-                ),
-            ),
-            ("replicas", None),
-        ],
-    ),
-    ("Deployment", &[("replicas", None)]),
+    free("externalName"),
+    free("publishNotReadyAddresses"),
+    free("selector"),
+    free("ports"),
 ];
+
+const STATEFUL_SET: &[Deciding] = &[
+    fixed(
+        "serviceName",
+        "it cannot be changed in place: kubectl delete statefulset NAME --cascade=orphan, which leaves the pods, then apply; then restart the pods one by one, for their host names' subdomain is made with them",
+    ),
+    fixed(
+        "podManagementPolicy",
+        "it cannot be changed in place: kubectl delete statefulset NAME --cascade=orphan, which leaves the pods, then apply",
+    ),
+    free("replicas"),
+];
+
+const DEPLOYMENT: &[Deciding] = &[free("replicas")];
+
+/// What decides of an object of this kind.
+fn deciding(kind: &str) -> &'static [Deciding] {
+    match kind {
+        "Service" => SERVICE,
+        "StatefulSet" => STATEFUL_SET,
+        "Deployment" => DEPLOYMENT,
+        _ => &[],
+    }
+}
 
 /// What a plan changes of objects that are there, a line each.
 pub fn changes(plan: &Plan, objects: &Objects) -> Vec<String> {
@@ -287,9 +302,8 @@ fn differences(
     new: &Value,
     lines: &mut Vec<String>,
 ) {
-    let fields = COMPARED.iter().find(|(kind, _)| *kind == reference.kind);
     let before = lines.len();
-    for (field, fixed) in fields.map(|(_, fields)| *fields).unwrap_or_default() {
+    for Deciding { field, fixed } in deciding(reference.kind) {
         let (was, is) = (&old["spec"][field], &new["spec"][field]);
         // An address that the API gave out is no difference.
         let same = was == is

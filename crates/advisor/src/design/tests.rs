@@ -404,7 +404,7 @@ spec:
 
     let two = read_any("k8s.yaml", &format!("{text}---\n{}", text.replace("ledger", "other")));
     let two = Objects::new(two.documents, two.foreign, Options::default());
-    let trouble = from_objects(&two, None).expect_err("two workloads").to_string();
+    let trouble = from_objects(&two, None).expect_err("two workloads")[0].to_string();
     assert_eq!(
         trouble,
         "error: --from: a design is of one workload, and there are StatefulSet ledger, StatefulSet other\n  help: say which: --name ledger"

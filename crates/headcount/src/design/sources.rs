@@ -106,8 +106,10 @@ fn from_manifests(paths: &[PathBuf], flags: Draft) -> Result<Sourced, Error> {
             taken: found.taken,
             objects: Some(Box::new(objects)),
         }),
-        Err(trouble) => {
-            eprintln!("{trouble}");
+        Err(troubles) => {
+            for trouble in troubles {
+                eprintln!("{trouble}");
+            }
             Ok(Sourced::Wrong)
         }
     }
