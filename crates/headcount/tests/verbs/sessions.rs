@@ -1,5 +1,5 @@
 //! Sessions with verbs that need no cluster, written down in `sessions/*.console` and in the blocks ` ```console ` of pages of
-//! `docs/`, and run as they stand.
+//! `docs/` and README.md, and run as they stand.
 //!
 //! ```text
 //! # what this is about
@@ -22,8 +22,8 @@ use std::process::{Command, Stdio};
 
 use crate::support::root;
 
-/// The pages of `docs/` whose blocks are run.
-const PAGES: &[&str] = &["design", "records"];
+/// The pages whose blocks are run, of these the lines with `$ `.
+const PAGES: &[&str] = &["README.md", "docs/design.md", "docs/records.md"];
 
 fn folder() -> PathBuf {
     root().join("crates/headcount/tests/verbs/sessions")
@@ -116,6 +116,6 @@ fn every_session_prints_what_it_says() {
 #[test]
 fn every_page_shows_what_is_printed() {
     for page in PAGES {
-        check(&root().join(format!("docs/{page}.md")), rerun_page);
+        check(&root().join(page), rerun_page);
     }
 }
