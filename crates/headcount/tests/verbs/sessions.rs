@@ -101,7 +101,11 @@ fn check(path: &Path, rerun: fn(&str) -> String) {
     if std::env::var_os("UPDATE_TRANSCRIPTS").is_some() {
         std::fs::write(path, &now).expect("the session is written");
     } else {
-        assert_eq!(text, now, "{}", path.display());
+        let differs = text.lines().zip(now.lines()).position(|(old, new)| old != new);
+        let at = differs.unwrap_or_else(|| text.lines().count().min(now.lines().count()));
+        let line = |text: &str| text.lines().nth(at).map(str::to_owned);
+        assert_eq!(line(&text), line(&now), "{}:{}", path.display(), at + 1);
+        assert!(text == now, "{}: the end differs", path.display());
     }
 }
 
