@@ -76,9 +76,9 @@ impl From<Problem> for Trouble {
     fn from(problem: Problem) -> Self {
         let at = problem.position();
         let Problem { source, field, message, help, .. } = problem;
-        let field = field.unwrap_or_default();
+        let field = field.unwrap_or_default().into_string();
         let place = Place::Field { source: Arc::from(source), at, field };
-        Self { place: Some((place, String::new())), message, help }
+        Self { place: Some((place, String::new())), message, help: help.map(Into::into) }
     }
 }
 

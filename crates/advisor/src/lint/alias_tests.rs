@@ -61,7 +61,7 @@ fn what_is_refused_is_found_at_the_field_that_is_refused() {
             let found = check(&objects);
             let problems: Vec<_> = objects.refused.iter().flat_map(|(_, _, all)| all).collect();
             let same = |finding: &Finding, problem: &Problem| {
-                Some(&finding.primary.field) == problem.field.as_ref()
+                Some(finding.primary.field.as_str()) == problem.field.as_deref()
                     && finding.primary.span.start == problem.position()
             };
             for problem in &problems {

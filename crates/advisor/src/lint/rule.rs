@@ -72,11 +72,11 @@ impl<'r> Findings<'r> {
                 };
                 let label = Label::new(document, field, "");
                 let finding = self.add(subject(reference), label, message);
-                finding.help.extend(problem.help.clone());
-                if let Fault::Twice { source, span } = &problem.fault {
+                finding.help.extend(problem.help.as_deref().map(str::to_owned));
+                if let Fault::Twice(first) = &problem.fault {
                     finding.with(Label {
-                        source: source.clone(),
-                        span: *span,
+                        source: first.source.clone(),
+                        span: first.span,
                         field: field.to_owned(),
                         text: "first here".to_owned(),
                     });

@@ -136,7 +136,7 @@ impl Unread {
     fn of(source: &Arc<str>, why: Why, problem: &Problem) -> Self {
         let at = problem.position();
         let (field, message) = match &problem.field {
-            Some(field) => (field.clone(), format!("{field}: {}", problem.message)),
+            Some(field) => (field.to_string(), format!("{field}: {}", problem.message)),
             None => (String::new(), problem.message.clone()),
         };
         Self {
@@ -148,7 +148,7 @@ impl Unread {
                 text: String::new(),
             },
             message,
-            help: problem.help.clone(),
+            help: problem.help.as_deref().map(str::to_owned),
         }
     }
 

@@ -22,8 +22,12 @@ fn commands(text: &str) -> Vec<Command> {
         line.split(" #").next().unwrap_or("").split_whitespace().map(str::to_owned).collect()
     };
     // Prose also names parts of commands.
-    let is_whole =
-        |code: &str| !code.contains('…') && !code.ends_with("-f") && !code.ends_with("+answer");
+    let is_whole = |code: &str| {
+        !code.contains('…')
+            && !code.ends_with("-f")
+            && !code.ends_with("-f -")
+            && !code.ends_with("+answer")
+    };
     let mut commands: Vec<Command> = Vec::new();
     let mut block: Option<bool> = None; // inside a block, and whether it is of commands
     let mut outputs = false; // whether a line that is no command is the last command's output

@@ -137,9 +137,8 @@ fn edit_chunk(
         after.1 == if before.0 == object { std::mem::take(&mut target) } else { before.1 }
     };
     let after = self::values(&after);
-    let whole = old == new
-        && values.len() == after.len()
-        && values.into_iter().zip(after).map(same).all(|same| same);
+    let whole =
+        old == new && values.len() == after.len() && values.into_iter().zip(after).all(same);
     if whole { Ok(text) } else { Err(Refusal::Different) }
 }
 

@@ -64,10 +64,13 @@ impl Tree {
     }
 }
 
+/// A key, and where it begins and ends.
+type Key = (String, usize, usize);
+
 struct Builder<'t> {
     text: &'t str,
     /// The lists and maps that are not complete; a map with the key whose value comes next.
-    open: Vec<(Tree, Option<(String, usize, usize)>)>,
+    open: Vec<(Tree, Option<Key>)>,
     root: Option<Tree>,
 }
 

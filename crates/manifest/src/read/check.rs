@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::document::Document;
 use super::help;
-use super::problem::{Fault, Problem};
+use super::problem::{Fault, First, Problem};
 use super::unmatched;
 use crate::field::FieldError;
 use crate::object::ObjectRef;
@@ -131,9 +131,9 @@ fn twice(document: &Document, earlier: &Document, reference: &ObjectRef) -> Prob
             "metadata.name",
             format!("{kind} {name}{place} is there twice, first at {source}:{line}:{column}"),
         )
-        .of(Fault::Twice {
+        .of(Fault::Twice(Box::new(First {
             source: Arc::clone(&earlier.source),
             span: earlier.span("metadata.name"),
-        })
+        })))
         .with_help(Some("remove or rename one of the two".to_owned()))
 }

@@ -17,5 +17,5 @@ pub use document::{
     Document, Foreign, Located, Reading, read, read_any, read_bytes, read_mapping, text,
 };
 pub(crate) use node::after_key;
-pub use problem::{Fault, Level, Position, Problem, Span};
+pub use problem::{Fault, First, Level, Position, Problem, Span};
 pub(crate) use yaml::{chunks, value_of};

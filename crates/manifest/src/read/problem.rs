@@ -62,14 +62,18 @@ pub enum Fault {
     /// The kind has no such field.
     Field,
     /// The object is there twice.
-    Twice {
-        /// The text of the first one.
-        source: Arc<str>,
-        /// The name of the first one.
-        span: Span,
-    },
+    Twice(Box<First>),
     /// The selector selects nothing.
     Selector,
+}
+
+/// Where an object that is there twice is first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct First {
+    /// The text's name.
+    pub source: Arc<str>,
+    /// The object's name in it.
+    pub span: Span,
 }
 
 /// One problem. Its `Display` is one line that editors understand, and a second with help if there is any:
@@ -87,7 +91,7 @@ pub struct Problem {
     /// The column, from 1.
     pub column: usize,
     /// The field at fault, if it is one field.
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// What sort of problem it is.
     pub fault: Fault,
     /// How bad it is.
@@ -95,7 +99,7 @@ pub struct Problem {
     /// What is wrong.
     pub message: String,
     /// How to mend it.
-    pub help: Option<String>,
+    pub help: Option<Box<str>>,
 }
 
 impl Problem {
@@ -122,7 +126,8 @@ impl Problem {
     /// The same problem in this field.
     #[must_use]
     pub fn in_field(self, field: impl Into<String>) -> Self {
-        Self { field: Some(field.into()).filter(|field: &String| !field.is_empty()), ..self }
+        let field: String = field.into();
+        Self { field: (!field.is_empty()).then(|| field.into()), ..self }
     }
 
     /// The same problem as one of this sort.
@@ -134,7 +139,7 @@ impl Problem {
     /// The same problem with this help, if any.
     #[must_use]
     pub fn with_help(self, help: Option<String>) -> Self {
-        Self { help, ..self }
+        Self { help: help.map(Into::into), ..self }
     }
 
     /// Whether the object cannot be used.

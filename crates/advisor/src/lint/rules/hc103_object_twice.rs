@@ -15,5 +15,5 @@ which they are applied, and every deployment that applies both changes the objec
 };
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
-    findings.of_problems(objects, |fault| matches!(fault, Fault::Twice { .. }));
+    findings.of_problems(objects, |fault| matches!(fault, Fault::Twice(_)));
 }
