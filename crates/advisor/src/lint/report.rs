@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use manifest::read::Level;
+
 use super::allow::Allowance;
 use super::finding::{Finding, Subject};
 use super::objects::Objects;
@@ -127,7 +129,8 @@ fn sort(findings: &mut [Finding]) {
     });
 }
 
-/// That the API refuses a value is not said where a rule says why at the same field.
+/// That the API refuses a value is not said where a rule says why at the same field: with an error, for what is less may
+/// be about something else.
 fn drop_generic(found: &mut Vec<Finding>) {
     let is_generic = |finding: &Finding| finding.code == REFUSED_VALUE.code;
     let place = |finding: &Finding, at: usize| {
@@ -149,7 +152,7 @@ fn drop_generic(found: &mut Vec<Finding>) {
     }
     let specific: HashSet<_> = found
         .iter()
-        .filter(|finding| !is_generic(finding))
+        .filter(|finding| !is_generic(finding) && finding.level == Level::Error)
         .flat_map(|finding| (0..=finding.secondary.len()).filter_map(move |at| place(finding, at)))
         .collect();
     found.retain(|finding| {

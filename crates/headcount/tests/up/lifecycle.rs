@@ -46,7 +46,10 @@ fn a_taken_port_is_named_with_the_flag_to_change() {
 
 #[test]
 fn a_path_that_is_not_there_is_named() {
-    check_cannot_run(&["--ephemeral", "-f", "no/such/file.yaml"], &["no/such/file.yaml", "-f"]);
+    check_cannot_run(
+        &["--ephemeral", "-f", "no/such/file.yaml"],
+        &["no/such/file.yaml", "name a file or a folder"],
+    );
 }
 
 #[test]
