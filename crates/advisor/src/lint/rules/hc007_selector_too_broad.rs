@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -26,14 +26,9 @@ declare it in their containers.",
 };
 
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
+    let mut taken = mistakes(objects);
     for workload in &objects.workloads {
-        let mut wrong: Vec<_> = objects
-            .selecting(workload)
-            .filter_map(|service| {
-                let serving = serving(objects, service, workload)?;
-                Some((harm(service, workload), service, serving))
-            })
-            .collect();
+        let Some(mut wrong) = taken.remove(&std::ptr::from_ref(workload)) else { continue };
         // One fault, said where it does most.
         wrong.sort_by_key(|(harm, ..)| *harm);
         let Some(((harm, service, serving), others)) = wrong.split_first() else { continue };
@@ -97,24 +92,57 @@ fn harm(service: &Item<Service>, workload: &Workload) -> Harm {
     }
 }
 
-/// The workload that a Service is evidently for, if these pods are selected beside it by mistake.
-fn serving<'o>(
-    objects: &'o Objects,
-    service: &'o Item<Service>,
-    workload: &Workload,
-) -> Option<&'o Workload> {
-    let ports = service.ports();
-    let declares = |workload: &Workload| ports.iter().any(|port| workload.declares(port));
-    // One that names the Service as its own belongs there; one whose controller takes the other's pods is HC006's.
-    if declares(workload) || workload.subdomain() == Some(service.reference.name.as_str()) {
-        return None;
+/// A Service that takes pods by mistake: how bad that is, the Service, and the workload that it is evidently for.
+type Mistake<'o> = (Harm, &'o Item<Service>, &'o Workload);
+
+/// The mistakes about each workload.
+///
+/// Services of one selector and the same ports are looked at once, for thousands of them may select the same thousands of
+/// workloads.
+fn mistakes(objects: &Objects) -> HashMap<*const Workload, Vec<Mistake<'_>>> {
+    let mut alike: Vec<Vec<&Item<Service>>> = Vec::new();
+    let mut known: HashMap<_, usize> = HashMap::new();
+    for service in &objects.services {
+        let Some(selector) = service.selector() else { continue };
+        let ports: Vec<_> = service.ports().iter().map(|it| format!("{it:?}")).collect();
+        let next = alike.len();
+        let at = *known.entry((&service.reference.namespace, selector, ports)).or_insert(next);
+        if at == next {
+            alike.push(Vec::new());
+        }
+        alike[at].push(service);
     }
-    objects.selected(service).find(|other| {
-        !other.ends()
-            && (declares(other) || workload.ends())
-            && !std::ptr::eq(*other, workload)
-            && !workload.overlaps(other)
-    })
+    let mut mistakes: HashMap<_, Vec<Mistake<'_>>> = HashMap::new();
+    for services in &alike {
+        let Some(first) = services.first() else { continue };
+        let declares = |workload: &Workload| first.ports().iter().any(|it| workload.declares(it));
+        let selected: Vec<_> = objects.selected(first).collect();
+        let (declaring, others): (Vec<&Workload>, Vec<_>) =
+            selected.iter().partition(|workload| declares(workload));
+        for workload in others {
+            // Beside a Job's pods, those of anything else are what the Service is for.
+            let beside = if workload.ends() { &selected } else { &declaring };
+            let Some(serving) = serving(beside, workload) else { continue };
+            // One that names the Service as its own belongs there.
+            let by_mistake = services
+                .iter()
+                .filter(|it| workload.subdomain() != Some(it.reference.name.as_str()))
+                .map(|service| (harm(service, workload), *service, serving));
+            mistakes.entry(std::ptr::from_ref(workload)).or_default().extend(by_mistake);
+        }
+    }
+    mistakes
+}
+
+/// The workload that a Service is evidently for, if these pods are selected beside it by mistake: one whose controller takes
+/// the other's pods is HC006's. Of the first hundred, for more alike tell no more.
+fn serving<'o>(beside: &[&'o Workload], workload: &Workload) -> Option<&'o Workload> {
+    beside
+        .iter()
+        .filter(|other| !other.ends() && !std::ptr::eq(**other, workload))
+        .take(100)
+        .find(|other| !workload.overlaps(other))
+        .copied()
 }
 
 /// What the pods lack, to be served by the Service; a Job's serve nobody, whatever they declare.
