@@ -5,8 +5,6 @@ mod github;
 mod json;
 mod junit;
 mod sarif;
-#[cfg(test)]
-mod tests;
 mod text;
 
 use std::io::{self, Write};
