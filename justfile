@@ -44,6 +44,10 @@ bench-watches:
 bench-api *args:
     cargo bench --package headcount --bench api -- {{args}}
 
+# Lint of 10,000 objects; `just bench-lint rules` says what each rule takes
+bench-lint *args:
+    cargo bench --package advisor -- {{args}}
+
 # Throw random queries at the DNS responder for a minute (needs cargo-fuzz and a nightly toolchain)
 fuzz seconds="60":
     cargo +nightly fuzz run query fuzz/corpus/query fuzz/seeds/query -- -max_total_time={{seconds}}
