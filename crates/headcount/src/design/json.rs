@@ -1,6 +1,7 @@
 //! A design for programs. The form is described in `docs/design.md` and changes only with its version.
 
 use advisor::design::{Mistake, Plan, Rejected, Section, Setting, Step};
+use advisor::lint::Finding;
 use serde_json::{Value, json};
 
 use super::Report;
@@ -10,7 +11,7 @@ use crate::records::json::services;
 const VERSION: u32 = 1;
 
 pub(super) fn text(report: &Report) -> String {
-    let Report { plan, taken, changes, records, expectations, verified } = report;
+    let Report { plan, taken, changes, records, expectations, findings, verified } = report;
     let Plan { intent, choice, sections, manifests, checklist, mistakes } = plan;
     let value = json!({
         "version": VERSION,
@@ -36,6 +37,18 @@ pub(super) fn text(report: &Report) -> String {
         "expected": expectations
             .iter()
             .map(|expectation| json!({ "name": expectation.name, "for": expectation.purpose }))
+            .collect::<Vec<_>>(),
+        "findings": findings
+            .iter()
+            .map(|Finding { code, level, subject, message, help, .. }| {
+                json!({
+                    "code": code,
+                    "level": level.to_string(),
+                    "object": subject.to_string(),
+                    "message": message,
+                    "help": help,
+                })
+            })
             .collect::<Vec<_>>(),
         "verified": verified,
     });

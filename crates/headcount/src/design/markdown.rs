@@ -12,7 +12,7 @@ use super::Report;
 use crate::records::table;
 
 pub(super) fn text(report: &Report) -> String {
-    let Report { plan, taken, changes, records, expectations: _, verified } = report;
+    let Report { plan, taken, changes, records, expectations: _, findings, verified } = report;
     let mut out = String::new();
     let Plan { intent, choice, sections, manifests, checklist, mistakes } = plan;
     line(&mut out, format_args!("# {} in namespace {}\n", intent.name, intent.namespace));
@@ -79,6 +79,11 @@ pub(super) fn text(report: &Report) -> String {
         }
     }
     line(&mut out, format_args!("\n`headcount explain CODE` says more of each."));
+    if !findings.is_empty() {
+        line(&mut out, format_args!("\n## What lint says of the manifests\n"));
+        let findings: Vec<String> = findings.iter().map(super::finding).collect();
+        block(&mut out, "text", &findings.join("\n"));
+    }
     line(
         &mut out,
         format_args!(

@@ -9,7 +9,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use advisor::design::{Draft, Expectation, Plan, changes, expectations, plan, resolve, to_yaml};
-use advisor::lint::Objects;
+use advisor::lint::{Finding, Objects, Options, Selection, Texts, run};
 use clap::{Args, ValueEnum};
 use directory::Name;
 use preview::{ServiceRecords, Settings, settle};
@@ -128,6 +128,8 @@ struct Report {
     /// The records that clients will see.
     records: Vec<ServiceRecords>,
     expectations: Vec<Expectation>,
+    /// What lint says of the manifests: what was asked for may be unwise in itself.
+    findings: Vec<Finding>,
     /// What was asked of the names, and answered.
     verified: trial::Report,
 }
@@ -157,13 +159,16 @@ impl Design {
             Output::Json => json::text(&report),
         };
         crate::terminal::print_text(&text)?;
-        if self.output == Output::Yaml && !report.verified.passed() {
+        if self.output == Output::Yaml {
             // Not in the way of kubectl, and not unsaid.
-            for line in report.verified.lines() {
+            let verified =
+                if report.verified.passed() { Vec::new() } else { report.verified.lines() };
+            for line in report.findings.iter().map(finding).chain(verified) {
                 eprintln!("{line}");
             }
         }
-        Ok(if report.verified.passed() { Exit::Clean } else { Exit::Findings })
+        let good = report.verified.passed() && report.findings.is_empty();
+        Ok(if good { Exit::Clean } else { Exit::Findings })
     }
 
     /// Whether anything was said that a design is made of.
@@ -230,8 +235,28 @@ impl Report {
         let values: Vec<_> =
             plan.manifests.iter().map(advisor::design::Manifest::to_value).collect();
         let verified = verify(&plan, &values, &expectations, &domain, live)?;
-        Ok(Self { plan, taken, changes, records, expectations, verified })
+        let findings = lint(&plan);
+        Ok(Self { plan, taken, changes, records, expectations, findings, verified })
     }
+}
+
+/// What lint says of a design's own manifests.
+fn lint(plan: &Plan) -> Vec<Finding> {
+    let mut texts = Texts::default();
+    texts.add("design", Ok(to_yaml(&plan.manifests).as_bytes()));
+    let options = Options {
+        namespace: plan.intent.namespace.clone(),
+        cluster_domain: plan.intent.cluster_domain.clone(),
+        ..Options::default()
+    };
+    run(&Objects::read(texts, options), &Selection::default()).findings
+}
+
+/// A finding as a line.
+fn finding(finding: &Finding) -> String {
+    let Finding { code, level, subject, message, help, .. } = finding;
+    let help: String = help.iter().map(|help| format!("; {help}")).collect();
+    format!("{level}[{code}]: {subject}: {message}{help}")
 }
 
 /// Whether the objects do what the intent asks for: in a cluster of their own, or as a live cluster has them.
