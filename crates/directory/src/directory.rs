@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 
-use crate::map::Map;
+use crate::map::{Found, Map};
 use crate::ordered::Ordered;
 use crate::page::Page;
 use crate::view::ObjectName;
@@ -78,11 +78,11 @@ impl Directory {
     }
 
     /// The page of a Service; labels in lowercase.
-    pub(crate) fn page(&self, namespace: &[u8], service: &[u8]) -> Option<Arc<Page>> {
+    pub(crate) fn page(&self, namespace: &[u8], service: &[u8]) -> Option<Found<Arc<Page>>> {
         self.pages.get(self.hash((namespace, service)), |page| is_of(page, namespace, service))
     }
 
-    pub(crate) fn page_of(&self, id: &ObjectName) -> Option<Arc<Page>> {
+    pub(crate) fn page_of(&self, id: &ObjectName) -> Option<Found<Arc<Page>>> {
         self.page(id.namespace.as_bytes(), id.name.as_bytes())
     }
 
@@ -116,7 +116,7 @@ impl Directory {
         self.namespaces.set(hash, |name| name == namespace, exists.then(|| namespace.clone()));
     }
 
-    pub(crate) fn pods_at(&self, address: IpAddr) -> Option<PodsAt> {
+    pub(crate) fn pods_at(&self, address: IpAddr) -> Option<Found<PodsAt>> {
         self.pods.get(self.hash(address), |pods| pods.address == address)
     }
 

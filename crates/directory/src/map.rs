@@ -3,9 +3,10 @@
 //! Entries are spread over many small shards, each an immutable vector in hash order behind an atomic pointer.
 //! A change copies its shard. Keys live in the values: a look-up brings the hash and says which value it means.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
 /// A concurrent map of values with equal hash semantics chosen by the caller.
 pub(crate) struct Map<V> {
@@ -13,6 +14,20 @@ pub(crate) struct Map<V> {
 }
 
 type Shard<V> = ArcSwap<Vec<(u32, V)>>;
+
+/// A value that was found. It stays as it was, whatever the writer does meanwhile; no reference is counted.
+pub(crate) struct Found<V> {
+    entries: Guard<Arc<Vec<(u32, V)>>>,
+    at: usize,
+}
+
+impl<V> Deref for Found<V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        &self.entries[self.at].1
+    }
+}
 
 impl<V: Clone> Map<V> {
     /// An empty map. A shard holds a few dozen entries at most when `shards`, a power of two, is right.
@@ -28,11 +43,11 @@ impl<V: Clone> Map<V> {
         (&self.shards[low], (hash >> 32) as u32)
     }
 
-    /// The value with this hash that `is_it` takes.
-    pub(crate) fn get(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<V> {
+    /// The value with this hash that `is_it` takes, as it is now.
+    pub(crate) fn get(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<Found<V>> {
         let (shard, key) = self.shard(hash);
         let entries = shard.load();
-        find(&entries, key, is_it).ok().map(|at| entries[at].1.clone())
+        find(&entries, key, is_it).ok().map(|at| Found { entries, at })
     }
 
     /// Whether there is such a value.
@@ -110,7 +125,8 @@ mod tests {
         map.set(hash(77), |&(key, _)| key == 77, None);
         for value in 0..25 {
             let expected = (value < 20 && value % 3 != 0).then_some((value, 1));
-            assert_eq!(map.get(hash(value), |&(key, _)| key == value), expected, "{value}");
+            let found = map.get(hash(value), |&(key, _)| key == value);
+            assert_eq!(found.as_deref().copied(), expected, "{value}");
             assert_eq!(map.contains(hash(value), |&(key, _)| key == value), expected.is_some());
         }
         let mut values = map.values();

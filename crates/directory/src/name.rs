@@ -40,9 +40,25 @@ impl fmt::Display for NameError {
 
 impl std::error::Error for NameError {}
 
-impl Name {
+/// A name as it stands elsewhere, in a query for instance: a [`Name`] that owns nothing.
+#[derive(Clone, Copy)]
+pub struct NameRef<'a>(&'a [u8]);
+
+/// A name in two parts, so that the many names below one need not be stored: a label, or none, before a parent.
+#[derive(Clone, Copy)]
+pub struct NameParts<'a> {
+    /// Empty when the parent is all.
+    label: &'a [u8],
+    parent: NameRef<'a>,
+}
+
+impl<'a> NameRef<'a> {
     /// Takes uncompressed wire form, root label included.
-    pub fn from_wire(wire: &[u8]) -> Result<Self, NameError> {
+    ///
+    /// # Errors
+    ///
+    /// What is no such form.
+    pub fn from_wire(wire: &'a [u8]) -> Result<Self, NameError> {
         if wire.len() > 255 {
             return Err(NameError::TooLong);
         }
@@ -50,12 +66,91 @@ impl Name {
         loop {
             match wire.get(at) {
                 None => return Err(NameError::Truncated),
-                Some(0) if at + 1 == wire.len() => return Ok(Self(wire.into())),
+                Some(0) if at + 1 == wire.len() => return Ok(Self(wire)),
                 Some(0) => return Err(NameError::Truncated),
                 Some(&length) if length > 63 => return Err(NameError::LabelTooLong),
                 Some(&length) => at += 1 + usize::from(length),
             }
         }
+    }
+
+    /// The wire form.
+    pub fn wire(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The same name, owned.
+    pub fn to_name(self) -> Name {
+        Name(self.0.into())
+    }
+
+    /// The name one label below; `None` when it would be longer than 255 octets. An empty label means this name.
+    pub(crate) fn prefixed(self, label: &'a [u8]) -> Option<NameParts<'a>> {
+        let fits = label.len() <= 63 && 1 + label.len() + self.0.len() <= 255;
+        (label.is_empty() || fits).then_some(NameParts { label, parent: self })
+    }
+}
+
+/// As names compare: without regard to ASCII case.
+impl PartialEq for NameRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(other.0)
+    }
+}
+
+impl Eq for NameRef<'_> {}
+
+impl<'a> NameParts<'a> {
+    /// The first label, where it is kept apart from the rest; else empty.
+    pub fn label(self) -> &'a [u8] {
+        self.label
+    }
+
+    /// What follows that label.
+    pub fn parent(self) -> NameRef<'a> {
+        self.parent
+    }
+
+    /// The whole name, owned.
+    pub fn to_name(self) -> Name {
+        if self.label.is_empty() {
+            return self.parent.to_name();
+        }
+        let mut wire = Vec::with_capacity(1 + self.label.len() + self.parent.0.len());
+        // At most 63: checked where the parts met.
+        wire.push(self.label.len() as u8);
+        wire.extend_from_slice(self.label);
+        wire.extend_from_slice(self.parent.0);
+        Name(wire.into())
+    }
+}
+
+impl<'a> From<NameRef<'a>> for NameParts<'a> {
+    fn from(parent: NameRef<'a>) -> Self {
+        Self { label: &[], parent }
+    }
+}
+
+impl<'a> From<&'a Name> for NameRef<'a> {
+    fn from(name: &'a Name) -> Self {
+        Self(&name.0)
+    }
+}
+
+impl<'a> From<&'a Name> for NameParts<'a> {
+    fn from(name: &'a Name) -> Self {
+        NameRef::from(name).into()
+    }
+}
+
+impl Name {
+    /// Takes uncompressed wire form, root label included.
+    ///
+    /// # Errors
+    ///
+    /// What is no such form.
+    pub fn from_wire(wire: &[u8]) -> Result<Self, NameError> {
+        NameRef::from_wire(wire).map(NameRef::to_name)
     }
 
     /// Reads presentation form (RFC 1035 §5.1): dots, `\DDD` and `\X` escapes; a trailing dot is optional,
@@ -167,12 +262,12 @@ pub(crate) struct LowerName {
 }
 
 impl LowerName {
-    pub(crate) fn new(name: &Name) -> Self {
+    pub(crate) fn new(name: NameRef<'_>) -> Self {
         let mut wire = [0; 255];
-        for (to, from) in wire.iter_mut().zip(&*name.0) {
-            *to = from.to_ascii_lowercase();
-        }
-        Self { wire, length: name.0.len() }
+        let length = name.0.len();
+        wire[..length].copy_from_slice(name.0);
+        wire[..length].make_ascii_lowercase();
+        Self { wire, length }
     }
 
     /// The labels left of `suffix` (lowercase wire form), leftmost first; `None` when the name is not within it.

@@ -1,10 +1,11 @@
 //! Everything that one Service publishes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::label::{self, Label};
+use crate::name::{NameBuilder, NameRef};
 use crate::segment::{Row, Segment};
 use crate::view::{ObjectName, Protocol, ServicePort, ServiceShape, ServiceView};
 use crate::{Name, ZoneConfig};
@@ -15,14 +16,18 @@ use crate::{Name, ZoneConfig};
 pub(crate) struct Page {
     pub(crate) head: Arc<Head>,
     segments: Box<[Arc<Segment>]>,
-    /// Made when first asked for.
-    addresses: OnceLock<Addresses>,
+    /// Those of a headless Service.
+    addresses: Addresses,
+    /// Those of a headless Service; see [`EndpointAt`].
+    endpoints: Box<[EndpointAt]>,
 }
 
 /// What the Service itself says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) id: Arc<ObjectName>,
+    /// `S.N.svc` in its canonical form; `None` when the domain leaves no room for it.
+    pub(crate) name: Option<Name>,
     pub(crate) shape: Shape,
     /// Names in lowercase.
     pub(crate) ports: Box<[ServicePort]>,
@@ -52,10 +57,21 @@ struct Addresses {
     v6: Box<[Ipv6Addr]>,
 }
 
-/// A published port of an endpoint.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct EndpointPort {
-    pub(crate) endpoint: Label,
+/// A published endpoint of a page, by the place of a row of its name. One that has the same name and ports in several
+/// rows, of two families for instance, is there once.
+#[derive(Clone, Copy, Debug)]
+struct EndpointAt {
+    segment: u32,
+    row: u32,
+    /// Whether the name is there before, with other ports.
+    again: bool,
+}
+
+/// A port of a published endpoint.
+#[derive(Clone, Copy)]
+pub(crate) struct EndpointPort<'a> {
+    pub(crate) segment: &'a Segment,
+    pub(crate) row: &'a Row,
     pub(crate) port: u16,
 }
 
@@ -78,8 +94,9 @@ impl Ports<'_> {
 }
 
 impl Head {
-    pub(crate) fn new(view: ServiceView) -> Self {
+    pub(crate) fn new(view: ServiceView, services: &Name) -> Self {
         let ServiceView { id, shape, mut ports } = view;
+        let name = NameBuilder::new().label(id.name.as_bytes()).label(id.namespace.as_bytes());
         for port in &mut ports {
             port.name.make_ascii_lowercase();
         }
@@ -92,7 +109,7 @@ impl Head {
             ServiceShape::Headless => Shape::Headless,
             ServiceShape::ExternalName(target) => Shape::ExternalName(Target::new(&target)),
         };
-        Self { id: Arc::new(id), shape, ports: ports.into() }
+        Self { name: name.under(services), id: Arc::new(id), shape, ports: ports.into() }
     }
 
     /// Whether the Service's labels can be asked for.
@@ -102,6 +119,14 @@ impl Head {
 }
 
 impl Target {
+    /// The name, when it is one.
+    pub(crate) fn name(&self) -> Option<NameRef<'_>> {
+        match self {
+            Self::Name(name) => Some(name.into()),
+            Self::Address(_) | Self::Invalid(_) => None,
+        }
+    }
+
     fn new(text: &str) -> Self {
         let bare = text.strip_suffix('.').unwrap_or(text);
         if bare.parse::<IpAddr>().is_ok() {
@@ -116,7 +141,11 @@ impl Target {
 
 impl Page {
     pub(crate) fn new(head: Arc<Head>, segments: Box<[Arc<Segment>]>) -> Self {
-        Self { head, segments, addresses: OnceLock::new() }
+        let (addresses, endpoints) = match head.shape {
+            Shape::Headless => (Addresses::of(&segments), endpoints(&segments)),
+            Shape::ClusterIp(_) | Shape::ExternalName(_) => Default::default(),
+        };
+        Self { head, segments, addresses, endpoints }
     }
 
     pub(crate) fn segments(&self) -> &[Arc<Segment>] {
@@ -154,31 +183,19 @@ impl Page {
         }
     }
 
-    fn addresses(&self) -> &Addresses {
-        self.addresses.get_or_init(|| {
-            let (mut v4, mut v6) = (Vec::new(), Vec::new());
-            for (_, row) in self.published_rows() {
-                match row.address {
-                    IpAddr::V4(address) => v4.push(address),
-                    IpAddr::V6(address) => v6.push(address),
-                }
-            }
-            v4.sort_unstable();
-            v4.dedup();
-            v6.sort_unstable();
-            v6.dedup();
-            Addresses { v4: v4.into(), v6: v6.into() }
-        })
+    /// The name that an ExternalName Service stands for.
+    pub(crate) fn alias_target(&self) -> Option<NameRef<'_>> {
+        self.external_name().and_then(Target::name)
     }
 
-    /// The published endpoints' IPv4 addresses, each once, in order.
+    /// The IPv4 addresses of the published endpoints of a headless Service, each once, in order.
     pub(crate) fn v4(&self) -> &[Ipv4Addr] {
-        &self.addresses().v4
+        &self.addresses.v4
     }
 
-    /// The published endpoints' IPv6 addresses, each once, in order.
+    /// The IPv6 addresses of the published endpoints of a headless Service, each once, in order.
     pub(crate) fn v6(&self) -> &[Ipv6Addr] {
-        &self.addresses().v6
+        &self.addresses.v6
     }
 
     fn published_rows(&self) -> impl Iterator<Item = (&Segment, &Row)> {
@@ -253,51 +270,42 @@ impl Page {
         }
     }
 
-    /// The ports that published endpoints offer under these names, each once, in order.
-    pub(crate) fn endpoint_ports(&self, wanted: Ports<'_>) -> Vec<EndpointPort> {
-        let mut found = Vec::new();
-        for segment in &self.segments {
-            let included = |port: &&_| {
-                let crate::segment::SegmentPort { name, port: _, protocol } = *port;
-                wanted.include(name, *protocol)
-            };
-            for port in segment.ports().iter().filter(included) {
-                let rows = segment.rows().iter().filter(|row| row.published);
-                found.extend(
-                    rows.map(|row| EndpointPort {
-                        endpoint: segment.name_of(row),
-                        port: port.port,
-                    }),
-                );
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        found
+    /// The SRV records of a headless Service: the ports of its published endpoints that are `wanted`. Those of an
+    /// endpoint come together.
+    pub(crate) fn endpoint_ports<'a>(
+        &'a self,
+        wanted: Ports<'a>,
+    ) -> impl Iterator<Item = EndpointPort<'a>> + Clone {
+        self.endpoints.iter().flat_map(move |at| {
+            let (segment, row) = self.row_at(at);
+            let numbers = segment.numbers(wanted).iter().copied();
+            let new = move |port: &u16| !at.again || !self.offers_before(at, *port, wanted);
+            numbers.filter(new).map(move |port| EndpointPort { segment, row, port })
+        })
     }
 
-    /// The published addresses of the endpoints of these names (in order), each with its name, in order.
-    pub(crate) fn endpoint_addresses(&self, endpoints: &[EndpointPort]) -> Vec<(Label, IpAddr)> {
-        let named = |(segment, row): (&Segment, &Row)| {
-            let name = segment.name_of(row);
-            let found = endpoints.binary_search_by(|endpoint| endpoint.endpoint.cmp(&name));
-            found.is_ok().then_some((name, row.address))
-        };
-        let one = endpoints
-            .first()
-            .filter(|first| endpoints.iter().all(|other| other.endpoint == first.endpoint));
-        let mut found: Vec<_> = match one {
-            // One of thousands is looked up rather than searched for.
-            Some(one) => {
-                let rows = self.rows_named(one.endpoint.as_bytes());
-                let published = rows.filter(|(_, row)| row.published);
-                published.map(|(_, row)| (one.endpoint, row.address)).collect()
-            }
-            None => self.published_rows().filter_map(named).collect(),
-        };
-        found.sort_unstable();
-        found.dedup();
-        found
+    /// How many [`Page::endpoint_ports`] there are.
+    pub(crate) fn endpoint_port_count(&self, wanted: Ports<'_>) -> usize {
+        match &*self.segments {
+            [only] => self.endpoints.len() * only.numbers(wanted).len(),
+            _ => self.endpoint_ports(wanted).count(),
+        }
+    }
+
+    fn row_at(&self, at: &EndpointAt) -> (&Segment, &Row) {
+        let segment = &self.segments[at.segment as usize];
+        (segment, &segment.rows()[at.row as usize])
+    }
+
+    /// Whether the endpoint offers the port in a segment before this one.
+    fn offers_before(&self, at: &EndpointAt, port: u16, wanted: Ports<'_>) -> bool {
+        let (segment, row) = self.row_at(at);
+        let name = segment.name_of(row);
+        let address = label::parse_dashed(name.as_bytes());
+        self.segments[..at.segment as usize].iter().any(|segment| {
+            segment.numbers(wanted).contains(&port)
+                && segment.rows_named(name.as_bytes(), address).any(|row| row.published)
+        })
     }
 
     /// Whether some published endpoint offers a port that `accept` takes, by name and protocol.
@@ -320,4 +328,51 @@ impl Page {
         let text = |name: Label| String::from_utf8_lossy(name.as_bytes()).into();
         names.into_iter().map(text).collect()
     }
+}
+
+impl Addresses {
+    fn of(segments: &[Arc<Segment>]) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for row in segments.iter().flat_map(|segment| segment.rows()).filter(|row| row.published) {
+            match row.address {
+                IpAddr::V4(address) => v4.push(address),
+                IpAddr::V6(address) => v6.push(address),
+            }
+        }
+        // Stable sorts are quick where most is in order: the rows of each segment are.
+        v4.sort();
+        v4.dedup();
+        v6.sort();
+        v6.dedup();
+        Self { v4: v4.into(), v6: v6.into() }
+    }
+}
+
+/// The published endpoints, in the order of the segments and their rows.
+fn endpoints(segments: &[Arc<Segment>]) -> Box<[EndpointAt]> {
+    // The first segment with the same ports stands for all that have them.
+    let classes: Vec<usize> = segments
+        .iter()
+        .map(|segment| {
+            let same = segments.iter().position(|other| other.ports() == segment.ports());
+            same.unwrap_or_default()
+        })
+        .collect();
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    for (number, (segment, &class)) in segments.iter().zip(&classes).enumerate() {
+        let mut others = classes[..number].to_vec();
+        others.sort_unstable();
+        others.dedup();
+        others.retain(|other| *other != class);
+        for (at, row) in segment.rows().iter().enumerate().filter(|(_, row)| row.published) {
+            let identity = segment.identity_of(row);
+            let again = others.iter().any(|&other| seen.contains(&(identity, other)));
+            if seen.insert((identity, class)) {
+                // A slice has at most 1000 endpoints of 100 addresses; a Service with 2^32 slices fits no cluster.
+                found.push(EndpointAt { segment: number as u32, row: at as u32, again });
+            }
+        }
+    }
+    found.into()
 }

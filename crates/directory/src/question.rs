@@ -109,7 +109,7 @@ mod tests {
 
     #[track_caller]
     fn check(name: &str, question: Option<Question<'_>>) {
-        let lower = LowerName::new(&Name::parse(name).unwrap());
+        let lower = LowerName::new((&Name::parse(name).unwrap()).into());
         let zone = Name::parse("cluster.local").unwrap();
         assert_eq!(lower.labels_before(zone.wire()).map(Question::parse), question, "{name}");
     }
@@ -174,7 +174,7 @@ mod tests {
         // The wire form of the label `x\007cluster` ends like the zone's without its first label being one.
         let mut wire = vec![9, b'x', 7];
         wire.extend_from_slice(b"cluster\x05local\0");
-        let lower = LowerName::new(&Name::from_wire(&wire).unwrap());
+        let lower = LowerName::new((&Name::from_wire(&wire).unwrap()).into());
         let zone = Name::parse("cluster.local").unwrap();
         assert!(lower.labels_before(zone.wire()).is_none());
     }

@@ -1,10 +1,10 @@
 //! Resource records, as the directory hands them out.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use crate::Name;
+use crate::{Name, NameParts};
 
 /// A record type or query type number (RFC 1035 §3.2.2, IANA DNS parameters).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,26 +96,26 @@ pub struct Record {
     pub data: Rdata,
 }
 
-/// Record data of the types that we publish.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Record data of the types that we publish: owned, or by reference as [`RdataRef`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Rdata {
+pub enum Rdata<N = Name, T = String> {
     A(Ipv4Addr),
     Aaaa(Ipv6Addr),
-    Cname(Name),
+    Cname(N),
     /// RFC 2782.
     Srv {
         priority: u16,
         weight: u16,
         port: u16,
-        target: Name,
+        target: N,
     },
-    Ptr(Name),
-    Ns(Name),
+    Ptr(N),
+    Ns(N),
     /// RFC 1035 §3.3.13; times in seconds.
     Soa {
-        mname: Name,
-        rname: Name,
+        mname: N,
+        rname: N,
         serial: u32,
         refresh: u32,
         retry: u32,
@@ -123,15 +123,79 @@ pub enum Rdata {
         minimum: u32,
     },
     /// One character-string.
-    Txt(String),
+    Txt(T),
     /// RFC 8482 §4.2: the minimal answer to ANY.
     Hinfo {
-        cpu: String,
-        os: String,
+        cpu: T,
+        os: T,
     },
 }
 
+/// Record data that owns nothing.
+pub type RdataRef<'a> = Rdata<NameParts<'a>, &'a str>;
+
+impl From<IpAddr> for RdataRef<'_> {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => Self::A(v4),
+            IpAddr::V6(v6) => Self::Aaaa(v6),
+        }
+    }
+}
+
+impl RdataRef<'_> {
+    /// The same data, owned.
+    pub fn to_owned(self) -> Rdata {
+        match self {
+            Self::A(address) => Rdata::A(address),
+            Self::Aaaa(address) => Rdata::Aaaa(address),
+            Self::Cname(name) => Rdata::Cname(name.to_name()),
+            Self::Srv { priority, weight, port, target } => {
+                Rdata::Srv { priority, weight, port, target: target.to_name() }
+            }
+            Self::Ptr(name) => Rdata::Ptr(name.to_name()),
+            Self::Ns(name) => Rdata::Ns(name.to_name()),
+            Self::Soa { mname, rname, serial, refresh, retry, expire, minimum } => {
+                let (mname, rname) = (mname.to_name(), rname.to_name());
+                Rdata::Soa { mname, rname, serial, refresh, retry, expire, minimum }
+            }
+            Self::Txt(text) => Rdata::Txt(text.to_owned()),
+            Self::Hinfo { cpu, os } => Rdata::Hinfo { cpu: cpu.to_owned(), os: os.to_owned() },
+        }
+    }
+}
+
 impl Rdata {
+    /// The same data by reference.
+    pub fn by_ref(&self) -> RdataRef<'_> {
+        match self {
+            Self::A(address) => Rdata::A(*address),
+            Self::Aaaa(address) => Rdata::Aaaa(*address),
+            Self::Cname(name) => Rdata::Cname(name.into()),
+            Self::Srv { priority, weight, port, target } => Rdata::Srv {
+                priority: *priority,
+                weight: *weight,
+                port: *port,
+                target: target.into(),
+            },
+            Self::Ptr(name) => Rdata::Ptr(name.into()),
+            Self::Ns(name) => Rdata::Ns(name.into()),
+            Self::Soa { mname, rname, serial, refresh, retry, expire, minimum } => Rdata::Soa {
+                mname: mname.into(),
+                rname: rname.into(),
+                serial: *serial,
+                refresh: *refresh,
+                retry: *retry,
+                expire: *expire,
+                minimum: *minimum,
+            },
+            Self::Txt(text) => Rdata::Txt(text),
+            Self::Hinfo { cpu, os } => Rdata::Hinfo { cpu, os },
+        }
+    }
+}
+
+impl<N, T> Rdata<N, T> {
     /// The type of the data.
     pub fn rtype(&self) -> RecordType {
         match self {

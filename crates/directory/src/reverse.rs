@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     fn parse(name: &str) -> Option<ReverseName> {
-        ReverseName::parse(&LowerName::new(&Name::parse(name).unwrap()))
+        ReverseName::parse(&LowerName::new((&Name::parse(name).unwrap()).into()))
     }
 
     #[test]

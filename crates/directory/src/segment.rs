@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::ZoneConfig;
 use crate::label::{self, Label};
+use crate::page::Ports;
 use crate::view::{EndpointView, Protocol, SlicePort, SliceView};
 
 /// The endpoints of one slice, arranged for look-up and packed: at 100,000 endpoints an octet here is 100 kB. Immutable.
@@ -17,6 +18,8 @@ pub(crate) struct Segment {
     labelled: Box<[u32]>,
     /// The labels of all rows, in lowercase.
     labels: Box<[u8]>,
+    /// The numbers of all ports, each once, in order.
+    numbers: Box<[u16]>,
     /// Endpoints, and how many of them are published.
     pub(crate) total: u32,
     pub(crate) published: u32,
@@ -31,6 +34,13 @@ pub(crate) struct SegmentPort {
     pub(crate) name: Box<str>,
     pub(crate) port: u16,
     pub(crate) protocol: Protocol,
+}
+
+/// An endpoint's name: the one that stands for an address, or another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Identity<'a> {
+    Address(IpAddr),
+    Label(&'a [u8]),
 }
 
 /// One address of an endpoint.
@@ -86,8 +96,13 @@ impl Segment {
             let name = name.to_ascii_lowercase().into_boxed_str();
             Some(SegmentPort { name, port: (*port)?, protocol: *protocol })
         });
+        let ports: Box<[SegmentPort]> = ports.collect();
+        let mut numbers: Vec<u16> = ports.iter().map(|port| port.port).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
         Self {
-            ports: ports.collect(),
+            ports,
+            numbers: numbers.into(),
             labelled: labelled.into(),
             labels: labels.into(),
             total: view.endpoints.len().try_into().unwrap_or(u32::MAX),
@@ -101,6 +116,19 @@ impl Segment {
         &self.ports
     }
 
+    /// The numbers of the ports that `wanted` means, each once, in order.
+    pub(crate) fn numbers(&self, wanted: Ports<'_>) -> &[u16] {
+        match wanted {
+            Ports::All => &self.numbers,
+            // The API takes a name but once in a slice; of others the first one counts.
+            Ports::Named(..) => {
+                let mut ports = self.ports.iter();
+                let port = ports.find(|port| wanted.include(&port.name, port.protocol));
+                port.map_or(&[], |port| std::slice::from_ref(&port.port))
+            }
+        }
+    }
+
     /// Every row, by address.
     pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
@@ -111,6 +139,14 @@ impl Segment {
         match label_of(&self.labels, row) {
             [] => Label::dashed(row.address),
             label => Label::new(label),
+        }
+    }
+
+    /// What tells that name from others, at less cost.
+    pub(crate) fn identity_of(&self, row: &Row) -> Identity<'_> {
+        match label_of(&self.labels, row) {
+            [] => Identity::Address(row.address),
+            label => label::parse_dashed(label).map_or(Identity::Label(label), Identity::Address),
         }
     }
 

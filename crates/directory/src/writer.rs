@@ -204,7 +204,7 @@ impl Writer {
     }
 
     fn put_service(&mut self, view: ServiceView) {
-        let head = Head::new(view);
+        let head = Head::new(view, &self.directory.zone.services);
         let id = (*head.id).clone();
         let state = self.services.entry(id.clone()).or_default();
         if state.head.as_deref() == Some(&head) {
@@ -328,7 +328,7 @@ impl Writer {
                 let segments = state.segments.values().cloned().collect();
                 Some(Arc::new(Page::new(Arc::clone(head), segments)))
             });
-            let old = self.directory.page_of(&id);
+            let old = self.directory.page_of(&id).map(|page| Arc::clone(&page));
             if old.is_none() && page.is_none() {
                 continue;
             }

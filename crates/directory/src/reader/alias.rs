@@ -2,87 +2,90 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{Asked, Reader};
-use crate::name::{LowerName, Name};
+use crate::name::{LowerName, NameRef};
 use crate::page::{Page, Target};
 use crate::question::Question;
-use crate::{Answer, Rdata, Reason, Record, RecordType};
+use crate::sink::{Ending, Owner, Sink};
+use crate::{RdataRef, Reason, RecordType};
 
 /// CNAME records are followed this far.
 const CHAIN_MAX: usize = 8;
 
 impl Reader {
     /// What an ExternalName Service answers: its CNAME, and what the target answers where that is known here.
-    pub(super) fn alias(&self, asked: Asked<'_>, page: &Page, target: &Target) -> Answer {
+    pub(super) fn alias(
+        &self,
+        asked: Asked<'_>,
+        page: &Page,
+        target: &Target,
+        sink: &mut impl Sink,
+    ) -> Ending {
         let ttl = self.config().ttl.external_name;
         let negative_ttl = self.config().negative_ttl.service;
-        let link = |owner: &Name, target: &Name| {
-            let data = Rdata::Cname(target.clone());
-            Record { owner: owner.clone(), ttl, data }
-        };
-        let target = match Self::alias_target(page, target) {
-            Ok(target) => target,
-            Err(reason) => return self.no_such_name(negative_ttl, reason),
+        let Some(first) = target.name() else {
+            return self.no_such_name(negative_ttl, sink, || no_target(page));
         };
         // RFC 8482 §4.2: a CNAME is its own minimal answer to ANY.
         if matches!(asked.rtype, RecordType::CNAME | RecordType::ANY) {
-            return self.only(asked, ttl, Rdata::Cname(target.clone()));
+            return self.only(asked, ttl, RdataRef::Cname(first.into()), sink);
         }
-        let mut chain = vec![link(asked.name, target)];
-        let mut last = target.clone();
-        loop {
-            if chain.iter().any(|link| link.owner == last) {
-                return Answer::Loop(Reason::AliasLoop { service: (*page.head.id).clone() });
+        // The chain is walked to its end before the first record is given: a circle has none.
+        let mut more: SmallVec<[Arc<Page>; CHAIN_MAX]> = SmallVec::new();
+        let broken = loop {
+            let last = more.last().and_then(|page| page.alias_target()).unwrap_or(first);
+            let mut owners = more.iter().filter_map(|page| page.head.name.as_ref());
+            if asked.name == last || owners.any(|name| NameRef::from(name) == last) {
+                sink.looped(|| Reason::AliasLoop { service: (*page.head.id).clone() });
+                return Ending::Loop;
             }
-            let next = self.external_name_page(&last);
-            let Some((page, target)) =
-                next.as_ref().and_then(|page| Some((page, page.external_name()?)))
-            else {
-                return match self.answer(&last, asked.rtype) {
-                    // The Service became an ExternalName one in this instant.
-                    Answer::Alias { chain: more, target } => {
-                        chain.extend(more);
-                        Answer::Alias { chain, target }
-                    }
-                    target => Answer::Alias { chain, target: Box::new(target) },
-                };
-            };
-            match Self::alias_target(page, target) {
-                Ok(_) if chain.len() == CHAIN_MAX => {
-                    let service = (*page.head.id).clone();
-                    return Answer::Loop(Reason::AliasChainTooLong { service });
+            match self.external_name_page(last) {
+                None => break None,
+                Some(next) if next.alias_target().is_none() => break Some(next),
+                Some(next) if more.len() + 1 == CHAIN_MAX => {
+                    sink.looped(|| Reason::AliasChainTooLong { service: (*next.head.id).clone() });
+                    return Ending::Loop;
                 }
-                Ok(target) => {
-                    chain.push(link(&last, target));
-                    last = target.clone();
-                }
-                Err(reason) => {
-                    let target = Box::new(self.no_such_name(negative_ttl, reason));
-                    return Answer::Alias { chain, target };
-                }
+                Some(next) => more.push(next),
             }
+        };
+        sink.alias(asked.owner, ttl, first);
+        let mut last = first;
+        for target in more.iter().filter_map(|page| page.alias_target()) {
+            sink.alias(Owner::Target(last), ttl, target);
+            last = target;
         }
-    }
-
-    /// The name that an ExternalName Service stands for, or why there is none.
-    fn alias_target<'a>(page: &Page, target: &'a Target) -> Result<&'a Name, Reason> {
-        let service = (*page.head.id).clone();
-        match target {
-            Target::Name(name) => Ok(name),
-            Target::Address(text) => {
-                Err(Reason::ExternalNameAddress { service, target: text.clone() })
-            }
-            Target::Invalid(text) => {
-                Err(Reason::ExternalNameInvalid { service, target: text.clone() })
+        match broken {
+            Some(page) => self.no_such_name(negative_ttl, sink, || no_target(&page)),
+            None => {
+                let owner = Owner::Target(last);
+                self.find(Asked { owner, name: last, rtype: asked.rtype }, sink)
             }
         }
     }
 
     /// The page of the ExternalName Service of this name, if it is the name of one.
-    fn external_name_page(&self, name: &Name) -> Option<Arc<Page>> {
+    fn external_name_page(&self, name: NameRef<'_>) -> Option<Arc<Page>> {
         let lower = LowerName::new(name);
         let labels = lower.labels_before(&self.directory.zone.suffix)?;
         let Question::Service { namespace, service } = Question::parse(labels) else { return None };
-        self.directory.page(namespace, service).filter(|page| page.external_name().is_some())
+        let page = self.directory.page(namespace, service)?;
+        page.external_name().is_some().then(|| Arc::clone(&page))
+    }
+}
+
+/// Why an ExternalName Service stands for no name.
+fn no_target(page: &Page) -> Reason {
+    let service = (*page.head.id).clone();
+    match page.external_name() {
+        Some(Target::Address(text)) => {
+            Reason::ExternalNameAddress { service, target: text.clone() }
+        }
+        Some(Target::Invalid(text)) => {
+            Reason::ExternalNameInvalid { service, target: text.clone() }
+        }
+        Some(Target::Name(_)) | None => Reason::TypeMissing,
     }
 }

@@ -1,62 +1,75 @@
 //! The records of the zone itself.
 
+use super::reply::glue;
 use super::{Asked, Reader};
-use crate::{Answer, Name, Rdata, Reason, Record, RecordType};
+use crate::page::Shape;
+use crate::sink::{Ending, Sink};
+use crate::{Name, NameRef, RdataRef, Reason, RecordType};
 
 impl Reader {
     /// The apex of the cluster zone or of a reverse zone.
-    pub(super) fn apex(&self, asked: Asked<'_>, apex: &Name) -> Answer {
+    pub(super) fn apex(&self, asked: Asked<'_>, apex: &Name, sink: &mut impl Sink) -> Ending {
         match asked.rtype {
             RecordType::SOA => {
                 let minimum = self.config().negative_ttl.shortest();
-                self.only(asked, self.config().ttl.zone, self.soa_data(minimum))
+                self.only(asked, self.config().ttl.zone, self.soa(minimum), sink)
             }
-            RecordType::NS => self.name_servers(asked),
-            RecordType::ANY => self.any(asked),
-            _ => self.no_data_in(apex, self.config().negative_ttl.other, Reason::TypeMissing),
+            RecordType::NS => self.name_servers(asked, sink),
+            RecordType::ANY => self.any(asked, sink),
+            _ => self.no_data_in(apex.into(), self.config().negative_ttl.other, sink, || {
+                Reason::TypeMissing
+            }),
         }
     }
 
-    fn name_servers(&self, asked: Asked<'_>) -> Answer {
+    fn name_servers(&self, asked: Asked<'_>, sink: &mut impl Sink) -> Ending {
         let ttl = self.config().ttl.zone;
-        let (mut records, mut additional) = (Vec::new(), Vec::new());
-        for service in &self.config().dns_services {
-            let Some(page) = self.directory.page_of(service) else { continue };
-            let Some(target) = self.service_name(&page) else { continue };
-            let glue = self.service_addresses(&target, &page);
-            if !glue.is_empty() {
-                records.push(Record { owner: asked.name.clone(), ttl, data: Rdata::Ns(target) });
-                additional.extend(glue);
+        let mut pages: Vec<_> =
+            self.config().dns_services.iter().filter_map(|id| self.directory.page_of(id)).collect();
+        // One without an address serves nobody.
+        pages.retain(|page| match &page.head.shape {
+            Shape::ClusterIp(own) => !own.is_empty(),
+            Shape::Headless => !page.v4().is_empty() || !page.v6().is_empty(),
+            Shape::ExternalName(_) => false,
+        });
+        let names = || pages.iter().filter_map(|page| Some((page, page.head.name.as_ref()?)));
+        if names().next().is_none() {
+            let name_server = &self.directory.zone.name_server;
+            let ending = self.only(asked, ttl, RdataRef::Ns(name_server.into()), sink);
+            let addresses = self.config().server_addresses.iter().copied();
+            let _ = glue(name_server.into(), ttl, addresses, sink);
+            return ending;
+        }
+        for (_, name) in names() {
+            if sink.answer(asked.owner, ttl, RdataRef::Ns(name.into())).is_err() {
+                return Ending::Records;
             }
         }
-        if records.is_empty() {
-            let target = &self.directory.zone.name_server;
-            let addresses = self.config().server_addresses.iter();
-            additional
-                .extend(addresses.map(|&address| super::reply::record_of(target, ttl, address)));
-            let data = Rdata::Ns(target.clone());
-            records.push(Record { owner: asked.name.clone(), ttl, data });
+        for (page, name) in names() {
+            if self.service_addresses(page, NameRef::from(name), sink).is_err() {
+                break;
+            }
         }
-        Answer::Records { records, additional }
+        Ending::Records
     }
 
     /// `ns.dns`: the addresses of this server.
-    pub(super) fn name_server(&self, asked: Asked<'_>) -> Answer {
+    pub(super) fn name_server(&self, asked: Asked<'_>, sink: &mut impl Sink) -> Ending {
         let addresses = self.config().server_addresses.iter().copied();
         let negative_ttl = self.config().negative_ttl.other;
-        self.addresses(asked, self.config().ttl.zone, addresses, negative_ttl, |_| {
+        self.addresses(asked, self.config().ttl.zone, addresses, negative_ttl, sink, |_| {
             Reason::TypeMissing
         })
     }
 
     /// `dns-version`: the version of the Kubernetes DNS specification that is followed (its section 2.1).
-    pub(super) fn dns_version(&self, asked: Asked<'_>) -> Answer {
+    pub(super) fn dns_version(&self, asked: Asked<'_>, sink: &mut impl Sink) -> Ending {
         match asked.rtype {
             RecordType::TXT => {
-                self.only(asked, self.config().ttl.zone, Rdata::Txt("1.1.0".to_owned()))
+                self.only(asked, self.config().ttl.zone, RdataRef::Txt("1.1.0"), sink)
             }
-            RecordType::ANY => self.any(asked),
-            _ => self.no_data(self.config().negative_ttl.other, Reason::TypeMissing),
+            RecordType::ANY => self.any(asked, sink),
+            _ => self.no_data(self.config().negative_ttl.other, sink, || Reason::TypeMissing),
         }
     }
 }

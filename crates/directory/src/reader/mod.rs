@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::directory::Directory;
-use crate::name::{LowerName, Name};
+use crate::name::{LowerName, NameRef};
 use crate::question::Question;
-use crate::{Answer, PodMode, Reason, RecordType, ZoneConfig};
+use crate::sink::{Collector, Ending, Owner as RecordOwner, Sink};
+use crate::{Answer, Name, PodMode, Reason, RecordType, ZoneConfig};
 
 /// Answers questions. Cheap to clone; never waits for the writer.
 #[derive(Clone)]
@@ -24,10 +25,12 @@ pub struct Reader {
     directory: Arc<Directory>,
 }
 
-/// A question with its name as asked, which is the owner of the records that answer it.
+/// A question.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
-    name: &'a Name,
+    /// Whose the records are that answer it.
+    owner: RecordOwner<'a>,
+    name: NameRef<'a>,
     rtype: RecordType,
 }
 
@@ -38,34 +41,57 @@ impl Reader {
 
     /// What `name` answers for `rtype`, now.
     pub fn answer(&self, name: &Name, rtype: RecordType) -> Answer {
-        let asked = Asked { name, rtype };
-        let lower = LowerName::new(name);
+        let name = name.into();
+        let mut collector = Collector::new(name);
+        let ending = self.answer_into(name, rtype, &mut collector);
+        collector.finish(ending)
+    }
+
+    /// What `name` answers for `rtype`, now, given to a sink. Allocates nothing itself, except for answers of dozens
+    /// of endpoints that share a name or an address.
+    pub fn answer_into(
+        &self,
+        name: NameRef<'_>,
+        rtype: RecordType,
+        sink: &mut impl Sink,
+    ) -> Ending {
+        self.find(Asked { owner: RecordOwner::Asked, name, rtype }, sink)
+    }
+
+    fn find(&self, asked: Asked<'_>, sink: &mut impl Sink) -> Ending {
+        let lower = LowerName::new(asked.name);
         let Some(labels) = lower.labels_before(&self.directory.zone.suffix) else {
-            return self.reverse(asked, &lower);
+            return self.reverse(asked, &lower, sink);
         };
         if !self.is_synced() {
-            return Answer::NotSynced;
+            return Ending::NotSynced;
         }
         let config = self.config();
         match Question::parse(labels) {
-            Question::Apex => self.apex(asked, &config.domain),
-            Question::Services | Question::Dns => self.only_names_below(),
-            Question::Namespace { namespace } => self.namespace(namespace),
-            Question::Service { namespace, service } => self.service(asked, namespace, service),
+            Question::Apex => self.apex(asked, &config.domain, sink),
+            Question::Services | Question::Dns => self.only_names_below(sink),
+            Question::Namespace { namespace } => self.namespace(namespace, sink),
+            Question::Service { namespace, service } => {
+                self.service(asked, namespace, service, sink)
+            }
             Question::Endpoint { namespace, service, endpoint } => {
-                self.below_service(namespace, service, |page| self.endpoint(asked, page, endpoint))
+                self.below_service(namespace, service, sink, |page, sink| {
+                    self.endpoint(asked, page, endpoint, sink)
+                })
             }
             Question::Protocol { namespace, service, protocol } => {
-                self.below_service(namespace, service, |page| self.protocol(page, protocol))
+                self.below_service(namespace, service, sink, |page, sink| {
+                    self.protocol(page, protocol, sink)
+                })
             }
             Question::Port { namespace, service, port, protocol } => {
-                self.below_service(namespace, service, |page| {
-                    self.port(asked, page, port, protocol)
+                self.below_service(namespace, service, sink, |page, sink| {
+                    self.port(asked, page, port, protocol, sink)
                 })
             }
             Question::BelowService { namespace, service } => {
-                self.below_service(namespace, service, |_| {
-                    self.no_such_name(config.negative_ttl.service, Reason::NoSuchShape)
+                self.below_service(namespace, service, sink, |_, sink| {
+                    self.no_such_name(config.negative_ttl.service, sink, || Reason::NoSuchShape)
                 })
             }
             Question::Pods
@@ -74,18 +100,22 @@ impl Reader {
             | Question::BelowPod { .. }
                 if config.pods == PodMode::Disabled =>
             {
-                self.no_such_name(config.negative_ttl.other, Reason::PodsDisabled)
+                self.no_such_name(config.negative_ttl.other, sink, || Reason::PodsDisabled)
             }
-            Question::Pods => self.only_names_below(),
-            Question::PodNamespace { namespace } => self.namespace(namespace),
-            Question::Pod { namespace, label } => self.pod(asked, namespace, label),
+            Question::Pods => self.only_names_below(sink),
+            Question::PodNamespace { namespace } => self.namespace(namespace, sink),
+            Question::Pod { namespace, label } => self.pod(asked, namespace, label, sink),
             Question::BelowPod { namespace } => match self.directory.has_namespace(namespace) {
-                true => self.no_such_name(config.negative_ttl.other, Reason::NoSuchShape),
-                false => self.no_namespace(namespace),
+                true => {
+                    self.no_such_name(config.negative_ttl.other, sink, || Reason::NoSuchShape)
+                }
+                false => self.no_namespace(namespace, sink),
             },
-            Question::NameServer => self.name_server(asked),
-            Question::DnsVersion => self.dns_version(asked),
-            Question::Nowhere => self.no_such_name(config.negative_ttl.other, Reason::NoSuchShape),
+            Question::NameServer => self.name_server(asked, sink),
+            Question::DnsVersion => self.dns_version(asked, sink),
+            Question::Nowhere => {
+                self.no_such_name(config.negative_ttl.other, sink, || Reason::NoSuchShape)
+            }
         }
     }
 
@@ -115,10 +145,10 @@ impl Reader {
     }
 
     /// `N.svc` and `N.pod`: a namespace has no records of its own.
-    fn namespace(&self, namespace: &[u8]) -> Answer {
+    fn namespace(&self, namespace: &[u8], sink: &mut impl Sink) -> Ending {
         match self.directory.has_namespace(namespace) {
-            true => self.only_names_below(),
-            false => self.no_namespace(namespace),
+            true => self.only_names_below(sink),
+            false => self.no_namespace(namespace, sink),
         }
     }
 }

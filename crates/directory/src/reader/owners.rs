@@ -125,7 +125,7 @@ impl Reader {
 
     /// The name of a Service, whether it answers or not; `None` for one that is unknown or has no room for its name.
     pub fn name_of(&self, service: &ObjectName) -> Option<Name> {
-        self.directory.page_of(service).and_then(|page| self.service_name(&page))
+        self.directory.page_of(service).and_then(|page| page.head.name.clone())
     }
 
     /// Every Service that names are made of, in order.
@@ -144,7 +144,7 @@ impl Reader {
         if page.external_name().is_some() {
             return Vec::new();
         }
-        let Some(parent) = self.service_name(&page) else { return Vec::new() };
+        let Some(parent) = page.head.name.clone() else { return Vec::new() };
         let names = page.all_endpoint_names();
         let withheld = names.into_iter().filter(|(_, published)| !published);
         withheld
@@ -160,7 +160,7 @@ impl Reader {
         let addresses = self.directory.reverse.keys();
         let of_addresses = addresses.into_iter().filter_map(|address| {
             let name = ReverseName::of(address)?;
-            let parsed = ReverseName::parse(&LowerName::new(&name))?;
+            let parsed = ReverseName::parse(&LowerName::new((&name).into()))?;
             let zone = ReverseZone::find(ranges, &parsed);
             let zone = zone.or_else(|| ReverseZone::of_address(address))?;
             Some((zone.apex, name, Role::Address(address)))
@@ -201,7 +201,7 @@ impl<'a> Found<'a> {
     }
 
     fn add_page(&mut self, page: &Page) {
-        let Some(own) = self.reader.service_name(page) else { return };
+        let Some(own) = page.head.name.clone() else { return };
         let service = &*page.head.id;
         self.add(Some(own.clone()), Role::Service(service.clone()));
         if page.external_name().is_some() {

@@ -2,31 +2,41 @@
 
 use super::reply::text_of;
 use super::{Asked, Reader};
-use crate::directory::PodsAt;
-use crate::{Answer, PodMode, Reason, label};
+use crate::sink::{Ending, Sink};
+use crate::{PodMode, Reason, label};
 
 impl Reader {
     /// A pod by its address. The caller has seen to the mode `disabled`.
-    pub(super) fn pod(&self, asked: Asked<'_>, namespace: &[u8], label: &[u8]) -> Answer {
+    pub(super) fn pod(
+        &self,
+        asked: Asked<'_>,
+        namespace: &[u8],
+        label: &[u8],
+        sink: &mut impl Sink,
+    ) -> Ending {
         let negative_ttl = self.config().negative_ttl;
         if !self.directory.has_namespace(namespace) {
-            return self.no_namespace(namespace);
+            return self.no_namespace(namespace, sink);
         }
         let Some(address) = label::parse_address(label) else {
-            return self.no_such_name(negative_ttl.other, Reason::PodNameMalformed);
+            return self.no_such_name(negative_ttl.other, sink, || Reason::PodNameMalformed);
         };
-        let is_in_namespace =
-            |at: PodsAt| at.groups().any(|pod| pod.namespace.as_bytes() == namespace);
         let exists = match self.config().pods {
-            PodMode::Verified => self.directory.pods_at(address).is_some_and(is_in_namespace),
+            PodMode::Verified => self.directory.pods_at(address).is_some_and(|pods| {
+                pods.groups().any(|pod| pod.namespace.as_bytes() == namespace)
+            }),
             PodMode::Insecure => true,
             PodMode::Disabled => false,
         };
         if !exists {
-            let reason = Reason::PodMissing { namespace: text_of(namespace), address };
-            return self.no_such_name(negative_ttl.missing_service, reason);
+            return self.no_such_name(negative_ttl.missing_service, sink, || Reason::PodMissing {
+                namespace: text_of(namespace),
+                address,
+            });
         }
-        let ttl = self.config().ttl.pod;
-        self.addresses(asked, ttl, [address], negative_ttl.missing_service, |_| Reason::TypeMissing)
+        let (ttl, only) = (self.config().ttl.pod, std::iter::once(address));
+        self.addresses(asked, ttl, only, negative_ttl.missing_service, sink, |_| {
+            Reason::TypeMissing
+        })
     }
 }

@@ -1,15 +1,20 @@
 //! Reverse names.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::{Asked, Reader};
 use crate::directory::PodsAt;
-use crate::name::{LowerName, NameBuilder};
-use crate::page::Shape;
+use crate::label::Label;
+use crate::map::Found;
+use crate::name::{LowerName, NameRef};
+use crate::page::{Page, Shape};
 use crate::reverse::{ReverseName, ReverseZone};
-use crate::segment::{Row, Segment};
+use crate::sink::{Ending, Sink};
 use crate::view::ObjectName;
-use crate::{Answer, Rdata, Reason, Record, RecordType};
+use crate::{RdataRef, Reason, RecordType};
 
 /// Which PTR record of an address comes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,102 +26,139 @@ enum Rank {
     Other,
 }
 
+/// As many Services and endpoints as one address has, as a rule.
+const FEW: usize = 4;
+
+/// What the PTR records of an address point at.
+#[derive(Default)]
+struct Pointers {
+    pages: SmallVec<[Found<Arc<Page>>; FEW]>,
+    /// By a page of those, an endpoint of it or itself.
+    targets: SmallVec<[(Rank, usize, Option<Label>); FEW]>,
+}
+
 impl Reader {
     /// A name outside the cluster zone: a reverse name, or none of ours.
-    pub(super) fn reverse(&self, asked: Asked<'_>, lower: &LowerName) -> Answer {
-        let Some(name) = ReverseName::parse(lower) else { return Answer::NotOurs };
+    pub(super) fn reverse(
+        &self,
+        asked: Asked<'_>,
+        lower: &LowerName,
+        sink: &mut impl Sink,
+    ) -> Ending {
+        let Some(name) = ReverseName::parse(lower) else { return Ending::NotOurs };
         let zone = ReverseZone::find(&self.config().reverse, &name);
         if !self.is_synced() {
-            return if zone.is_some() { Answer::NotSynced } else { Answer::NotOurs };
+            return if zone.is_some() { Ending::NotSynced } else { Ending::NotOurs };
         }
-        let pointers = name.address().map(|address| self.pointers(asked, address));
-        let pointers = pointers.unwrap_or_default();
+        let pointers = match name.address() {
+            Some(address) => self.pointers(address),
+            None => Pointers::default(),
+        };
+        if asked.rtype == RecordType::PTR && !pointers.targets.is_empty() {
+            return self.give(asked, &pointers, sink);
+        }
         // Addresses of endpoints outside the ranges are known too; their names are zones of their own.
         let zone = match (zone, name.address()) {
             (Some(zone), _) => zone,
-            (None, Some(address)) if !pointers.is_empty() => match ReverseZone::of_address(address)
-            {
-                Some(zone) => zone,
-                None => return Answer::NotOurs,
-            },
-            (None, _) => return Answer::NotOurs,
+            (None, Some(address)) if !pointers.targets.is_empty() => {
+                match ReverseZone::of_address(address) {
+                    Some(zone) => zone,
+                    None => return Ending::NotOurs,
+                }
+            }
+            (None, _) => return Ending::NotOurs,
         };
         let ReverseZone { apex, at_apex } = &zone;
-        if !pointers.is_empty() && asked.rtype == RecordType::PTR {
-            return Answer::Records { records: pointers, additional: Vec::new() };
-        }
         if *at_apex {
-            return self.apex(asked, apex);
+            return self.apex(asked, apex, sink);
         }
-        let negative_ttl = self.config().negative_ttl;
-        if !pointers.is_empty() {
+        let (apex, negative_ttl) = (NameRef::from(apex), self.config().negative_ttl);
+        if !pointers.targets.is_empty() {
             return match asked.rtype {
-                RecordType::ANY => self.any(asked),
-                _ => self.no_data_in(apex, negative_ttl.missing_service, Reason::TypeMissing),
+                RecordType::ANY => self.any(asked, sink),
+                _ => self.no_data_in(apex, negative_ttl.missing_service, sink, || {
+                    Reason::TypeMissing
+                }),
             };
         }
+        let missing = negative_ttl.missing_service;
         match name.address() {
-            Some(address) => self.no_such_name_in(
-                apex,
-                negative_ttl.missing_service,
-                Reason::AddressUnknown { address },
-            ),
+            Some(address) => {
+                self.no_such_name_in(apex, missing, sink, || Reason::AddressUnknown { address })
+            }
             None => {
                 let (first, last) = name.bounds();
                 match name.is_exact && self.directory.reverse.any_between(first, last) {
-                    true => self.no_data_in(apex, negative_ttl.other, Reason::OnlyNamesBelow),
-                    false => self.no_such_name_in(
-                        apex,
-                        negative_ttl.missing_service,
-                        Reason::ReverseNameEmpty,
-                    ),
+                    true => {
+                        self.no_data_in(apex, negative_ttl.other, sink, || Reason::OnlyNamesBelow)
+                    }
+                    false => {
+                        self.no_such_name_in(apex, missing, sink, || Reason::ReverseNameEmpty)
+                    }
                 }
             }
         }
     }
 
-    /// The PTR records of an address: first the Service that governs the pod there, then by namespace and name.
-    fn pointers(&self, asked: Asked<'_>, address: IpAddr) -> Vec<Record> {
-        let Some(services) = self.directory.reverse.get(address) else { return Vec::new() };
+    /// What the PTR records of an address point at: first what the Service has that governs the pod there, then by
+    /// namespace and name.
+    fn pointers(&self, address: IpAddr) -> Pointers {
+        let mut pointers = Pointers::default();
+        let Some(services) = self.directory.reverse.get(address) else { return pointers };
         let pods = self.directory.pods_at(address);
         let governs = |service: &ObjectName| {
-            pods.iter().flat_map(PodsAt::groups).any(|pod| {
+            pods.iter().flat_map(|pods| PodsAt::groups(pods)).any(|pod| {
                 pod.namespace == service.namespace && pod.subdomain.as_ref() == Some(&service.name)
             })
         };
-        let ranked = |(segment, row): (&Segment, &Row)| {
-            let rank = if row.has_hostname { Rank::HasHostname } else { Rank::Other };
-            (rank, segment.name_of(row))
-        };
-        let mut targets = Vec::new();
         for service in &*services {
             let Some(page) = self.directory.page_of(service) else { continue };
+            let Some(name) = &page.head.name else { continue };
+            let at = pointers.pages.len();
             if let Shape::ClusterIp(own) = &page.head.shape
                 && own.contains(&address)
             {
-                targets.extend(self.service_name(&page).map(|name| (Rank::Other, name)));
+                pointers.targets.push((Rank::Other, at, None));
             }
             if page.external_name().is_some() {
                 continue;
             }
-            let mut rows: Vec<_> = page.rows_at(address).map(ranked).collect();
-            rows.sort_unstable();
-            rows.dedup();
             let governs = governs(service);
-            let Some(parent) = self.service_name(&page) else { continue };
-            targets.extend(rows.into_iter().filter_map(|(rank, endpoint)| {
-                let rank = if governs { Rank::Governs } else { rank };
-                Some((rank, NameBuilder::new().label(endpoint.as_bytes()).under(&parent)?))
-            }));
+            let mut endpoints: SmallVec<[(Rank, Label); FEW]> = page
+                .rows_at(address)
+                .map(|(segment, row)| {
+                    let rank = match row.has_hostname {
+                        _ if governs => Rank::Governs,
+                        true => Rank::HasHostname,
+                        false => Rank::Other,
+                    };
+                    (rank, segment.name_of(row))
+                })
+                .filter(|(_, label)| NameRef::from(name).prefixed(label.as_bytes()).is_some())
+                .collect();
+            endpoints.sort_unstable();
+            endpoints.dedup_by_key(|(_, label)| *label);
+            pointers.targets.extend(endpoints.into_iter().map(|(rank, label)| (rank, at, Some(label))));
+            pointers.pages.push(page);
         }
         // Stable: Services are in order already.
-        targets.sort_by_key(|(rank, _)| *rank);
+        pointers.targets.sort_by_key(|(rank, ..)| *rank);
         if self.config().single_ptr {
-            targets.truncate(1);
+            pointers.targets.truncate(1);
         }
+        pointers
+    }
+
+    fn give(&self, asked: Asked<'_>, pointers: &Pointers, sink: &mut impl Sink) -> Ending {
         let ttl = self.config().ttl.reverse;
-        let record =
-            |(_, target)| Record { owner: asked.name.clone(), ttl, data: Rdata::Ptr(target) };
-        targets.into_iter().map(record).collect()
+        for (_, page, label) in &pointers.targets {
+            let label = label.as_ref().map_or(&[][..], Label::as_bytes);
+            let name = pointers.pages[*page].head.name.as_ref().map(NameRef::from);
+            let Some(target) = name.and_then(|name| name.prefixed(label)) else { continue };
+            if sink.answer(asked.owner, ttl, RdataRef::Ptr(target)).is_err() {
+                break;
+            }
+        }
+        Ending::Records
     }
 }

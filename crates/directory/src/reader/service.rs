@@ -2,119 +2,127 @@
 
 use std::net::IpAddr;
 
-use super::reply::{record_of, text_of};
+use smallvec::SmallVec;
+
+use super::reply::{glue, text_of};
 use super::{Asked, Reader};
 use crate::label::Label;
-use crate::name::NameBuilder;
 use crate::page::{EndpointPort, Page, Ports, Shape};
-use crate::segment::SegmentPort;
+use crate::sink::{Ending, Sink};
 use crate::view::{Protocol, ServicePort};
-use crate::{Answer, Name, Rdata, Reason, Record, RecordType};
+use crate::{Full, NameRef, RdataRef, Reason, RecordType};
 
 /// So many endpoint names are told to who asks for an unknown one.
 const KNOWN_MAX: usize = 5;
 
+/// The addresses or ports of one name, as a rule.
+const FEW: usize = 16;
+
 impl Reader {
     /// `S.N.svc`.
-    pub(super) fn service(&self, asked: Asked<'_>, namespace: &[u8], service: &[u8]) -> Answer {
+    pub(super) fn service(
+        &self,
+        asked: Asked<'_>,
+        namespace: &[u8],
+        service: &[u8],
+        sink: &mut impl Sink,
+    ) -> Ending {
         let Some(page) = self.directory.page(namespace, service) else {
-            return self.no_service(namespace, service);
+            return self.no_service(namespace, service, sink);
         };
         if let Shape::ExternalName(target) = &page.head.shape {
-            return self.alias(asked, &page, target);
+            return self.alias(asked, &page, target, sink);
         }
         if !page.is_present(self.config()) {
-            return self.no_endpoint(&page);
+            return self.no_endpoint(&page, sink);
         }
         if asked.rtype == RecordType::SRV {
-            return self.srv(asked, &page, Ports::All);
+            return self.srv(asked, &page, Ports::All, sink);
         }
         let ttl = self.service_ttl(&page);
         let negative_ttl = self.config().negative_ttl.service;
         let missing = |family| family_missing(&page, family);
         match (&page.head.shape, asked.rtype) {
-            (Shape::ClusterIp(addresses), _) => {
-                self.addresses(asked, ttl, addresses.iter().copied(), negative_ttl, missing)
+            (Shape::ClusterIp(own), _) => {
+                self.addresses(asked, ttl, own.iter().copied(), negative_ttl, sink, missing)
             }
             (_, RecordType::A) => {
-                let addresses = page.v4().iter().map(|&address| address.into());
-                self.addresses(asked, ttl, addresses, negative_ttl, missing)
+                let own = page.v4().iter().map(|&address| address.into());
+                self.addresses(asked, ttl, own, negative_ttl, sink, missing)
             }
             _ => {
-                let addresses = page.v6().iter().map(|&address| address.into());
-                self.addresses(asked, ttl, addresses, negative_ttl, missing)
+                let own = page.v6().iter().map(|&address| address.into());
+                self.addresses(asked, ttl, own, negative_ttl, sink, missing)
             }
         }
     }
 
     /// A name below a Service that may have such names.
-    pub(super) fn below_service(
+    pub(super) fn below_service<S: Sink>(
         &self,
         namespace: &[u8],
         service: &[u8],
-        answer: impl FnOnce(&Page) -> Answer,
-    ) -> Answer {
+        sink: &mut S,
+        answer: impl FnOnce(&Page, &mut S) -> Ending,
+    ) -> Ending {
         let Some(page) = self.directory.page(namespace, service) else {
-            return self.no_service(namespace, service);
+            return self.no_service(namespace, service, sink);
         };
         if let Shape::ExternalName(_) = page.head.shape {
-            let reason = Reason::BelowExternalName { service: (*page.head.id).clone() };
-            return self.no_such_name(self.config().negative_ttl.service, reason);
+            return self.no_such_name(self.config().negative_ttl.service, sink, || {
+                Reason::BelowExternalName { service: (*page.head.id).clone() }
+            });
         }
         if !page.is_present(self.config()) {
-            return self.no_endpoint(&page);
+            return self.no_endpoint(&page, sink);
         }
-        answer(&page)
+        answer(&page, sink)
     }
 
     /// `H.S.N.svc`.
-    pub(super) fn endpoint(&self, asked: Asked<'_>, page: &Page, endpoint: &[u8]) -> Answer {
-        let mut is_known = false;
-        let mut addresses = Vec::new();
-        let mut ports = Vec::new();
-        for (segment, row) in page.rows_named(endpoint) {
-            is_known = true;
-            if row.published {
-                addresses.push(row.address);
-                let of = |port: &SegmentPort| EndpointPort {
-                    endpoint: segment.name_of(row),
-                    port: port.port,
-                };
-                ports.extend(segment.ports().iter().map(of));
-            }
-        }
+    pub(super) fn endpoint(
+        &self,
+        asked: Asked<'_>,
+        page: &Page,
+        endpoint: &[u8],
+        sink: &mut impl Sink,
+    ) -> Ending {
+        let addresses = addresses_named(page, endpoint);
+        let negative_ttl = self.config().negative_ttl.service;
         if addresses.is_empty() {
-            let service = (*page.head.id).clone();
-            let label = text_of(endpoint);
-            let reason = match is_known {
-                true => Reason::EndpointNotReady { service, endpoint: label },
-                false => {
-                    let known = page.endpoint_names(KNOWN_MAX);
-                    Reason::EndpointUnknown { service, endpoint: label, known }
+            return self.no_such_name(negative_ttl, sink, || {
+                let service = (*page.head.id).clone();
+                let label = text_of(endpoint);
+                match page.rows_named(endpoint).next() {
+                    Some(_) => Reason::EndpointNotReady { service, endpoint: label },
+                    None => {
+                        let known = page.endpoint_names(KNOWN_MAX);
+                        Reason::EndpointUnknown { service, endpoint: label, known }
+                    }
                 }
-            };
-            return self.no_such_name(self.config().negative_ttl.service, reason);
+            });
         }
         if asked.rtype == RecordType::SRV {
-            ports.sort_unstable();
-            ports.dedup();
-            return self.endpoint_srv(asked, page, &ports);
+            return self.srv_of_endpoint(asked, page, endpoint, &addresses, sink);
         }
-        addresses.sort_unstable();
-        addresses.dedup();
         let ttl = self.config().ttl.headless;
-        let negative_ttl = self.config().negative_ttl.service;
-        self.addresses(asked, ttl, addresses, negative_ttl, |family| family_missing(page, family))
+        let addresses = addresses.iter().copied();
+        self.addresses(asked, ttl, addresses, negative_ttl, sink, |family| {
+            family_missing(page, family)
+        })
     }
 
     /// `_T.S.N.svc`.
-    pub(super) fn protocol(&self, page: &Page, protocol: Protocol) -> Answer {
+    pub(super) fn protocol(&self, page: &Page, protocol: Protocol, sink: &mut impl Sink) -> Ending {
         let accept = |name: &str, its: Protocol| !name.is_empty() && its == protocol;
-        if has_port(page, accept) {
-            return self.no_data(self.config().negative_ttl.service, Reason::OnlyNamesBelow);
+        let negative_ttl = self.config().negative_ttl.service;
+        match has_port(page, accept) {
+            true => self.no_data(negative_ttl, sink, || Reason::OnlyNamesBelow),
+            false => self.no_such_name(negative_ttl, sink, || Reason::ProtocolUnknown {
+                service: (*page.head.id).clone(),
+                protocol,
+            }),
         }
-        let reason = Reason::ProtocolUnknown { service: (*page.head.id).clone(), protocol };
-        self.no_such_name(self.config().negative_ttl.service, reason)
     }
 
     /// `_P._T.S.N.svc`.
@@ -124,106 +132,161 @@ impl Reader {
         page: &Page,
         port: &[u8],
         protocol: Protocol,
-    ) -> Answer {
+        sink: &mut impl Sink,
+    ) -> Ending {
         let wanted = Ports::Named(port, protocol);
         let include = |name: &str, its: Protocol| wanted.include(name, its);
+        let negative_ttl = self.config().negative_ttl.service;
         if has_port(page, include) {
             return match asked.rtype {
-                RecordType::SRV => self.srv(asked, page, wanted),
-                RecordType::ANY => self.any(asked),
-                _ => self.no_data(self.config().negative_ttl.service, Reason::TypeMissing),
+                RecordType::SRV => self.srv(asked, page, wanted, sink),
+                RecordType::ANY => self.any(asked, sink),
+                _ => self.no_data(negative_ttl, sink, || Reason::TypeMissing),
             };
         }
-        let service = (*page.head.id).clone();
-        let declared = page.head.ports.iter().any(|own| include(&own.name, own.protocol));
-        let port = text_of(port);
-        let reason = match declared {
-            true => Reason::PortNotInSlices { service, port, protocol },
-            false => Reason::PortUnknown { service, port, protocol },
-        };
-        self.no_such_name(self.config().negative_ttl.service, reason)
+        self.no_such_name(negative_ttl, sink, || {
+            let service = (*page.head.id).clone();
+            let declared = page.head.ports.iter().any(|own| include(&own.name, own.protocol));
+            let port = text_of(port);
+            match declared {
+                true => Reason::PortNotInSlices { service, port, protocol },
+                false => Reason::PortUnknown { service, port, protocol },
+            }
+        })
     }
 
     /// The SRV records of a Service for some of its ports.
-    fn srv(&self, asked: Asked<'_>, page: &Page, wanted: Ports<'_>) -> Answer {
-        match page.head.shape {
-            Shape::Headless => self.endpoint_srv(asked, page, &page.endpoint_ports(wanted)),
-            Shape::ClusterIp(_) | Shape::ExternalName(_) => {
-                let included = |port: &&ServicePort| wanted.include(&port.name, port.protocol);
-                let mut ports: Vec<u16> =
-                    page.head.ports.iter().filter(included).map(|port| port.port).collect();
-                ports.sort_unstable();
-                ports.dedup();
-                let target = self.service_name(page);
-                let (Some(target), false) = (target, ports.is_empty()) else {
-                    return self.no_data(self.config().negative_ttl.service, Reason::TypeMissing);
-                };
-                let ttl = self.service_ttl(page);
-                let weight = weight(ports.len());
-                let records = ports.iter().map(|&port| {
-                    let data = Rdata::Srv { priority: 0, weight, port, target: target.clone() };
-                    Record { owner: asked.name.clone(), ttl, data }
-                });
-                Answer::Records {
-                    records: records.collect(),
-                    additional: self.service_addresses(&target, page),
-                }
+    fn srv(
+        &self,
+        asked: Asked<'_>,
+        page: &Page,
+        wanted: Ports<'_>,
+        sink: &mut impl Sink,
+    ) -> Ending {
+        let name = page.head.name.as_ref().map(NameRef::from);
+        match (name, &page.head.shape) {
+            (Some(name), Shape::Headless) => self.srv_of_endpoints(asked, page, name, wanted, sink),
+            (Some(name), Shape::ClusterIp(_)) => {
+                self.srv_of_service(asked, page, name, wanted, sink)
+            }
+            (None, _) | (_, Shape::ExternalName(_)) => {
+                self.no_data(self.config().negative_ttl.service, sink, || Reason::TypeMissing)
             }
         }
     }
 
-    /// The SRV records of endpoints and their ports, given in order.
-    fn endpoint_srv(&self, asked: Asked<'_>, page: &Page, ports: &[EndpointPort]) -> Answer {
+    /// The SRV records that point at a Service's own name.
+    fn srv_of_service(
+        &self,
+        asked: Asked<'_>,
+        page: &Page,
+        name: NameRef<'_>,
+        wanted: Ports<'_>,
+        sink: &mut impl Sink,
+    ) -> Ending {
+        let included = |port: &&ServicePort| wanted.include(&port.name, port.protocol);
+        let ports = page.head.ports.iter().filter(included).map(|port| port.port);
+        let ports = each_once(ports);
+        if ports.is_empty() {
+            let negative_ttl = self.config().negative_ttl.service;
+            return self.no_data(negative_ttl, sink, || Reason::TypeMissing);
+        }
+        let weight = weight(ports.len());
+        let target = name.into();
+        let record = |&port| RdataRef::Srv { priority: 0, weight, port, target };
+        let ending =
+            self.set(asked, self.service_ttl(page), ports.iter().map(record), ports.len(), sink);
+        let _ = self.service_addresses(page, name, sink);
+        ending
+    }
+
+    /// The SRV records that point at the names of a headless Service's endpoints.
+    fn srv_of_endpoints(
+        &self,
+        asked: Asked<'_>,
+        page: &Page,
+        name: NameRef<'_>,
+        wanted: Ports<'_>,
+        sink: &mut impl Sink,
+    ) -> Ending {
+        let count = page.endpoint_port_count(wanted);
+        let ttl = self.config().ttl.headless;
+        let weight = weight(count);
+        let start = sink.start(count);
+        let ports = page.endpoint_ports(wanted);
+        let mut any = false;
+        for EndpointPort { segment, row, port } in
+            ports.clone().skip(start).chain(ports.clone().take(start))
+        {
+            let label = segment.name_of(row);
+            let Some(target) = name.prefixed(label.as_bytes()) else { continue };
+            any = true;
+            let data = RdataRef::Srv { priority: 0, weight, port, target };
+            if sink.answer(asked.owner, ttl, data).is_err() {
+                return Ending::Records;
+            }
+        }
+        if !any {
+            let negative_ttl = self.config().negative_ttl.service;
+            return self.no_data(negative_ttl, sink, || Reason::TypeMissing);
+        }
+        let mut last: Option<Label> = None;
+        for EndpointPort { segment, row, port: _ } in ports {
+            let label = segment.name_of(row);
+            if last.replace(label) == Some(label) {
+                continue;
+            }
+            let Some(target) = name.prefixed(label.as_bytes()) else { continue };
+            let addresses = addresses_named(page, label.as_bytes());
+            if glue(target, ttl, addresses.iter().copied(), sink).is_err() {
+                break;
+            }
+        }
+        Ending::Records
+    }
+
+    /// The SRV records of one endpoint, which has these addresses.
+    fn srv_of_endpoint(
+        &self,
+        asked: Asked<'_>,
+        page: &Page,
+        endpoint: &[u8],
+        addresses: &[IpAddr],
+        sink: &mut impl Sink,
+    ) -> Ending {
+        let published = page.rows_named(endpoint).filter(|(_, row)| row.published);
+        let ports = published.flat_map(|(segment, _)| segment.numbers(Ports::All).iter().copied());
+        let ports = each_once(ports);
+        let target = page.head.name.as_ref().map(NameRef::from);
+        let target = target.and_then(|name| name.prefixed(endpoint));
+        let (Some(target), false) = (target, ports.is_empty()) else {
+            let negative_ttl = self.config().negative_ttl.service;
+            return self.no_data(negative_ttl, sink, || Reason::TypeMissing);
+        };
         let ttl = self.config().ttl.headless;
         let weight = weight(ports.len());
-        let Some(parent) = self.service_name(page) else {
-            return self.no_data(self.config().negative_ttl.service, Reason::TypeMissing);
-        };
-        let mut targets: Vec<(Label, Name)> = Vec::new();
-        let mut records = Vec::with_capacity(ports.len());
-        for &EndpointPort { endpoint, port } in ports {
-            let target = match targets.last() {
-                Some((label, name)) if *label == endpoint => name.clone(),
-                _ => {
-                    let name = NameBuilder::new().label(endpoint.as_bytes()).under(&parent);
-                    let Some(name) = name else { continue };
-                    targets.push((endpoint, name.clone()));
-                    name
-                }
-            };
-            let data = Rdata::Srv { priority: 0, weight, port, target };
-            records.push(Record { owner: asked.name.clone(), ttl, data });
-        }
-        if records.is_empty() {
-            return self.no_data(self.config().negative_ttl.service, Reason::TypeMissing);
-        }
-        let addresses = page.endpoint_addresses(ports);
-        let additional = addresses.into_iter().filter_map(|(endpoint, address)| {
-            let at = targets.binary_search_by(|(label, _)| label.cmp(&endpoint)).ok()?;
-            Some(record_of(&targets[at].1, ttl, address))
-        });
-        Answer::Records { records, additional: additional.collect() }
+        let record = |&port| RdataRef::Srv { priority: 0, weight, port, target };
+        let ending = self.set(asked, ttl, ports.iter().map(record), ports.len(), sink);
+        let _ = glue(target, ttl, addresses.iter().copied(), sink);
+        ending
     }
 
-    /// `S.N.svc` in its canonical form; `None` when the domain leaves no room for it.
-    pub(super) fn service_name(&self, page: &Page) -> Option<Name> {
-        let id = &page.head.id;
-        let name = NameBuilder::new().label(id.name.as_bytes()).label(id.namespace.as_bytes());
-        name.under(&self.directory.zone.services)
-    }
-
-    /// The address records of `S.N.svc`, of both families.
-    pub(super) fn service_addresses(&self, name: &Name, page: &Page) -> Vec<Record> {
-        let ttl = self.service_ttl(page);
-        let record = |address: IpAddr| record_of(name, ttl, address);
+    /// The addresses of `S.N.svc`, of both families, as glue.
+    pub(super) fn service_addresses(
+        &self,
+        page: &Page,
+        name: NameRef<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Full> {
+        let (ttl, name) = (self.service_ttl(page), name.into());
         match &page.head.shape {
-            Shape::ClusterIp(addresses) => addresses.iter().copied().map(record).collect(),
+            Shape::ClusterIp(own) => glue(name, ttl, own.iter().copied(), sink),
             Shape::Headless => {
-                let v4 = page.v4().iter().map(|&address| address.into());
-                let v6 = page.v6().iter().map(|&address| address.into());
-                v4.chain(v6).map(record).collect()
+                let v4 = page.v4().iter().map(|&address| IpAddr::from(address));
+                let v6 = page.v6().iter().map(|&address| IpAddr::from(address));
+                glue(name, ttl, v4.chain(v6), sink)
             }
-            Shape::ExternalName(_) => Vec::new(),
+            Shape::ExternalName(_) => Ok(()),
         }
     }
 
@@ -235,6 +298,20 @@ impl Reader {
             Shape::ExternalName(_) => ttl.external_name,
         }
     }
+}
+
+/// The addresses of the published endpoints called `name`, each once, in order.
+fn addresses_named(page: &Page, name: &[u8]) -> SmallVec<[IpAddr; FEW]> {
+    let rows = page.rows_named(name).filter(|(_, row)| row.published);
+    each_once(rows.map(|(_, row)| row.address))
+}
+
+/// Values each once, in order.
+fn each_once<T: Ord>(values: impl Iterator<Item = T>) -> SmallVec<[T; FEW]> {
+    let mut values: SmallVec<_> = values.collect();
+    values.sort_unstable();
+    values.dedup();
+    values
 }
 
 /// Whether a Service has SRV records for a port that `accept` takes, by name and protocol.
