@@ -343,12 +343,12 @@ impl Hash for Name {
 }
 
 /// Presentation form with a trailing dot; bytes outside printable ASCII as `\DDD`.
-impl fmt::Display for Name {
+impl fmt::Display for NameRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.len() == 1 {
             return f.write_str(".");
         }
-        for label in self.labels() {
+        for label in Labels(self.0) {
             for &byte in label {
                 match byte {
                     b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
@@ -361,6 +361,19 @@ impl fmt::Display for Name {
             f.write_str(".")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for NameRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NameRef({self})")
+    }
+}
+
+/// As [`NameRef`]'s.
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        NameRef::from(self).fmt(f)
     }
 }
 

@@ -1,9 +1,13 @@
 //! From a query's octets to a reply's.
 
-use directory::{Answer, Rdata, Reason, Record, RecordType};
+use std::net::IpAddr;
+
+use directory::{
+    Ending, Full, NameParts, NameRef, RdataRef, Reason, RecordOwner, RecordType, Sink,
+};
 
 use crate::wire::{
-    CLASS_IN, Edns, ExtendedError, Full, MESSAGE_MAX, Message, Query, Rcode, Rejection, Section,
+    CLASS_IN, Edns, ExtendedError, MESSAGE_MAX, Message, Owner, Query, Rcode, Rejection, Section,
     UDP_MIN,
 };
 use crate::{Answering, Config, EdeMode, Rotation};
@@ -67,6 +71,9 @@ impl Outcome {
     ];
 }
 
+/// INFO-CODE 0, Other (RFC 8914 §4.1): what [`Reason::ede_code`] says of every reason that concerns the objects.
+const OTHER: u16 = 0;
+
 /// INFO-CODE 20, Not Authoritative (RFC 8914 §4.21).
 const NOT_AUTHORITATIVE: u16 = 20;
 
@@ -100,7 +107,7 @@ pub fn respond(
     let limit = limit(config, transport, *edns);
     let mut message = Message::new(out, *header, *edns, limit);
     message.question(question.wire);
-    message.point_to_question(&question.name);
+    message.point_to_question(question.name);
     let refusal = match edns {
         Some(Edns { version: 1.., .. }) => Some((Rcode::BadVers, Outcome::BadVersion)),
         _ if question.class != CLASS_IN => Some((Rcode::Refused, Outcome::Refused)),
@@ -112,10 +119,18 @@ pub fn respond(
         return outcome;
     }
 
-    let answer = answering.answer(&question.name, question.rtype);
-    let (rcode, outcome) = fill(&mut message, &answer, rotation);
-    let error = edns.and_then(|_| extended_error(config.ede, &answer));
-    message.finish(rcode, config.max_udp_size, error.as_ref());
+    let mut reply = Reply {
+        message,
+        rotation,
+        ede: if edns.is_some() { config.ede } else { EdeMode::Off },
+        error: None,
+        aliased: false,
+        is_full: false,
+    };
+    let ending = answering.answer(question.name, question.rtype, &mut reply);
+    let outcome = reply.end(ending);
+    let Reply { message, error, .. } = reply;
+    message.finish(rcode(ending, outcome), config.max_udp_size, error.as_ref());
     outcome
 }
 
@@ -135,115 +150,127 @@ fn is_transfer(rtype: RecordType) -> bool {
     matches!(rtype, RecordType::AXFR | RecordType(251))
 }
 
-/// Puts an answer into a reply.
-fn fill<'n>(
-    message: &mut Message<'_, 'n>,
-    answer: &'n Answer,
-    rotation: &Rotation,
-) -> (Rcode, Outcome) {
-    let mut answer = answer;
-    let mut aliased = false;
-    // Errors come before anything is written: their replies carry no records.
-    match end(answer) {
-        Answer::Loop(_) => return (Rcode::ServFail, Outcome::Loop),
-        Answer::NotSynced => return (Rcode::ServFail, Outcome::NotSynced),
-        Answer::NotOurs if !matches!(answer, Answer::Alias { .. }) => {
-            return (Rcode::Refused, Outcome::NotOurs);
+/// A reply into which an answer is put.
+struct Reply<'o, 'r> {
+    message: Message<'o>,
+    rotation: &'r Rotation,
+    ede: EdeMode,
+    error: Option<ExtendedError>,
+    /// Whether a CNAME record leads to what was asked for.
+    aliased: bool,
+    /// Whether a record of the answer had no room: no more are taken.
+    is_full: bool,
+}
+
+impl Reply<'_, '_> {
+    /// Appends a record that belongs to the answer; one that does not fit truncates the message.
+    fn append(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        ttl: u32,
+        data: RdataRef<'_>,
+    ) -> Result<(), Full> {
+        if self.is_full {
+            return Err(Full);
         }
-        _ => message.set_authoritative(),
+        self.message.record(section, owner, ttl, data).inspect_err(|Full| {
+            self.message.set_truncated();
+            self.is_full = true;
+        })
     }
-    while let Answer::Alias { chain, target } = answer {
-        if append(message, Section::Answer, chain.iter()).is_err() {
-            return (rcode(end(target)), outcome(end(target), true));
-        }
-        aliased = true;
-        answer = target;
-    }
-    match answer {
-        Answer::Records { records, additional } => {
-            let start = match records.first().map(|record| &record.data) {
-                Some(Rdata::A(_) | Rdata::Aaaa(_) | Rdata::Srv { .. }) => {
-                    rotation.start(records.len())
-                }
-                _ => 0,
-            };
-            let (before, from) = records.split_at(start);
-            if append(message, Section::Answer, from.iter().chain(before)).is_ok() {
-                message.additional(additional);
+
+    /// Completes the flags and the Extended DNS Error.
+    fn end(&mut self, ending: Ending) -> Outcome {
+        let outcome = match ending {
+            Ending::Records => Outcome::Answered,
+            Ending::NoData => Outcome::NoData,
+            Ending::NoSuchName => Outcome::NoSuchName,
+            Ending::Loop => Outcome::Loop,
+            Ending::NotSynced => Outcome::NotSynced,
+            Ending::NotOurs if self.aliased => Outcome::AliasNotOurs,
+            Ending::NotOurs => Outcome::NotOurs,
+        };
+        match outcome {
+            Outcome::NotOurs => self.explain(NOT_AUTHORITATIVE, || {
+                "the name is outside the zones served here, and nothing is forwarded".to_owned()
+            }),
+            Outcome::NotSynced => {
+                let reason = Reason::NotSynced;
+                self.explain(reason.ede_code(), || reason.to_string());
             }
+            Outcome::Loop => {}
+            _ => self.message.set_authoritative(),
         }
-        Answer::NoData(negative) | Answer::NoSuchName(negative) => {
-            // Without its SOA record a negative answer can't be told from a referral or cached, so that is
-            // worth TC (RFC 2181 §9); `append` sets it.
-            let _ = append(message, Section::Authority, [&negative.soa]);
-        }
-        Answer::Alias { .. } | Answer::Loop(_) | Answer::NotSynced | Answer::NotOurs => {}
+        outcome
     }
-    (rcode(answer), outcome(answer, aliased))
-}
 
-/// Appends records in order up to the first that does not fit, which truncates the message.
-fn append<'n>(
-    message: &mut Message<'_, 'n>,
-    section: Section,
-    records: impl IntoIterator<Item = &'n Record>,
-) -> Result<(), Full> {
-    for record in records {
-        if let Err(full) = message.record(section, record) {
-            message.set_truncated();
-            return Err(full);
-        }
-    }
-    Ok(())
-}
-
-/// What the last alias of a chain points to.
-fn end(answer: &Answer) -> &Answer {
-    let mut answer = answer;
-    while let Answer::Alias { target, .. } = answer {
-        answer = target;
-    }
-    answer
-}
-
-/// The response code of the end of a chain.
-fn rcode(end: &Answer) -> Rcode {
-    match end {
-        Answer::NoSuchName(_) => Rcode::NxDomain,
-        Answer::Loop(_) | Answer::NotSynced => Rcode::ServFail,
-        Answer::Records { .. } | Answer::NoData(_) | Answer::Alias { .. } | Answer::NotOurs => {
-            Rcode::NoError
-        }
+    fn explain(&mut self, code: u16, text: impl FnOnce() -> String) {
+        self.error = match self.ede {
+            EdeMode::Off => None,
+            EdeMode::Code => Some(ExtendedError { code, text: String::new() }),
+            EdeMode::Text => Some(ExtendedError { code, text: text() }),
+        };
     }
 }
 
-fn outcome(end: &Answer, aliased: bool) -> Outcome {
-    match end {
-        Answer::Records { .. } | Answer::Alias { .. } => Outcome::Answered,
-        Answer::NoData(_) => Outcome::NoData,
-        Answer::NoSuchName(_) => Outcome::NoSuchName,
-        Answer::Loop(_) => Outcome::Loop,
-        Answer::NotSynced => Outcome::NotSynced,
-        Answer::NotOurs if aliased => Outcome::AliasNotOurs,
-        Answer::NotOurs => Outcome::NotOurs,
+impl Sink for Reply<'_, '_> {
+    fn start(&mut self, count: usize) -> usize {
+        self.rotation.start(count)
+    }
+
+    fn alias(&mut self, owner: RecordOwner<'_>, ttl: u32, target: NameRef<'_>) {
+        self.aliased = true;
+        // A message without room for it is truncated, and stays so.
+        let _ = self.append(Section::Answer, own(owner), ttl, RdataRef::Cname(target.into()));
+    }
+
+    fn answer(&mut self, owner: RecordOwner<'_>, ttl: u32, data: RdataRef<'_>) -> Result<(), Full> {
+        self.append(Section::Answer, own(owner), ttl, data)
+    }
+
+    fn negative(
+        &mut self,
+        _exists: bool,
+        (owner, ttl, data): (NameRef<'_>, u32, RdataRef<'_>),
+        reason: impl FnOnce() -> Reason,
+    ) {
+        // Without its SOA record a negative answer can't be told from a referral or cached, so that is worth TC
+        // (RFC 2181 §9).
+        let _ = self.append(Section::Authority, Owner::Name(owner.into()), ttl, data);
+        self.explain(OTHER, || reason().to_string());
+    }
+
+    fn looped(&mut self, reason: impl FnOnce() -> Reason) {
+        self.explain(OTHER, || reason().to_string());
+    }
+
+    fn additional(
+        &mut self,
+        owner: NameParts<'_>,
+        ttl: u32,
+        addresses: impl IntoIterator<Item = IpAddr>,
+    ) -> Result<(), Full> {
+        if self.is_full {
+            return Err(Full);
+        }
+        self.message.additional(owner, ttl, addresses.into_iter().map(RdataRef::from))
     }
 }
 
-fn extended_error(mode: EdeMode, answer: &Answer) -> Option<ExtendedError> {
-    let text = |reason: &Reason| match mode {
-        EdeMode::Text => reason.to_string(),
-        EdeMode::Off | EdeMode::Code => String::new(),
-    };
-    match (mode, answer, answer.reason()) {
-        (EdeMode::Off, _, _) => None,
-        (EdeMode::Text, Answer::NotOurs, _) => {
-            let text = "the name is outside the zones served here, and nothing is forwarded";
-            Some(ExtendedError { code: NOT_AUTHORITATIVE, text: text.to_owned() })
-        }
-        (EdeMode::Code, Answer::NotOurs, _) => {
-            Some(ExtendedError { code: NOT_AUTHORITATIVE, text: String::new() })
-        }
-        (_, _, Some(reason)) => Some(ExtendedError { code: reason.ede_code(), text: text(reason) }),
-        (_, _, None) => None,
+fn own(owner: RecordOwner<'_>) -> Owner<'_> {
+    match owner {
+        RecordOwner::Asked => Owner::Question,
+        RecordOwner::Target(name) => Owner::Name(name.into()),
+    }
+}
+
+/// The response code: that of the end of a chain of aliases (RFC 6604 §2).
+fn rcode(ending: Ending, outcome: Outcome) -> Rcode {
+    match ending {
+        Ending::NoSuchName => Rcode::NxDomain,
+        Ending::Loop | Ending::NotSynced => Rcode::ServFail,
+        Ending::NotOurs if outcome == Outcome::NotOurs => Rcode::Refused,
+        Ending::Records | Ending::NoData | Ending::NotOurs => Rcode::NoError,
     }
 }

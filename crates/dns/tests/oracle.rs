@@ -269,11 +269,17 @@ fn any_name() -> impl Strategy<Value = Name> {
     })
 }
 
-fn any_data() -> impl Strategy<Value = Rdata> {
-    let text = || "\\PC{0,60}";
+fn any_address() -> impl Strategy<Value = Rdata> {
     prop_oneof![
         any::<[u8; 4]>().prop_map(|octets| Rdata::A(octets.into())),
         any::<u128>().prop_map(|bits| Rdata::Aaaa(Ipv6Addr::from_bits(bits))),
+    ]
+}
+
+fn any_data() -> impl Strategy<Value = Rdata> {
+    let text = || "\\PC{0,60}";
+    prop_oneof![
+        any_address(),
         any_name().prop_map(Rdata::Cname),
         any_name().prop_map(Rdata::Ptr),
         any_name().prop_map(Rdata::Ns),
@@ -296,16 +302,17 @@ fn any_data() -> impl Strategy<Value = Rdata> {
     ]
 }
 
-fn any_record(owner: impl Strategy<Value = Name>) -> impl Strategy<Value = Record> {
-    (owner, any::<u32>(), any_data()).prop_map(|(owner, ttl, data)| Record { owner, ttl, data })
+fn any_record(data: impl Strategy<Value = Rdata>) -> impl Strategy<Value = Record> {
+    (any_name(), any::<u32>(), data).prop_map(|(owner, ttl, data)| Record { owner, ttl, data })
 }
 
 fn any_end() -> impl Strategy<Value = Answer> {
     let negative =
-        || any_record(any_name()).prop_map(|soa| directory::Negative { soa, reason: missing() });
-    let records = |count| vec(any_record(any_name()), 0..count);
+        || any_record(any_data()).prop_map(|soa| directory::Negative { soa, reason: missing() });
+    let records = vec(any_record(any_data()), 0..40);
+    let glue = vec(any_record(any_address()), 0..20);
     prop_oneof![
-        6 => (records(40), records(20))
+        6 => (records, glue)
             .prop_map(|(records, additional)| Answer::Records { records, additional }),
         1 => negative().prop_map(Answer::NoData),
         1 => negative().prop_map(Answer::NoSuchName),
@@ -314,7 +321,7 @@ fn any_end() -> impl Strategy<Value = Answer> {
 }
 
 fn any_answer() -> impl Strategy<Value = Answer> {
-    let alias = (vec(any_record(any_name()), 1..8), any_end())
+    let alias = (vec(any_record(any_name().prop_map(Rdata::Cname)), 1..8), any_end())
         .prop_map(|(chain, end)| Answer::Alias { chain, target: Box::new(end) });
     prop_oneof![any_end(), alias]
 }

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use directory::{Answer, Name, RecordType};
+use directory::{Answer, Ending, NameRef, RecordType, Sink};
 use dns::{Answering, Config, Outcome, Server, Transport};
 use hickory_proto::op::ResponseCode;
 use support::{
@@ -235,9 +235,9 @@ async fn both_families_of_one_port_are_served_side_by_side() {
 struct PanicsOnce(AtomicBool);
 
 impl Answering for PanicsOnce {
-    fn answer(&self, _: &Name, _: RecordType) -> Answer {
+    fn answer(&self, _: NameRef<'_>, _: RecordType, _: &mut impl Sink) -> Ending {
         assert!(self.0.swap(true, Ordering::Relaxed), "the first question");
-        Answer::NotOurs
+        Ending::NotOurs
     }
 }
 

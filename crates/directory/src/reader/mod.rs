@@ -106,9 +106,7 @@ impl Reader {
             Question::PodNamespace { namespace } => self.namespace(namespace, sink),
             Question::Pod { namespace, label } => self.pod(asked, namespace, label, sink),
             Question::BelowPod { namespace } => match self.directory.has_namespace(namespace) {
-                true => {
-                    self.no_such_name(config.negative_ttl.other, sink, || Reason::NoSuchShape)
-                }
+                true => self.no_such_name(config.negative_ttl.other, sink, || Reason::NoSuchShape),
                 false => self.no_namespace(namespace, sink),
             },
             Question::NameServer => self.name_server(asked, sink),

@@ -22,9 +22,10 @@ impl Reader {
             return self.no_such_name(negative_ttl.other, sink, || Reason::PodNameMalformed);
         };
         let exists = match self.config().pods {
-            PodMode::Verified => self.directory.pods_at(address).is_some_and(|pods| {
-                pods.groups().any(|pod| pod.namespace.as_bytes() == namespace)
-            }),
+            PodMode::Verified => self
+                .directory
+                .pods_at(address)
+                .is_some_and(|pods| pods.groups().any(|pod| pod.namespace.as_bytes() == namespace)),
             PodMode::Insecure => true,
             PodMode::Disabled => false,
         };

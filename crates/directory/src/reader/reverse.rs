@@ -76,9 +76,8 @@ impl Reader {
         if !pointers.targets.is_empty() {
             return match asked.rtype {
                 RecordType::ANY => self.any(asked, sink),
-                _ => self.no_data_in(apex, negative_ttl.missing_service, sink, || {
-                    Reason::TypeMissing
-                }),
+                _ => self
+                    .no_data_in(apex, negative_ttl.missing_service, sink, || Reason::TypeMissing),
             };
         }
         let missing = negative_ttl.missing_service;
@@ -92,9 +91,7 @@ impl Reader {
                     true => {
                         self.no_data_in(apex, negative_ttl.other, sink, || Reason::OnlyNamesBelow)
                     }
-                    false => {
-                        self.no_such_name_in(apex, missing, sink, || Reason::ReverseNameEmpty)
-                    }
+                    false => self.no_such_name_in(apex, missing, sink, || Reason::ReverseNameEmpty),
                 }
             }
         }
@@ -138,7 +135,9 @@ impl Reader {
                 .collect();
             endpoints.sort_unstable();
             endpoints.dedup_by_key(|(_, label)| *label);
-            pointers.targets.extend(endpoints.into_iter().map(|(rank, label)| (rank, at, Some(label))));
+            pointers
+                .targets
+                .extend(endpoints.into_iter().map(|(rank, label)| (rank, at, Some(label))));
             pointers.pages.push(page);
         }
         // Stable: Services are in order already.

@@ -1,6 +1,6 @@
 //! Replies, as they go out.
 
-use directory::{Name, Rdata, Record};
+use directory::{Full, NameParts, NameRef, RdataRef};
 
 use super::edns::{self, ExtendedError, OPT_LEN};
 use super::names::Names;
@@ -14,22 +14,36 @@ pub(crate) enum Section {
     Additional,
 }
 
-/// A record does not fit; nothing of it was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Full;
+/// A pointer to the name after the header.
+const POINTER_TO_QUESTION: [u8; 2] = [0xC0, HEADER_LEN as u8];
+
+/// The owner of a record.
+#[derive(Clone, Copy)]
+pub(crate) enum Owner<'a> {
+    /// The question's name, which stands after the header.
+    Question,
+    Name(NameParts<'a>),
+}
 
 /// A reply under construction. Records are appended whole, section after section, up to a limit that leaves
 /// room for the OPT record.
-pub(crate) struct Message<'o, 'n> {
+pub(crate) struct Message<'o> {
     out: &'o mut Vec<u8>,
-    names: Names<'n>,
+    names: Names,
     flags: u16,
     counts: [u16; 3],
     limit: usize,
     edns: Option<Edns>,
 }
 
-impl<'o, 'n> Message<'o, 'n> {
+/// How far a message has come.
+struct Place {
+    length: usize,
+    names: usize,
+    counts: [u16; 3],
+}
+
+impl<'o> Message<'o> {
     /// Starts a reply of at most `limit` octets (at least 512) in the empty `out`, with an OPT record if the
     /// client sent one.
     pub(crate) fn new(
@@ -53,8 +67,9 @@ impl<'o, 'n> Message<'o, 'n> {
     }
 
     /// Lets later names point into the question's name.
-    pub(crate) fn point_to_question(&mut self, name: &'n Name) {
-        self.names.add(name.wire(), HEADER_LEN, name.wire().len());
+    pub(crate) fn point_to_question(&mut self, name: NameRef<'_>) {
+        let length = name.wire().len();
+        self.names.add(HEADER_LEN, length, length);
     }
 
     /// Sets the AA flag.
@@ -68,40 +83,60 @@ impl<'o, 'n> Message<'o, 'n> {
     }
 
     /// Appends a record.
-    pub(crate) fn record(&mut self, section: Section, record: &'n Record) -> Result<(), Full> {
-        let (start, names) = (self.out.len(), self.names.count());
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] when it does not fit: then nothing of it was written.
+    pub(crate) fn record(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        ttl: u32,
+        data: RdataRef<'_>,
+    ) -> Result<(), Full> {
+        let start = self.here();
+        let fits = write_record(self.out, &mut self.names, owner, ttl, data);
         let count = &mut self.counts[section as usize];
-        let fits = write_record(self.out, &mut self.names, record) && self.out.len() <= self.limit;
-        match (fits, count.checked_add(1)) {
+        match (fits && self.out.len() <= self.limit, count.checked_add(1)) {
             (true, Some(next)) => {
                 *count = next;
                 Ok(())
             }
             _ => {
-                self.out.truncate(start);
-                self.names.forget_from(names);
+                self.return_to(start);
                 Err(Full)
             }
         }
     }
 
-    /// Appends as many whole RRsets to the additional section as fit: a set in part would pass for all of it
+    /// Appends a whole RRset to the additional section, or nothing of it: a set in part would pass for all of it
     /// (RFC 2181 §5).
-    pub(crate) fn additional(&mut self, records: &'n [Record]) {
-        let one_set =
-            |a: &Record, b: &Record| a.data.rtype() == b.data.rtype() && a.owner == b.owner;
-        for set in records.chunk_by(one_set) {
-            let (start, names) = (self.out.len(), self.names.count());
-            let count = self.counts[Section::Additional as usize];
-            for record in set {
-                if self.record(Section::Additional, record).is_err() {
-                    self.out.truncate(start);
-                    self.names.forget_from(names);
-                    self.counts[Section::Additional as usize] = count;
-                    return;
-                }
-            }
-        }
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] when it does not fit.
+    pub(crate) fn additional<'r>(
+        &mut self,
+        owner: NameParts<'_>,
+        ttl: u32,
+        set: impl IntoIterator<Item = RdataRef<'r>>,
+    ) -> Result<(), Full> {
+        let start = self.here();
+        let all = set
+            .into_iter()
+            .try_for_each(|data| self.record(Section::Additional, Owner::Name(owner), ttl, data));
+        all.inspect_err(|Full| self.return_to(start))
+    }
+
+    fn here(&self) -> Place {
+        Place { length: self.out.len(), names: self.names.count(), counts: self.counts }
+    }
+
+    /// Forgets what was appended since.
+    fn return_to(&mut self, Place { length, names, counts }: Place) {
+        self.out.truncate(length);
+        self.names.forget_from(names);
+        self.counts = counts;
     }
 
     /// Completes the reply. `udp_size` is what this server takes over UDP.
@@ -122,37 +157,51 @@ impl<'o, 'n> Message<'o, 'n> {
 }
 
 /// Writes a record; `false` when its data is too long for any message.
-fn write_record<'n>(out: &mut Vec<u8>, names: &mut Names<'n>, record: &'n Record) -> bool {
-    let Record { owner, ttl, data } = record;
-    names.write(owner.wire(), out);
-    out.extend_from_slice(&data.rtype().0.to_be_bytes());
-    out.extend_from_slice(&CLASS_IN.to_be_bytes());
-    out.extend_from_slice(&ttl.to_be_bytes());
-    let start = out.len() + 2;
-    out.extend_from_slice(&[0, 0]);
+fn write_record(
+    out: &mut Vec<u8>,
+    names: &mut Names,
+    owner: Owner<'_>,
+    ttl: u32,
+    data: RdataRef<'_>,
+) -> bool {
+    match owner {
+        Owner::Question => out.extend_from_slice(&POINTER_TO_QUESTION),
+        Owner::Name(name) => names.write(name, out),
+    }
+    let [t0, t1] = data.rtype().0.to_be_bytes();
+    let [c0, c1] = CLASS_IN.to_be_bytes();
+    let [l0, l1, l2, l3] = ttl.to_be_bytes();
+    // The length is filled in below.
+    out.extend_from_slice(&[t0, t1, c0, c1, l0, l1, l2, l3, 0, 0]);
+    let start = out.len();
     match data {
-        Rdata::A(address) => out.extend_from_slice(&address.octets()),
-        Rdata::Aaaa(address) => out.extend_from_slice(&address.octets()),
-        Rdata::Cname(name) | Rdata::Ptr(name) | Rdata::Ns(name) => {
-            let written = names.write(name.wire(), out);
-            names.add(name.wire(), start, written);
+        RdataRef::A(address) => out.extend_from_slice(&address.octets()),
+        RdataRef::Aaaa(address) => out.extend_from_slice(&address.octets()),
+        RdataRef::Cname(name) | RdataRef::Ptr(name) | RdataRef::Ns(name) => {
+            names.write_and_add(name, out);
         }
-        Rdata::Srv { priority, weight, port, target } => {
-            for number in [priority, weight, port] {
-                out.extend_from_slice(&number.to_be_bytes());
-            }
+        RdataRef::Srv { priority, weight, port, target } => {
+            let [p0, p1] = priority.to_be_bytes();
+            let [w0, w1] = weight.to_be_bytes();
+            let [n0, n1] = port.to_be_bytes();
+            out.extend_from_slice(&[p0, p1, w0, w1, n0, n1]);
             // Never compressed, nor pointed to (RFC 2782, "Target").
-            out.extend_from_slice(target.wire());
+            if let label @ [_, ..] = target.label() {
+                // At most 63.
+                out.push(label.len() as u8);
+                out.extend_from_slice(label);
+            }
+            out.extend_from_slice(target.parent().wire());
         }
-        Rdata::Soa { mname, rname, serial, refresh, retry, expire, minimum } => {
-            names.write(mname.wire(), out);
-            names.write(rname.wire(), out);
+        RdataRef::Soa { mname, rname, serial, refresh, retry, expire, minimum } => {
+            names.write(mname, out);
+            names.write(rname, out);
             for number in [serial, refresh, retry, expire, minimum] {
                 out.extend_from_slice(&number.to_be_bytes());
             }
         }
-        Rdata::Txt(text) => character_string(out, text),
-        Rdata::Hinfo { cpu, os } => {
+        RdataRef::Txt(text) => character_string(out, text),
+        RdataRef::Hinfo { cpu, os } => {
             character_string(out, cpu);
             character_string(out, os);
         }

@@ -7,7 +7,7 @@ mod query;
 
 pub use edns::Edns;
 pub(crate) use edns::ExtendedError;
-pub(crate) use message::{Full, Message, Section};
+pub(crate) use message::{Message, Owner, Section};
 pub use query::{Header, Query, Question, Rejection};
 
 /// The header's length, in octets (RFC 1035 §4.1.1).

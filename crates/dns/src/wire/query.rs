@@ -1,6 +1,6 @@
 //! Queries, as they come in.
 
-use directory::{Name, RecordType};
+use directory::{NameRef, RecordType};
 
 use super::{Edns, HEADER_LEN, Rcode, flag};
 
@@ -16,10 +16,10 @@ pub struct Header {
 }
 
 /// The question.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     /// QNAME, its case kept.
-    pub name: Name,
+    pub name: NameRef<'a>,
     /// QTYPE.
     pub rtype: RecordType,
     /// QCLASS.
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
                 _ => return None,
             };
         }
-        let name = Name::from_wire(&self.message[start..self.at]).ok()?;
+        let name = NameRef::from_wire(&self.message[start..self.at]).ok()?;
         let rtype = RecordType(self.number()?);
         let class = self.number()?;
         Some(Question { name, rtype, class, wire: &self.message[start..self.at] })

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use directory::{Answer, Name, Negative, Rdata, Reason, Record, RecordType};
+use directory::{
+    Answer, Ending, Name, NameRef, Negative, Rdata, Reason, Record, RecordOwner, RecordType, Sink,
+};
 use dns::{Answering, Config, EdeMode, Outcome, Rotation, Server, Transport, respond};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
@@ -24,8 +26,77 @@ pub fn name(text: &str) -> Name {
 pub struct Always(pub Answer);
 
 impl Answering for Always {
-    fn answer(&self, _: &Name, _: RecordType) -> Answer {
-        self.0.clone()
+    fn answer(&self, asked: NameRef<'_>, _: RecordType, sink: &mut impl Sink) -> Ending {
+        give(&self.0, asked, sink)
+    }
+}
+
+/// Gives a finished answer to a sink, as the directory gives the parts of one.
+fn give(answer: &Answer, asked: NameRef<'_>, sink: &mut impl Sink) -> Ending {
+    fn owner_of<'r>(record: &'r Record, asked: NameRef<'_>) -> RecordOwner<'r> {
+        match record.owner.wire() == asked.wire() {
+            true => RecordOwner::Asked,
+            false => RecordOwner::Target((&record.owner).into()),
+        }
+    }
+    let negative = |exists, negative: &Negative, sink: &mut _| {
+        let Negative { soa: Record { owner, ttl, data }, reason } = negative;
+        Sink::negative(sink, exists, (owner.into(), *ttl, data.by_ref()), || reason.clone());
+    };
+    match answer {
+        Answer::Records { records, additional } => {
+            let rotates =
+                |data: &Rdata| matches!(data, Rdata::A(_) | Rdata::Aaaa(_) | Rdata::Srv { .. });
+            let start = match records.first() {
+                Some(record) if rotates(&record.data) => sink.start(records.len()),
+                _ => 0,
+            };
+            for record in records[start..].iter().chain(&records[..start]) {
+                if sink.answer(owner_of(record, asked), record.ttl, record.data.by_ref()).is_err() {
+                    return Ending::Records;
+                }
+            }
+            let key = |record: &Record| {
+                let Record { owner, ttl, data } = record;
+                (owner.wire().to_vec(), *ttl, data.rtype())
+            };
+            let one_set = |a: &Record, b: &Record| key(a) == key(b);
+            for set in additional.chunk_by(one_set) {
+                let addresses = set.iter().map(|record| match record.data {
+                    Rdata::A(address) => address.into(),
+                    Rdata::Aaaa(address) => address.into(),
+                    _ => panic!("glue is addresses"),
+                });
+                if sink.additional((&set[0].owner).into(), set[0].ttl, addresses).is_err() {
+                    break;
+                }
+            }
+            Ending::Records
+        }
+        Answer::Alias { chain, target } => {
+            if let Answer::Loop(_) | Answer::NotSynced = **target {
+                return give(target, asked, sink);
+            }
+            for record in chain {
+                let Rdata::Cname(to) = &record.data else { panic!("a chain is of CNAME records") };
+                sink.alias(owner_of(record, asked), record.ttl, to.into());
+            }
+            give(target, asked, sink)
+        }
+        Answer::NoData(with) => {
+            negative(true, with, sink);
+            Ending::NoData
+        }
+        Answer::NoSuchName(with) => {
+            negative(false, with, sink);
+            Ending::NoSuchName
+        }
+        Answer::Loop(reason) => {
+            sink.looped(|| reason.clone());
+            Ending::Loop
+        }
+        Answer::NotOurs => Ending::NotOurs,
+        Answer::NotSynced => Ending::NotSynced,
     }
 }
 
