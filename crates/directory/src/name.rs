@@ -243,19 +243,25 @@ impl NameBuilder {
     }
 
     /// The name below `parent`; `None` when it is longer than 255 octets or a label was none.
-    pub(crate) fn under(mut self, parent: &Name) -> Option<Name> {
+    pub(crate) fn under(self, parent: &Name) -> Option<Name> {
+        self.under_ref(parent.into()).map(|name| name.by_ref().to_name())
+    }
+
+    /// The same, on the stack.
+    pub(crate) fn under_ref(mut self, parent: NameRef<'_>) -> Option<LowerName> {
         let end = self.length + parent.0.len();
         if !self.fits || end > self.wire.len() {
             return None;
         }
-        for (to, from) in self.wire[self.length..end].iter_mut().zip(&*parent.0) {
-            *to = from.to_ascii_lowercase();
-        }
-        Some(Name(self.wire[..end].into()))
+        let rest = &mut self.wire[self.length..end];
+        rest.copy_from_slice(parent.0);
+        rest.make_ascii_lowercase();
+        Some(LowerName { wire: self.wire, length: end })
     }
 }
 
-/// A lowercase copy of a name on the stack.
+/// A lowercase name on the stack.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct LowerName {
     wire: [u8; 255],
     length: usize,
@@ -270,9 +276,13 @@ impl LowerName {
         Self { wire, length }
     }
 
+    pub(crate) fn by_ref(&self) -> NameRef<'_> {
+        NameRef(&self.wire[..self.length])
+    }
+
     /// The labels left of `suffix` (lowercase wire form), leftmost first; `None` when the name is not within it.
     pub(crate) fn labels_before(&self, suffix: &[u8]) -> Option<Labels<'_>> {
-        let wire = &self.wire[..self.length];
+        let wire = self.by_ref().0;
         let start = wire.len().checked_sub(suffix.len())?;
         if wire[start..] != *suffix {
             return None;

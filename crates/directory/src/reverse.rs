@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::name::{LowerName, Name, NameBuilder};
+use crate::Name;
+use crate::name::{LowerName, NameBuilder, NameRef};
 use crate::zone::Cidr;
 
 const IN_ADDR: &[u8] = b"\x07in-addr\x04arpa\0";
@@ -63,7 +64,7 @@ impl ReverseName {
     /// The name of an address.
     pub(crate) fn of(address: IpAddr) -> Option<Name> {
         let prefix = if address.is_ipv4() { 32 } else { 128 };
-        name_of(Cidr::new(address, prefix)?)
+        name_of(Cidr::new(address, prefix)?).map(|name| name.by_ref().to_name())
     }
 
     /// The address, when the name is that of one.
@@ -95,9 +96,9 @@ fn parse_nibble(label: &[u8]) -> Option<u8> {
 
 /// A zone of reverse names that is ours: all or a part of a configured range. A range that does not end at a
 /// label, such as 10.96.0.0/12, is made of several zones, `96.10.in-addr.arpa` to `111.10.in-addr.arpa`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ReverseZone {
-    pub(crate) apex: Name,
+    pub(crate) apex: LowerName,
     /// Whether the name asked for is the apex itself.
     pub(crate) at_apex: bool,
 }
@@ -134,14 +135,15 @@ impl ReverseZone {
                         IpAddr::V6((v6.to_bits() | step).into())
                     }
                 };
-                name_of(Cidr::new(network, prefix)?)
+                name_of(Cidr::new(network, prefix)?).map(|name| name.by_ref().to_name())
             })
         })
     }
 
     /// A zone that is just the name of an address: how known addresses outside the ranges answer.
     pub(crate) fn of_address(address: IpAddr) -> Option<Self> {
-        Some(Self { apex: ReverseName::of(address)?, at_apex: true })
+        let prefix = if address.is_ipv4() { 32 } else { 128 };
+        Some(Self { apex: name_of(Cidr::new(address, prefix)?)?, at_apex: true })
     }
 }
 
@@ -154,14 +156,16 @@ fn apex_prefix(range: &Cidr) -> u8 {
 }
 
 /// The reverse name of a range whose prefix ends at a label.
-fn name_of(range: Cidr) -> Option<Name> {
+fn name_of(range: Cidr) -> Option<LowerName> {
     let mut name = NameBuilder::new();
     match range.network() {
         IpAddr::V4(v4) => {
             for octet in v4.octets()[..usize::from(range.prefix() / 8)].iter().rev() {
-                name = name.label(octet.to_string().as_bytes());
+                let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
+                let leading = if *octet < 10 { 2 } else { usize::from(*octet < 100) };
+                name = name.label(&digits[leading..]);
             }
-            name.under(&Name::from_wire(IN_ADDR).ok()?)
+            name.under_ref(NameRef::from_wire(IN_ADDR).ok()?)
         }
         IpAddr::V6(v6) => {
             let bits = v6.to_bits();
@@ -169,7 +173,7 @@ fn name_of(range: Cidr) -> Option<Name> {
                 let nibble = (bits >> (124 - 4 * at) & 0xf) as usize;
                 name = name.label(&b"0123456789abcdef"[nibble..=nibble]);
             }
-            name.under(&Name::from_wire(IP6).ok()?)
+            name.under_ref(NameRef::from_wire(IP6).ok()?)
         }
     }
 }
@@ -246,8 +250,8 @@ mod tests {
             ("1.0.0.0.0.d.f.ip6.arpa", None),
         ] {
             let found = ReverseZone::find(&ranges, &parse(name).unwrap());
-            let expected = apex
-                .map(|(apex, at_apex)| ReverseZone { apex: Name::parse(apex).unwrap(), at_apex });
+            let found = found.map(|zone| (zone.apex.by_ref().to_string(), zone.at_apex));
+            let expected = apex.map(|(apex, at_apex)| (format!("{apex}."), at_apex));
             assert_eq!(found, expected, "{name}");
         }
     }

@@ -4,11 +4,11 @@ use super::reply::glue;
 use super::{Asked, Reader};
 use crate::page::Shape;
 use crate::sink::{Ending, Sink};
-use crate::{Name, NameRef, RdataRef, Reason, RecordType};
+use crate::{NameRef, RdataRef, Reason, RecordType};
 
 impl Reader {
     /// The apex of the cluster zone or of a reverse zone.
-    pub(super) fn apex(&self, asked: Asked<'_>, apex: &Name, sink: &mut impl Sink) -> Ending {
+    pub(super) fn apex(&self, asked: Asked<'_>, apex: NameRef<'_>, sink: &mut impl Sink) -> Ending {
         match asked.rtype {
             RecordType::SOA => {
                 let minimum = self.config().negative_ttl.shortest();
@@ -16,9 +16,8 @@ impl Reader {
             }
             RecordType::NS => self.name_servers(asked, sink),
             RecordType::ANY => self.any(asked, sink),
-            _ => self.no_data_in(apex.into(), self.config().negative_ttl.other, sink, || {
-                Reason::TypeMissing
-            }),
+            _ => self
+                .no_data_in(apex, self.config().negative_ttl.other, sink, || Reason::TypeMissing),
         }
     }
 

@@ -68,7 +68,7 @@ impl Reader {
         }
         let config = self.config();
         match Question::parse(labels) {
-            Question::Apex => self.apex(asked, &config.domain, sink),
+            Question::Apex => self.apex(asked, (&config.domain).into(), sink),
             Question::Services | Question::Dns => self.only_names_below(sink),
             Question::Namespace { namespace } => self.namespace(namespace, sink),
             Question::Service { namespace, service } => {

@@ -163,7 +163,7 @@ impl Reader {
             let parsed = ReverseName::parse(&LowerName::new((&name).into()))?;
             let zone = ReverseZone::find(ranges, &parsed);
             let zone = zone.or_else(|| ReverseZone::of_address(address))?;
-            Some((zone.apex, name, Role::Address(address)))
+            Some((zone.apex.by_ref().to_name(), name, Role::Address(address)))
         });
         let mut zones: Vec<(Name, Found<'_>)> = Vec::new();
         let mut places: HashMap<Name, usize> = HashMap::new();

@@ -69,10 +69,10 @@ impl Reader {
             (None, _) => return Ending::NotOurs,
         };
         let ReverseZone { apex, at_apex } = &zone;
+        let (apex, negative_ttl) = (apex.by_ref(), self.config().negative_ttl);
         if *at_apex {
             return self.apex(asked, apex, sink);
         }
-        let (apex, negative_ttl) = (NameRef::from(apex), self.config().negative_ttl);
         if !pointers.targets.is_empty() {
             return match asked.rtype {
                 RecordType::ANY => self.any(asked, sink),
