@@ -247,22 +247,38 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
     let (peers, client) = (intent.peer_service(), intent.client_service());
     if let (Some(software), Some(service)) = (software, &peers) {
         let first = intent.pod_names().into_iter().next();
+        // Where there are no peers yet.
+        let alone = pods.replicas == 1;
         if let Some(pod) = &first {
+            let why = match &client {
+                Some(client) if client.len() < service.len() => format!(
+                    "`{client}` is a shorter name than `{service}`, and looks as good in a list of peers"
+                ),
+                Some(client) => format!(
+                    "`{client}` resolves as well as `{service}`, and looks as good in a list of peers"
+                ),
+                None => format!(
+                    "without clusterIP: None `{service}` is one, under the same name, and nothing complains"
+                ),
+            };
             all.push(candidate(
-                80,
+                if alone { 45 } else { 80 },
                 "HC061",
                 "a load-balancing ClusterIP in front of the peers",
-                format!("`{}` is a shorter name than `{service}`, and looks as good in a list of peers", client.as_deref().unwrap_or(name)),
+                why,
                 format!("connections between peers land on any pod, now and then on the one that dialled: members see one another under the wrong name, or join twice. nslookup of `{pod}.{service}` must give the pod's own address, not the virtual one"),
             ));
         }
         if intent.publishes_not_ready() {
             all.push(candidate(
-                79,
+                if alone { 44 } else { 79 },
                 "HC018",
                 format!("publishNotReadyAddresses taken out of `{service}`"),
                 format!("it looks unsafe, and is what {what} starts by: {}", software.why),
-                format!("at the first start no pod becomes ready, and nslookup of `{service}` is NXDOMAIN; an existing cluster goes on until all its pods restart at once"),
+                match alone {
+                    true => format!("not with one replica; once there are more, no pod becomes ready at the first start, and nslookup of `{service}` is NXDOMAIN"),
+                    false => format!("at the first start no pod becomes ready, and nslookup of `{service}` is NXDOMAIN; an existing cluster goes on until all its pods restart at once"),
+                },
             ));
         }
         let parallel =
@@ -276,7 +292,7 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
                 format!("after all pods were gone, kubectl get pods shows `{name}-0` at 0/1 and no `{name}-1`, for ever"),
             ));
         }
-        if software.discovery.value().contains("A records") {
+        if !alone && software.discovery.value().contains("A records") {
             all.push(candidate(
                 63,
                 "HC026",
