@@ -2,7 +2,7 @@
 
 use super::intent::{Expose, Identity, Intent, Mesh, Pods, PodsKind, Shape, Workload};
 use super::workload::{management, policy_name};
-use crate::peers::{Known, Reach};
+use crate::peers::{Keeps, Known, Reach};
 
 /// What was chosen, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,11 @@ fn title(intent: &Intent) -> String {
         }
         (Shape::Headless, _) => {
             format!("a headless Service, `{peers}`, for peers and clients alike")
+        }
+        (Shape::HeadlessAndClient, _) if intent.pod_names().is_empty() => {
+            format!(
+                "a headless Service, `{peers}`, for the peers, and a ClusterIP Service, `{client}`, for clients"
+            )
         }
         (Shape::HeadlessAndClient, _) => {
             format!(
@@ -145,8 +150,14 @@ fn of_pods(intent: &Intent, pods: &Pods) -> Vec<String> {
                     ),
                     _ => format!("peers of {name} {discovery}"),
                 });
+                let named = match software.keeps {
+                    Keeps::Name => "so each pod needs a name that stays when its address does not",
+                    Keeps::Volume | Keeps::Nothing => {
+                        "whatever finds it, each pod has a name that stays when its address does not"
+                    }
+                };
                 all.push(format!(
-                    "so each pod needs a name that stays when its address does not, such as `{example}`: the StatefulSet's pods get it by serviceName, and `{service}`, headless, publishes it"
+                    "{named}, such as `{example}`: the StatefulSet's pods get it by serviceName, and `{service}`, headless, publishes it"
                 ));
             }
             (Some(software), PodsKind::Deployment) => all.push(format!(

@@ -67,7 +67,14 @@ fn software(intent: &Intent) -> Option<Section> {
         names.push(format!("`{peers}`"));
     }
     names.extend(intent.client_service().map(|client| format!("`{}`", intent.full_name(&client))));
-    points.push(format!("where TLS is spoken, one certificate for all has {}, the shorter forms that clients dial, and localhost for checks within a pod", names.join(", ")));
+    let mut certificate = format!(
+        "where TLS is spoken, one certificate for all has {}, the shorter forms that clients dial, and localhost for checks within a pod",
+        names.join(", ")
+    );
+    if intent.pod_names().is_empty() {
+        certificate.push_str("; peers dial addresses, which it does not hold, so they must be told which of these names to look for");
+    }
+    points.push(certificate);
     section(&format!("About {}", software.name), points)
 }
 

@@ -417,8 +417,12 @@ fn official(intent: &Intent) -> Wiring {
             todo: told("the database, which Temporal reads from its configuration; members probably find one another there, where each writes its address (check with its manual), and the headless Service is then for looking at single pods".to_owned()),
             ..Wiring::default()
         },
-        "TiDB PD" | "TiKV" => Wiring {
-            todo: told("TiDB Operator makes the workload and its Services; this is what they come to, for who runs it by hand: --advertise-client-urls and --advertise-peer-urls (PD), or --advertise-addr (TiKV), with the pod's own name".to_owned()),
+        "TiDB PD" => Wiring {
+            todo: told(format!("TiDB Operator makes the workload and its Services; this is what they come to. By hand, the server's arguments: --name with the pod's own name, --advertise-client-urls and --advertise-peer-urls with its full one, and --initial-cluster {}", each(&|at, name| format!("{}-{at}=http://{name}:{}", intent.name, port("peer"))).join(","))),
+            ..Wiring::default()
+        },
+        "TiKV" => Wiring {
+            todo: told(format!("TiDB Operator makes the workload and its Services; this is what they come to. By hand, the server's arguments: --pd-endpoints with PD's client Service, --addr 0.0.0.0:{server}, and --advertise-addr with the pod's own name and port {server}", server = port("server"))),
             ..Wiring::default()
         },
         "Dgraph Alpha" => Wiring {

@@ -24,7 +24,8 @@ pub(super) fn management(intent: &Intent) -> (PodManagement, String) {
                     intent.name
                 ),
                 PodManagement::Parallel if software.quorum => format!(
-                    "after a full stop {}-0 is ready only together with others, and one by one they would never be made",
+                    "{}after a full stop {}-0 is ready only together with others, and one by one they would never be made",
+                    if software.name == "NATS" { "with JetStream, " } else { "" },
                     intent.name
                 ),
                 PodManagement::Parallel => "pods need not wait for one another".to_owned(),
@@ -82,8 +83,12 @@ fn new(intent: &Intent, pods: &Pods) -> Manifest {
         container = container.set("args", args);
     }
     if !env.is_empty() {
-        container =
-            container.set("env", env).note("names end at svc: the search path adds the domain");
+        let is_name = |one: &Map| one.text(&["value"]).is_some_and(|value| value.contains(".svc"));
+        let has_names = env.iter().any(is_name);
+        container = container.set("env", env);
+        if has_names {
+            container = container.note("names end at svc: the search path adds the domain");
+        }
     }
     container = container.set("ports", intent.ports.iter().map(container_port).collect::<Vec<_>>());
     if let Some((probe, note)) = readiness(intent) {

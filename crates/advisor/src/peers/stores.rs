@@ -285,7 +285,7 @@ pub(super) const PEERS: &[Peer] = &[
             port("grpc", 9080, Clients),
             port("internal", 7080, Peers),
         ],
-        discovery: Surely("the Zeros, to which each tells its own full name (--my)"),
+        discovery: Surely("asking the Zeros, to which each tells its own full name (--my)"),
         publish_not_ready: Surely(true),
         why: "the Alphas of a group elect a leader before they are ready",
         made_by: Surely(StatefulSet),

@@ -169,6 +169,15 @@ fn sentences_are_true_of_the_case() {
         &["one replica of etcd has no peers; once there are more, they find one another by"],
         &["etcd-0 is ready only together", "peers of etcd find one another"],
     );
+    check("software=kafka replicas=1", &["there are no peers yet"], &["its peers log time-outs"]);
+    check("software=temporal replicas=1", &["the address of the pod."], &["others idle"]);
+    check(
+        "software=hazelcast",
+        &["whatever finds it, each pod has a name"],
+        &["so each pod needs"],
+    );
+    check("software=galera", &["is probably what Galera starts by"], &["no pod becomes ready"]);
+    check("software=nats", &["with JetStream, after a full stop"], &[]);
     // A Deployment's pods have no names that a certificate could hold.
     check("software=temporal", &["`temporal-peers.default.svc.cluster.local`"], &["`*.temporal"]);
     let istio = "Istio need not guess what is spoken";
