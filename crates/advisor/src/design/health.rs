@@ -54,7 +54,7 @@ pub(super) fn readiness(intent: &Intent) -> Option<(Map, String)> {
     let is_tcp = |port: &&Port| port.protocol == Protocol::Tcp;
     let port = intent.client_ports().find(is_tcp).or_else(|| intent.ports.iter().find(is_tcp))?;
     let note = format!(
-        "a placeholder, which tells that the port is open and no more: put the check of {} itself here{until}",
+        "a placeholder, which tells that the port is open and no more; the own check of {} belongs here{until}",
         intent.what()
     );
     Some((tcp(&port.name), note))
