@@ -150,7 +150,7 @@ fn outside(intent: &Intent, software: &Peer) -> Option<String> {
     let port = intent.client_ports().next().map_or(0, |port| port.target);
     Some(match software.name {
         "Kafka" => format!(
-            "for clients outside, a listener of its own on each broker, beside CLIENT, which advertises names of the cluster: EXTERNAL://:19092, say, in KAFKA_LISTENERS; in KAFKA_ADVERTISED_LISTENERS the address that the broker's own Service (`{own}` for {pod}) has got; in KAFKA_LISTENER_SECURITY_PROTOCOL_MAP its protocol. Then let the targetPort of these Services be 19092: until then they lead to {port}, whose answers send clients to names that they cannot resolve"
+            "for clients outside, a listener of its own on each broker, beside that on {port}, which advertises names of the cluster: in listeners EXTERNAL://:19092, say; in advertised.listeners the address that the broker's own Service (`{own}` for {pod}) has got; in listener.security.protocol.map its protocol. Then let the targetPort of these Services be 19092, and the port in a policy: until then they lead to {port}, whose answers send clients to names that they cannot resolve"
         ),
         "MongoDB replica set" => format!(
             "for clients outside, horizons in the replica set's configuration: for each member the address that its own Service (`{own}` for {pod}) has got. MongoDB chooses among them by the name in TLS, so TLS is needed; until then clients outside are sent to names that they cannot resolve"
