@@ -294,9 +294,8 @@ fn official(intent: &Intent) -> Wiring {
                 "--cluster-preferred-endpoint-type".to_owned(), "hostname".to_owned(),
             ],
             todo: told(format!(
-                "once, from one of the pods, with the address and port {} of each (it takes no names; kubectl -n {} get pods -o wide has the addresses): redis-cli --cluster create … --cluster-replicas {}{}",
-                port("redis"),
-                intent.namespace,
+                "once, from one of the pods (redis-cli takes names since 7.0): redis-cli --cluster create {} --cluster-replicas {}{}",
+                list(port("redis")).replace(',', " "),
                 usize::from(pods.len() >= 6),
                 if pods.len() < 3 { "; with fewer than three nodes it refuses" } else { "" },
             )),
