@@ -2,7 +2,7 @@
 
 use super::intent::{Expose, Identity, Intent, Mesh, Pods, PodsKind, Shape, Workload};
 use super::workload::{management, policy_name};
-use crate::peers::{Known, Reach};
+use crate::peers::{Keeps, Known, Reach};
 
 /// What was chosen, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +37,11 @@ pub struct Setting {
     pub because: String,
 }
 
-/// A fact as it may be told.
-pub(super) fn told(fact: Known<&str>) -> String {
+/// A fact behind its verb, as it may be told.
+fn told(verb: &str, fact: Known<&str>) -> String {
     match fact {
-        Known::Surely(text) => text.to_owned(),
-        Known::Perhaps(text) => format!("probably {text} (check with its manual)"),
+        Known::Surely(text) => format!("{verb} {text}"),
+        Known::Perhaps(text) => format!("probably {verb} {text} (check with its manual)"),
     }
 }
 
@@ -60,8 +60,16 @@ fn title(intent: &Intent) -> String {
     let client = intent.client_service().unwrap_or_default();
     match (intent.shape(), &intent.workload) {
         (Shape::ClusterIp, _) => format!("a ClusterIP Service, `{client}`"),
+        (Shape::Headless, _) if intent.client_ports().next().is_none() => {
+            format!("a headless Service, `{peers}`, for the peers")
+        }
         (Shape::Headless, _) => {
             format!("a headless Service, `{peers}`, for peers and clients alike")
+        }
+        (Shape::HeadlessAndClient, _) if intent.pod_names().is_empty() => {
+            format!(
+                "a headless Service, `{peers}`, for the peers, and a ClusterIP Service, `{client}`, for clients"
+            )
         }
         (Shape::HeadlessAndClient, _) => {
             format!(
@@ -134,20 +142,32 @@ fn of_pods(intent: &Intent, pods: &Pods) -> Vec<String> {
         };
         match (pods.software, pods.kind) {
             (Some(software), PodsKind::StatefulSet) => {
+                let name = software.name;
+                let discovery = told("find one another by", software.discovery);
+                all.push(match pods.replicas {
+                    1 => format!(
+                        "one replica of {name} has no peers; once there are more, they {discovery}"
+                    ),
+                    _ => format!("peers of {name} {discovery}"),
+                });
+                let named = match software.keeps {
+                    Keeps::Name => "so each pod needs a name that stays when its address does not",
+                    Keeps::Volume | Keeps::Nothing => {
+                        "whatever finds it, each pod has a name that stays when its address does not"
+                    }
+                };
                 all.push(format!(
-                    "peers of {} find one another by {}",
-                    software.name,
-                    told(software.discovery)
-                ));
-                all.push(format!(
-                    "so each pod needs a name that stays when its address does not, such as `{example}`: the StatefulSet's pods get it by serviceName, and `{service}`, headless, publishes it"
+                    "{named}, such as `{example}`: the StatefulSet's pods get it by serviceName, and `{service}`, headless, publishes it"
                 ));
             }
             (Some(software), PodsKind::Deployment) => all.push(format!(
-                "nodes of {} find one another by {}: `{service}`, headless, answers with the address of each of the {} pods. A Deployment's pods have no names that stay, and none are needed",
+                "nodes of {} {}: `{service}`, headless, answers with the address of {}. A Deployment's pods have no names that stay, and none are needed",
                 software.name,
-                told(software.discovery),
-                pods.replicas
+                told("find one another by", software.discovery),
+                match pods.replicas {
+                    1 => "the pod".to_owned(),
+                    many => format!("each of the {many} pods"),
+                }
             )),
             (None, _) => all.push(format!(
                 "a {} keeps each replica apart: `{service}`, headless, gives each pod a name that stays when its address does not, such as `{example}`",
@@ -158,26 +178,26 @@ fn of_pods(intent: &Intent, pods: &Pods) -> Vec<String> {
     match (client, pods.software) {
         (Some(client), Some(software)) => all.push(match software.reach {
             Reach::SeedThenPods => format!(
-                "clients of {} dial {}; `{client}` is for the first contact only, where any server will do",
+                "clients of {} {}; `{client}` is for the first contact only, where any server will do",
                 software.name,
-                told(software.client)
+                told("dial", software.client)
             ),
             Reach::Leader { label, value, .. } => format!(
-                "clients of {} dial {}: `{client}` selects {label}={value}, so it moves with the leader and has no endpoint while there is none",
+                "clients of {} {}: `{client}` selects {label}={value}, so it moves with the leader and has no endpoint while there is none",
                 software.name,
-                told(software.client)
+                told("dial", software.client)
             ),
             Reach::Any | Reach::Pods => format!(
-                "clients of {} may take any server that is ready, by {}: `{client}` has one address that stays, and each connection goes to a pod that is ready",
+                "clients of {} may take any server that is ready, and {}: `{client}` has one address that stays, and each connection goes to a pod that is ready",
                 software.name,
-                told(software.client)
+                told("dial", software.client)
             ),
         }),
         (Some(client), None) => all.push(format!(
             "clients take any replica that is ready: `{client}` has one address that stays, whatever becomes of the pods"
         )),
         (None, Some(software)) => {
-            all.push(format!("clients of {} dial {}", software.name, told(software.client)));
+            all.push(format!("clients of {} {}", software.name, told("dial", software.client)));
         }
         (None, None) => all.push(
             "clients choose a replica by its name, so nothing may choose for them".to_owned(),
@@ -208,7 +228,8 @@ fn rejected(intent: &Intent) -> Vec<Rejected> {
                         PodsKind::StatefulSet if many > 1 => format!(
                             "its one address leads each connection to any of the {many} pods: a peer that dials `{name}` to reach `{name}-1` meets `{name}-0`, or itself, and membership never settles"
                         ),
-                        _ => "its one address says nothing of the pods behind it, which their peers must reach one by one".to_owned(),
+                        PodsKind::StatefulSet => "its one address says nothing of the pod behind it; the next replica could not tell the first from itself".to_owned(),
+                        PodsKind::Deployment => "its one address says nothing of the pods behind it, which their peers must reach one by one".to_owned(),
                     };
                     add("one ClusterIP Service for all", per_peer);
                     if let (Shape::HeadlessAndClient, Some(service)) =
@@ -226,13 +247,17 @@ fn rejected(intent: &Intent) -> Vec<Rejected> {
                             },
                         );
                     }
-                    if shape == Shape::Headless && pods.software.is_some() {
-                        add(
-                            "a ClusterIP Service for clients",
-                            format!(
+                    let reach = pods.software.map(|software| software.reach);
+                    if let (Shape::Headless, Some(reach)) = (shape, reach) {
+                        let because = match reach {
+                            Reach::Pods => format!(
                                 "it would pick a pod for the client; clients of {what} must pick by themselves"
                             ),
-                        );
+                            Reach::Any | Reach::SeedThenPods | Reach::Leader { .. } => {
+                                "no port is for clients; with one (--port NAME:NUMBER) they get a Service of their own".to_owned()
+                            }
+                        };
+                        add("a ClusterIP Service for clients", because);
                     }
                 }
                 Shape::ExternalName | Shape::Addresses(_) => {}
@@ -351,7 +376,12 @@ fn settings(intent: &Intent) -> Vec<Setting> {
         add(
             "ports: appProtocol".to_owned(),
             "as spoken".to_owned(),
-            "Istio need not guess the protocol of a headless Service's ports".to_owned(),
+            match intent.peer_service() {
+                Some(service) => format!(
+                    "Istio need not guess what is spoken on the ports of `{service}`, where it sees addresses alone"
+                ),
+                None => "Istio need not guess what is spoken".to_owned(),
+            },
         );
     }
     all

@@ -1,7 +1,7 @@
 //! The mistakes that are likeliest in a case, by a small score.
 
 use super::intent::{Expose, Identity, Intent, Mesh, Shape, Workload};
-use crate::peers::Reach;
+use crate::peers::{Known, Reach};
 
 /// How many are told in full.
 const TOLD: usize = 3;
@@ -186,7 +186,9 @@ fn ingress_host(intent: &Intent) -> Candidate {
 
 /// Clients that cache for too long.
 fn caching(intent: &Intent) -> Candidate {
-    let jvm = intent.software().is_some_and(|software| software.jvm);
+    // Without peers nobody holds their addresses.
+    let alone = intent.pods().is_some_and(|pods| pods.replicas == 1);
+    let jvm = !alone && intent.software().is_some_and(|software| software.jvm);
     let title = "clients that keep an address for too long";
     always(match (&intent.workload, intent.shape()) {
         (Workload::Host(host), _) => candidate(
@@ -214,6 +216,13 @@ fn caching(intent: &Intent) -> Candidate {
             title,
             "clients hold pods' addresses here, which change at each restart; a JVM, a pool without a maximum lifetime or an nginx upstream looks once",
             "after a restart some connections time out, while nslookup has the new address",
+        ),
+        (_, Shape::HeadlessAndClient) if alone => candidate(
+            10,
+            "HC052",
+            title,
+            "clients dial a virtual address, which stays, and there are no peers yet",
+            "a time-out to an address that no pod has any more, from whoever looked at the headless Service",
         ),
         (_, Shape::HeadlessAndClient) => candidate(
             33,
@@ -247,22 +256,42 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
     let (peers, client) = (intent.peer_service(), intent.client_service());
     if let (Some(software), Some(service)) = (software, &peers) {
         let first = intent.pod_names().into_iter().next();
+        // Where there are no peers yet.
+        let alone = pods.replicas == 1;
         if let Some(pod) = &first {
+            let why = match &client {
+                Some(client) if client.len() < service.len() => format!(
+                    "`{client}` is a shorter name than `{service}`, and looks as good in a list of peers"
+                ),
+                Some(client) => format!(
+                    "`{client}` resolves as well as `{service}`, and looks as good in a list of peers"
+                ),
+                None => format!(
+                    "without clusterIP: None `{service}` is one, under the same name, and nothing complains"
+                ),
+            };
             all.push(candidate(
-                80,
+                if alone { 45 } else { 80 },
                 "HC061",
                 "a load-balancing ClusterIP in front of the peers",
-                format!("`{}` is a shorter name than `{service}`, and looks as good in a list of peers", client.as_deref().unwrap_or(name)),
+                why,
                 format!("connections between peers land on any pod, now and then on the one that dialled: members see one another under the wrong name, or join twice. nslookup of `{pod}.{service}` must give the pod's own address, not the virtual one"),
             ));
         }
         if intent.publishes_not_ready() {
             all.push(candidate(
-                79,
+                if alone { 44 } else { 79 },
                 "HC018",
                 format!("publishNotReadyAddresses taken out of `{service}`"),
-                format!("it looks unsafe, and is what {what} starts by: {}", software.why),
-                format!("at the first start no pod becomes ready, and nslookup of `{service}` is NXDOMAIN; an existing cluster goes on until all its pods restart at once"),
+                match software.publish_not_ready {
+                    Known::Surely(_) => format!("it looks unsafe, and is what {what} starts by: {}", software.why),
+                    Known::Perhaps(_) => format!("it looks unsafe, and is probably what {what} starts by (check with its manual): {}", software.why),
+                },
+                match (alone, software.quorum) {
+                    (true, _) => format!("not with one replica; once there are more, those that are not ready have no name, and nslookup of `{service}` is NXDOMAIN until one is"),
+                    (false, true) => format!("at the first start no pod becomes ready, and nslookup of `{service}` is NXDOMAIN; an existing cluster goes on until all its pods restart at once"),
+                    (false, false) => format!("a pod that starts or recovers has no name, so peers log that they cannot resolve it; nslookup of `{service}` is NXDOMAIN until one is ready"),
+                },
             ));
         }
         let parallel =
@@ -276,7 +305,7 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
                 format!("after all pods were gone, kubectl get pods shows `{name}-0` at 0/1 and no `{name}-1`, for ever"),
             ));
         }
-        if software.discovery.value().contains("A records") {
+        if !alone && software.discovery.value().contains("A records") {
             all.push(candidate(
                 63,
                 "HC026",
@@ -336,7 +365,8 @@ fn of_pods(intent: &Intent, all: &mut Vec<Candidate>) {
             ));
         }
     }
-    if intent.client_ports().any(|port| port.name.starts_with("grpc")) && client.is_some() {
+    let grpc = intent.client_ports().any(|port| port.name.starts_with("grpc"));
+    if grpc && client.is_some() && pods.replicas > 1 {
         all.push(candidate(
             67,
             "HC054",

@@ -13,6 +13,7 @@ mod expectations;
 mod exposure;
 pub mod file;
 mod from;
+mod health;
 mod intent;
 mod manifests;
 mod mistakes;

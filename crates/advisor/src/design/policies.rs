@@ -45,12 +45,13 @@ fn ingress(intent: &Intent) -> Manifest {
         .set("podSelector", Map::new().set("matchLabels", labels(intent)))
         .set("policyTypes", vec!["Ingress"])
         .set("ingress", rules);
-    let mut purpose = "who may dial the pods; with this policy nobody else may".to_owned();
-    if intent.expose != Expose::None {
-        purpose.push_str(
-            "\nThe last rule is for clients outside: narrow it to the namespace of the Ingress or Gateway controller, or to the load balancer's ranges",
-        );
-    }
+    let namespaces = intent.client_namespaces.join(", ");
+    let purpose = match intent.expose {
+        Expose::None => format!(
+            "who may dial the pods: those of this namespace, and those of {namespaces} on the ports for clients. With this policy nobody else may, unless another one lets them"
+        ),
+        _ => "who may dial the pods: those of this namespace on every port, and everyone on the ports for clients\nThe last rule is for clients outside, and makes the second one needless until it is narrowed: to the namespace of the Ingress or Gateway controller, or to the load balancer's ranges".to_owned(),
+    };
     let object = object(intent, "networking.k8s.io/v1", "NetworkPolicy", &name).set("spec", spec);
     Manifest { purpose, object }
 }

@@ -48,25 +48,33 @@ fn software(intent: &Intent) -> Option<Section> {
     if software.quorum && pods.replicas > 1 {
         let (replicas, majority) = (pods.replicas, pods.replicas / 2 + 1);
         let spare = replicas - majority;
-        if replicas % 2 == 0 && software.name != "Redis Cluster" && software.name != "MinIO" {
+        // Of these a majority of the copies of each part must agree, not of all.
+        let in_parts = ["Redis Cluster", "MinIO", "CockroachDB", "Dgraph Alpha"];
+        if replicas % 2 == 0 && !in_parts.contains(&software.name) {
             points.push(format!(
                 "{replicas} members need {majority} to agree and survive the loss of {spare}, no more than {} would: an odd number is better",
                 replicas - 1
             ));
         }
     }
-    if software.quorum && pods.replicas == 1 {
-        points.push(
-            "with a single replica there are no peers yet; the names are ready for more".to_owned(),
-        );
-    }
-    if let (Some(peers), Some(client)) = (intent.peer_service(), intent.client_service()) {
-        let (peers, client) = (intent.full_name(&peers), intent.full_name(&client));
-        points.push(format!("where TLS is spoken, one certificate for all has `*.{peers}`, `{peers}`, `{client}` and the shorter forms that clients dial, and localhost for checks within a pod"));
-    } else if let Some(peers) = intent.peer_service() {
+    let mut names: Vec<String> = Vec::new();
+    if let Some(peers) = intent.peer_service() {
         let peers = intent.full_name(&peers);
-        points.push(format!("where TLS is spoken, one certificate for all has `*.{peers}`, `{peers}` and the shorter forms that clients dial, and localhost for checks within a pod"));
+        // A Deployment's pods have no names below it.
+        if !intent.pod_names().is_empty() {
+            names.push(format!("`*.{peers}`"));
+        }
+        names.push(format!("`{peers}`"));
     }
+    names.extend(intent.client_service().map(|client| format!("`{}`", intent.full_name(&client))));
+    let mut certificate = format!(
+        "where TLS is spoken, one certificate for all has {}, the shorter forms that clients dial, and localhost for checks within a pod",
+        names.join(", ")
+    );
+    if intent.pod_names().is_empty() {
+        certificate.push_str("; peers dial addresses, which it does not hold, so they must be told which of these names to look for");
+    }
+    points.push(certificate);
     section(&format!("About {}", software.name), points)
 }
 
@@ -176,12 +184,17 @@ fn outside(intent: &Intent) -> Option<Section> {
                 .map(|port| port.name.as_str())
                 .collect();
             let mut points = vec![
-                format!("{what} in front of `{service}`: the port {port} speaks HTTP, so one address and one certificate serve many hosts; {} is this one's", intent.host),
+                format!("{what} in front of `{service}`: the port {port} speaks HTTP, so it tells hosts apart by their names, and many of them share one address; {} is this one's", intent.host),
                 format!("behind the {kind} is the ClusterIP Service, never the headless one: controllers that use node ports need a virtual address, and pods that are not ready must not get requests"),
                 "a load balancer or node port of its own would cost an address or a port per Service and end TLS in the pod".to_owned(),
             ];
             if !rest.is_empty() {
-                points.push(format!("{} is not HTTP and stays inside", rest.join(", ")));
+                points.push(match rest.as_slice() {
+                    [one] => format!("the port {one} does not speak HTTP and stays inside"),
+                    many => {
+                        format!("the ports {} do not speak HTTP and stay inside", many.join(", "))
+                    }
+                });
             }
             points.push(debugging);
             points
@@ -225,22 +238,53 @@ fn mesh(intent: &Intent) -> Option<Section> {
             "readiness must not depend on the sidecar's start: hold the application until the proxy is up (holdApplicationUntilProxyStarts), or first look-ups of peers fail".to_owned(),
         ],
         (Mesh::Linkerd, Some(service)) => {
-            let peers: Vec<String> = intent.ports.iter().filter(|port| port.for_peers && !port.is_http()).map(|port| port.target.to_string()).collect();
             let mut points = vec![format!("`{service}` is headless: the proxy knows the pods by its name and sends each connection where the client dialled; it balances nothing")];
-            if !peers.is_empty() {
-                points.push(format!("ports on which the server speaks first stall while the proxy waits for the client's first bytes: config.linkerd.io/opaque-ports: \"{}\" on the pods (its default list has 3306, 4444, 5432, 6379 and a few more)", peers.join(",")));
-            }
+            points.extend(speaks_first(intent));
             points
         }
         (Mesh::Istio, None) if matches!(intent.workload, Workload::Host(_)) => vec![
             "Istio treats the alias as a name of its own: where outboundTrafficPolicy is REGISTRY_ONLY the target needs a ServiceEntry; and a DestinationRule for the alias does not apply to the target".to_owned(),
         ],
-        (Mesh::Istio, None) => vec!["the ports have names and appProtocol, which is what Istio routes by; nothing else changes".to_owned()],
-        (Mesh::Linkerd, None) => vec!["Linkerd balances requests to the ClusterIP Service itself; nothing changes in these objects".to_owned()],
+        (Mesh::Istio, None) => vec![format!("the ports of `{}` have names and appProtocol, which is what Istio routes by; nothing else changes", intent.entry_service())],
+        (Mesh::Linkerd, None) if matches!(intent.workload, Workload::Host(_)) => vec!["the alias has no virtual address that Linkerd could balance: the proxy sends each connection where the client dialled".to_owned()],
+        (Mesh::Linkerd, None) => {
+            let mut points = vec!["Linkerd balances requests to the virtual address itself; nothing changes in these objects".to_owned()];
+            points.extend(speaks_first(intent));
+            points
+        }
     };
     let name = match intent.mesh {
         Mesh::None | Mesh::Istio => "Istio",
         Mesh::Linkerd => "Linkerd",
     };
     section(&format!("With {name}"), points)
+}
+
+/// What Linkerd treats as opaque unless it is told otherwise.
+const LINKERD_OPAQUE: [u16; 8] = [25, 587, 3306, 4444, 5432, 6379, 9300, 11211];
+
+/// Linkerd's proxy waits for the client's first bytes, so it must be told of ports on which the server speaks first.
+fn speaks_first(intent: &Intent) -> Option<String> {
+    let of_names = |names: &[&str]| -> Vec<u16> {
+        let ports = intent.ports.iter().filter(|port| names.contains(&port.name.as_str()));
+        ports.map(|port| port.target).collect()
+    };
+    // By Linkerd's own table of such protocols.
+    let opaque = match intent.software().map(|software| software.name) {
+        Some("Galera") => of_names(&["mysql", "galera", "ist", "sst"]),
+        Some("MySQL Group Replication") => of_names(&["mysql"]),
+        Some(_) => return None,
+        None => {
+            let mut unknown = intent.ports.iter().filter(|port| !port.is_http());
+            return unknown.next().map(|port| format!("if the server speaks first on {} (as MySQL and SMTP do), the proxy waits for the client's first bytes until it gives up: put {} into config.linkerd.io/opaque-ports on the pods and the Services", port.name, port.target));
+        }
+    };
+    if opaque.iter().all(|port| LINKERD_OPAQUE.contains(port)) {
+        return None;
+    }
+    let opaque: Vec<String> = opaque.iter().map(u16::to_string).collect();
+    Some(format!(
+        "servers speak first here, and the proxy would wait for the client's first bytes: config.linkerd.io/opaque-ports: \"{}\" on the pods and the Services, which takes the place of Linkerd's own list",
+        opaque.join(",")
+    ))
 }

@@ -7,6 +7,8 @@ use super::*;
 use crate::lint::{self, Objects, Options};
 use crate::peers::{MadeBy, peers};
 
+mod software;
+
 /// Words as flags: `name=etcd port=http:80`.
 fn draft(words: &str) -> Draft {
     let mut draft = Draft::default();
@@ -158,12 +160,13 @@ fn what_is_not_sure_is_not_said_as_if_it_were() {
         let image =
             if wiring::image(peer).is_none() { " image=r.example/a:1 port=http:8080" } else { "" };
         let plan = plan(&intent(&format!("software={}{image}", peer.name.replace(' ', "+"))));
-        let text = plan.choice.reasons.join("\n");
         for fact in [peer.discovery, peer.client] {
-            if let Known::Perhaps(fact) = fact
-                && text.contains(fact)
-            {
-                assert!(text.contains(&format!("probably {fact}")), "{}: {text}", peer.name);
+            let Known::Perhaps(fact) = fact else { continue };
+            for reason in plan.choice.reasons.iter().filter(|reason| reason.contains(fact)) {
+                let sure = [" find one another by ", " dial "].map(|verb| format!("{verb}{fact}"));
+                let said = sure.iter().find(|said| reason.contains(*said)).expect("its verb");
+                let (before, _) = reason.split_once(said).expect("found before");
+                assert!(before.ends_with("probably"), "{}: {reason}", peer.name);
             }
         }
         if peer.made_by == Known::Perhaps(MadeBy::Deployment) {
@@ -234,6 +237,26 @@ fn what_does_not_make_sense_is_said_with_a_way_out() {
         "error: --image redis:7: this image does not tell whether it runs as Redis with Sentinel or Redis Cluster or otherwise\n  help: say --software \"redis with sentinel\" or \"redis cluster\"; or --port NAME:NUMBER, for each port that it listens on; --identity stable if clients or peers address each replica by its name, any if not",
     );
     check(
+        "image=r.example/ledger:2",
+        "error: --image r.example/ledger:2: nothing is known of this image\n  help: say --workload statefulset or deployment; --name NAME, by which clients know it; --port NAME:NUMBER, for each port that it listens on; for a StatefulSet --identity stable if clients or peers address each replica by its name, any if not",
+    );
+    check(
+        "image=mariadb:11.4 name=db port=mysql:3306 identity=any",
+        "error: --image mariadb:11.4: this image does not tell whether it runs as Galera or otherwise\n  help: say --software \"galera\"; or --workload statefulset or deployment",
+    );
+    check(
+        "workload=statefulset name=db",
+        "error: which image the pods run is not said\n  help: --image: such as --image registry.example.com/shop/db:1.4\nerror: nothing is known of what the pods run\n  help: say --port NAME:NUMBER, for each port that it listens on; --identity stable if clients or peers address each replica by its name, any if not",
+    );
+    check(
+        "software=kafka workload=deployment",
+        "error: --workload deployment: peers of Kafka know one another by the names of their pods, and a Deployment's pods have new names after every restart\n  help: --workload statefulset, whose pods keep their names and volumes, or leave --workload out",
+    );
+    check(
+        "software=consul workload=deployment",
+        "error: --workload deployment: each server of Consul goes on from its own data, and a Deployment's pods have no volume of their own\n  help: --workload statefulset, whose pods keep their names and volumes, or leave --workload out",
+    );
+    check(
         "workload=sattefulset",
         "error: --workload sattefulset: no such choice\n  help: did you mean statefulset?",
     );
@@ -255,11 +278,15 @@ fn what_does_not_make_sense_is_said_with_a_way_out() {
     );
     check(
         "software=etcd name=My_Db",
-        "error: --name My_Db: as a Service's name it a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')\n  help: for example my-db",
+        "error: --name My_Db: as a Service's name it must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character\n  help: for example my-db",
     );
     check(
         "name=api external=https://api.example.com/v1",
         "error: --external https://api.example.com/v1: a DNS name has no https:// before it and no path behind it\n  help: --external api.example.com",
+    );
+    check(
+        "name=api external=Api_1.example.com",
+        "error: --external Api_1.example.com: as the target of an alias it must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
     );
     check(
         "name=db external=db",

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::intent::{Intent, Pods, PodsKind, Port, Protocol};
+use super::health::readiness;
+use super::intent::{Intent, Pods, PodsKind, Port};
 use super::manifests::{Manifest, labels, object};
 use super::wiring::{Wiring, wiring};
 use super::yaml::{Map, Yaml};
@@ -11,13 +12,20 @@ use crate::peers::PodManagement;
 /// How a StatefulSet makes its pods, and why: a clause after "because".
 pub(super) fn management(intent: &Intent) -> (PodManagement, String) {
     let software = intent.software();
+    let alone = intent.pods().is_some_and(|pods| pods.replicas == 1);
     match software.map(|software| (software, software.management)) {
         Some((software, Some(known))) => {
             let policy = known.value();
             let check = if known.sure().is_some() { "" } else { " (probably: check with its manual)" };
             let why = match policy {
+                PodManagement::Parallel if software.quorum && alone => "with one replica it is all the same; with more, each would be ready only together with others, and the field cannot be changed later".to_owned(),
+                PodManagement::Parallel if software.name == "Vault" => format!(
+                    "{}-0 is ready only once it is unsealed, and one by one the others would not be made before",
+                    intent.name
+                ),
                 PodManagement::Parallel if software.quorum => format!(
-                    "after a full stop {}-0 is ready only together with others, and one by one they would never be made",
+                    "{}after a full stop {}-0 is ready only together with others, and one by one they would never be made",
+                    if software.name == "NATS" { "with JetStream, " } else { "" },
                     intent.name
                 ),
                 PodManagement::Parallel => "pods need not wait for one another".to_owned(),
@@ -69,19 +77,23 @@ fn new(intent: &Intent, pods: &Pods) -> Manifest {
             .set("podManagementPolicy", policy_name(policy))
             .note(why);
     }
-    let Wiring { env, args, rest } = wiring(intent);
+    let Wiring { env, args, todo } = wiring(intent);
     let mut container = Map::new().set("name", container_name(intent)).set("image", &pods.image);
     if !args.is_empty() {
         container = container.set("args", args);
     }
     if !env.is_empty() {
-        container =
-            container.set("env", env).note("names end at svc: the search path adds the domain");
+        let is_name = |one: &Map| one.text(&["value"]).is_some_and(|value| value.contains(".svc"));
+        let has_names = env.iter().any(is_name);
+        container = container.set("env", env);
+        if has_names {
+            container = container.note("names end at svc: the search path adds the domain");
+        }
     }
-    container = container
-        .set("ports", intent.ports.iter().map(container_port).collect::<Vec<_>>())
-        .set_some("readinessProbe", readiness(intent))
-        .note("a start: until it passes, clients are not sent here");
+    container = container.set("ports", intent.ports.iter().map(container_port).collect::<Vec<_>>());
+    if let Some((probe, note)) = readiness(intent) {
+        container = container.set("readinessProbe", probe).note(note);
+    }
     let pod = Map::new()
         .set("enableServiceLinks", false)
         .note("no variables such as DB_PORT=tcp://… of the Services of this namespace")
@@ -97,8 +109,8 @@ fn new(intent: &Intent, pods: &Pods) -> Manifest {
     let mut purpose =
         "the pods, as far as their names go: volumes, resources and secrets are yours to add"
             .to_owned();
-    if let Some(rest) = rest {
-        purpose = format!("{purpose}\nTo do: {rest}");
+    for todo in todo {
+        purpose.push_str(&format!("\nTo do: {todo}"));
     }
     Manifest { purpose, object }
 }
@@ -131,11 +143,4 @@ fn container_name(intent: &Intent) -> String {
 fn container_port(port: &Port) -> Map {
     let map = Map::new().set("name", &port.name).set("containerPort", port.target);
     map.set_some("protocol", Some(port.protocol.name()).filter(|name| *name != "TCP"))
-}
-
-/// A pod is ready when it takes connections on the port that clients dial first; a start, for most software tells more.
-fn readiness(intent: &Intent) -> Option<Map> {
-    let is_tcp = |port: &&Port| port.protocol == Protocol::Tcp;
-    let port = intent.client_ports().find(is_tcp).or_else(|| intent.ports.iter().find(is_tcp))?;
-    Some(Map::new().set("tcpSocket", Map::new().set("port", &port.name)))
 }

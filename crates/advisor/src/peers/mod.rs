@@ -78,6 +78,17 @@ pub enum MadeBy {
     Operator,
 }
 
+/// What each pod must find again after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// Its name, by which its peers know it, and its data.
+    Name,
+    /// Its data alone: peers know it by something that is kept there.
+    Volume,
+    /// Nothing: it joins anew.
+    Nothing,
+}
+
 /// How clients come to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -120,6 +131,8 @@ pub struct Peer {
     pub why: &'static str,
     /// What makes its pods.
     pub made_by: Known<MadeBy>,
+    /// What each of its pods must find again after a restart.
+    pub keeps: Keeps,
     /// How its StatefulSet makes pods; `None` where an operator makes them or it may be a Deployment.
     pub management: Option<Known<PodManagement>>,
     /// Whether a majority of its peers must agree, so that it cannot start again one by one.
@@ -174,7 +187,7 @@ fn plain(name: &str) -> String {
 }
 
 /// Whether an image's path is that image, in whatever registry.
-fn is_of(path: &str, known: &str) -> bool {
+pub(crate) fn is_of(path: &str, known: &str) -> bool {
     path.strip_suffix(known).is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 

@@ -103,7 +103,7 @@ fn software_is_found_by_name_and_by_image() {
     check(Some("CockroachDB"), &["cockroachdb", "crdb"], &["cockroachdb/cockroach:v25.2.0"]);
     check(
         Some("Galera"),
-        &["galera", "mariadb-galera", "pxc"],
+        &["galera", "mariadb", "mariadb-galera", "pxc"],
         &["bitnami/mariadb-galera:11.4", "percona/percona-xtradb-cluster:8.0"],
     );
     check(
@@ -155,7 +155,8 @@ fn software_is_found_by_name_and_by_image() {
     );
     check(Some("TiDB PD"), &["pd", "TiDB PD"], &["pingcap/pd:v8.5.1"]);
     check(Some("TiKV"), &["tikv"], &["pingcap/tikv:v8.5.1"]);
-    check(Some("Dgraph"), &["dgraph"], &["dgraph/dgraph:v24.1"]);
+    check(Some("Dgraph Alpha"), &["dgraph", "dgraph-alpha"], &[]);
+    check(Some("Dgraph Zero"), &["dgraph-zero"], &[]);
 }
 
 #[test]
@@ -189,6 +190,8 @@ fn tools_around_the_software_are_not_the_software() {
             "temporalio/ui",
             "clickhouse/clickhouse-server",
             "dgraph/ratel",
+            // Zero or Alpha.
+            "dgraph/dgraph:v24.1",
             // One server or many: the image does not tell.
             "redis:7",
             "postgres:17",
@@ -209,6 +212,7 @@ fn an_image_of_several_uses_names_them() {
     check("postgres:17", &["PostgreSQL with Patroni"]);
     check("container-registry.oracle.com/mysql/community-server:8.4", &["MySQL Group Replication"]);
     check("mariadb", &["Galera"]);
+    check("dgraph/dgraph:v24.1", &["Dgraph Alpha", "Dgraph Zero"]);
     check("mongo:8", &[]);
     check("redis-exporter", &[]);
 }
@@ -242,5 +246,5 @@ fn the_table_is_sound() {
             assert!(!other, "{name}: {port} is there twice");
         }
     }
-    assert_eq!(peers().count(), 26);
+    assert_eq!(peers().count(), 27);
 }

@@ -203,6 +203,7 @@ impl Comparison<'_> {
                 };
                 let expected = match wanted {
                     0 => Vec::new(),
+                    1 => vec![format!("1 name below {below}, port {port}")],
                     wanted => vec![format!("{wanted} names below {below}, port {port}")],
                 };
                 self.check(expectation, asked, expected, texts(&reply, srv), ok)

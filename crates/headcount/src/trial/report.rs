@@ -141,7 +141,7 @@ impl Report {
                 }
             }
             if unchanged > 0 {
-                lines.push(format!("  ok      {unchanged} answers as at first"));
+                lines.push(format!("  ok      {} as at first", answers(unchanged)));
             }
         }
         lines.extend(self.notes.iter().map(|note| format!("Note: {note}")));
@@ -156,7 +156,7 @@ impl Report {
         };
         let failed = self.failures().count();
         let good = self.checks.len() - failed;
-        let mut text = format!("{place}: {good} answers as expected");
+        let mut text = format!("{place}: {} as expected", answers(good));
         if failed > 0 {
             let _ = write!(text, ", {failed} not");
         }
@@ -166,6 +166,12 @@ impl Report {
         let _ = write!(text, ", in {} ms.", self.milliseconds);
         text
     }
+}
+
+/// `1 answer`, `42 answers`.
+fn answers(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} answer{plural}")
 }
 
 impl Check {

@@ -103,7 +103,8 @@ impl Resolver<'_> {
         let host = host.strip_suffix('.').unwrap_or(host);
         if let Some(problem) = names::dns_1123_subdomain(host).into_iter().next() {
             let lower = host.to_lowercase();
-            let trouble = given.trouble(format!("as the target of an alias it {problem}"));
+            let trouble =
+                given.trouble(format!("as the target of an alias it {}", super::rule(&problem)));
             self.refuse(match lower != host && names::dns_1123_subdomain(&lower).is_empty() {
                 true => trouble.help(format!("--external {lower}: case does not matter in DNS")),
                 false => trouble,

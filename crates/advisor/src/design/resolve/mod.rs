@@ -7,7 +7,7 @@ use manifest::rules::names;
 
 use crate::design::draft::{Draft, Given, Trouble, nearest};
 use crate::design::intent::{Expose, Identity, Intent, Mesh, Pods, PodsKind, Port, Workload};
-use crate::peers::{MadeBy, Peer, Reach, peers};
+use crate::peers::{Keeps, MadeBy, Peer, Reach, peers};
 
 pub(super) use ports::usual_name;
 
@@ -30,6 +30,14 @@ pub fn resolve(draft: &Draft) -> Result<Intent, Vec<Trouble>> {
         Some(intent) if resolver.troubles.is_empty() => Ok(intent),
         _ => Err(resolver.troubles),
     }
+}
+
+/// What Kubernetes says of a name, as the end of a sentence that begins with "it": without the kind of name before, and
+/// without the examples and the regular expression behind.
+fn rule(problem: &str) -> &str {
+    let begin = problem.find("must ").unwrap_or_default();
+    let text = &problem[begin..];
+    text.split(" (e.g.").next().unwrap_or(text)
 }
 
 struct Resolver<'d> {
@@ -112,12 +120,14 @@ impl Resolver<'_> {
                     MadeBy::Deployment => PodsKind::Deployment,
                 }));
             }
-            if draft.software.is_none() {
-                self.refuse(
+            match (&draft.software, &draft.image) {
+                (Some(_), _) => {}
+                (None, Some(_)) => self.unknown_image(None, true),
+                (None, None) => self.refuse(
                     Trouble::missing("what is behind the name is not said").help(
                         "--workload statefulset, deployment or external; or --software, such as --software etcd",
                     ),
-                );
+                ),
             }
             return None;
         };
@@ -187,7 +197,7 @@ impl Resolver<'_> {
     fn label(&mut self, given: &Option<Given>, what: &str) -> Option<String> {
         let given = given.as_ref()?;
         if let Some(problem) = names::dns_1123_label(&given.text).into_iter().next() {
-            self.refuse(given.trouble(format!("as the name of a {what} it {problem}")));
+            self.refuse(given.trouble(format!("as the name of a {what} it {}", rule(&problem))));
         }
         Some(given.text.clone())
     }
@@ -207,7 +217,7 @@ impl Resolver<'_> {
         let Some(given) = &draft.cluster_domain else { return "cluster.local".to_owned() };
         let domain = given.text.strip_suffix('.').unwrap_or(&given.text);
         if let Some(problem) = names::dns_1123_subdomain(domain).into_iter().next() {
-            self.refuse(given.trouble(format!("as a domain it {problem}")));
+            self.refuse(given.trouble(format!("as a domain it {}", rule(&problem))));
         }
         domain.to_owned()
     }
@@ -230,7 +240,7 @@ impl Resolver<'_> {
         };
         if let Some(problem) = names::dns_1035_label(&given.text).into_iter().next() {
             let lower = given.text.trim().to_lowercase().replace(['_', ' ', '.'], "-");
-            let trouble = given.trouble(format!("as a Service's name it {problem}"));
+            let trouble = given.trouble(format!("as a Service's name it {}", rule(&problem)));
             let fits = lower != given.text && names::dns_1035_label(&lower).is_empty();
             self.refuse(match fits {
                 true => trouble.help(format!("for example {lower}")),
@@ -244,7 +254,7 @@ impl Resolver<'_> {
         let draft = self.draft;
         let Some(given) = &draft.host else { return format!("{name}.example.com") };
         if let Some(problem) = names::dns_1123_subdomain(&given.text).into_iter().next() {
-            self.refuse(given.trouble(format!("as a host name it {problem}")));
+            self.refuse(given.trouble(format!("as a host name it {}", rule(&problem))));
         }
         if !matches!(expose, Expose::Ingress | Expose::Gateway) {
             let message = "only an Ingress or a Gateway's route goes by a host name";
@@ -342,8 +352,9 @@ impl Resolver<'_> {
             })
         });
         if software.is_none() {
-            self.unknown_image(kind, &image, &ports, identity);
+            self.unknown_image(Some(kind), ports.is_empty());
         }
+        self.deployed(kind, software);
         let stable_deployment = kind == PodsKind::Deployment
             && software.is_none()
             && identity == Some(Identity::Stable);
@@ -360,31 +371,62 @@ impl Resolver<'_> {
         Some((Workload::Pods(pods), ports))
     }
 
-    /// Of an image that nothing is known of, ports and identity must be said.
-    fn unknown_image(
-        &mut self,
-        kind: PodsKind,
-        image: &str,
-        ports: &[Port],
-        identity: Option<Identity>,
-    ) {
+    /// Some software cannot do with pods that begin anew each time.
+    fn deployed(&mut self, kind: PodsKind, software: Option<&Peer>) {
         let draft = self.draft;
-        if draft.software.is_some() || (image.is_empty() && draft.image.is_none()) {
+        let (Some(given), Some(software), PodsKind::Deployment) = (&draft.workload, software, kind)
+        else {
+            return;
+        };
+        let name = software.name;
+        let trouble = match software.keeps {
+            Keeps::Nothing => return,
+            Keeps::Name => given.trouble(format!(
+                "peers of {name} know one another by the names of their pods, and a Deployment's pods have new names after every restart"
+            )),
+            Keeps::Volume => given.trouble(format!(
+                "each server of {name} goes on from its own data, and a Deployment's pods have no volume of their own"
+            )),
+        };
+        self.refuse(trouble.help(
+            "--workload statefulset, whose pods keep their names and volumes, or leave --workload out",
+        ));
+    }
+
+    /// Of an image that nothing is known of, all must be said that a design needs: at once, so that nobody has to ask
+    /// again and again.
+    fn unknown_image(&mut self, kind: Option<PodsKind>, no_port: bool) {
+        let draft = self.draft;
+        if draft.software.is_some() {
             return;
         }
         let mut flags = Vec::new();
-        if ports.is_empty() && draft.ports.is_empty() {
+        if kind.is_none() {
+            flags.push("--workload statefulset or deployment");
+        }
+        if kind.is_none() && draft.name.is_none() {
+            flags.push("--name NAME, by which clients know it");
+        }
+        if no_port && draft.ports.is_empty() {
             flags.push("--port NAME:NUMBER, for each port that it listens on");
         }
-        if identity.is_none() && draft.identity.is_none() && kind == PodsKind::StatefulSet {
-            flags.push("--identity stable if clients or peers address each replica by its name, any if not");
+        if draft.identity.is_none() && kind != Some(PodsKind::Deployment) {
+            flags.push(match kind {
+                Some(_) => "--identity stable if clients or peers address each replica by its name, any if not",
+                None => "for a StatefulSet --identity stable if clients or peers address each replica by its name, any if not",
+            });
         }
         if flags.is_empty() {
             return;
         }
-        let candidates: Vec<&str> = Peer::perhaps_by_image(image).map(|peer| peer.name).collect();
         let say = flags.join("; ");
-        let given = draft.image.clone().unwrap_or(Given::flag("--image", image));
+        let Some(given) = &draft.image else {
+            let message = "nothing is known of what the pods run";
+            self.refuse(Trouble::missing(message).help(format!("say {say}")));
+            return;
+        };
+        let candidates: Vec<&str> =
+            Peer::perhaps_by_image(&given.text).map(|peer| peer.name).collect();
         self.refuse(match candidates.as_slice() {
             [] => given.trouble("nothing is known of this image").help(format!("say {say}")),
             candidates => given

@@ -145,6 +145,11 @@ async fn a_long_answer_comes_whole() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn json_says_what_was_asked_and_answered() {
     let report = check_passes("external name", &plans::external_name()).await;
+    let summary = report.summary();
+    assert!(
+        summary.starts_with("Tried in a cluster in this process: 1 answer as expected, in"),
+        "{summary}"
+    );
     let mut told = json!(report);
     assert!(told["milliseconds"].take().is_u64());
     assert_eq!(
