@@ -79,7 +79,7 @@ fn new(intent: &Intent, pods: &Pods) -> Manifest {
             container.set("env", env).note("names end at svc: the search path adds the domain");
     }
     container = container
-        .set("ports", intent.ports.iter().map(container_port).collect::<Vec<_>>())
+        .set("ports", intent.listened().map(container_port).collect::<Vec<_>>())
         .set_some("readinessProbe", readiness(intent))
         .note("a start: until it passes, clients are not sent here");
     let pod = Map::new()
@@ -137,5 +137,5 @@ fn container_port(port: &Port) -> Map {
 fn readiness(intent: &Intent) -> Option<Map> {
     let is_tcp = |port: &&Port| port.protocol == Protocol::Tcp;
     let port = intent.client_ports().find(is_tcp).or_else(|| intent.ports.iter().find(is_tcp))?;
-    Some(Map::new().set("tcpSocket", Map::new().set("port", &port.name)))
+    Some(Map::new().set("tcpSocket", Map::new().set("port", intent.declared_name(port))))
 }
