@@ -8,7 +8,9 @@ mod sources;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use advisor::design::{Draft, Expectation, Plan, changes, expectations, plan, resolve, to_yaml};
+use advisor::design::{
+    Draft, Expectation, Plan, changes, conflicts, expectations, plan, resolve, to_yaml,
+};
 use advisor::lint::{Finding, Objects, Options, Selection, Texts, run};
 use clap::{Args, ValueEnum};
 use directory::Name;
@@ -150,9 +152,19 @@ impl Design {
                 return Ok(Exit::CouldNotRun);
             }
         };
+        let plan = plan(&intent);
+        if let Some(objects) = &objects {
+            let troubles = conflicts(&plan, objects);
+            if !troubles.is_empty() {
+                for trouble in troubles {
+                    eprintln!("{trouble}");
+                }
+                return Ok(Exit::CouldNotRun);
+            }
+        }
         let against_cluster = self.live.is_wanted()?;
         let live = against_cluster.then_some(&self.live);
-        let report = Report::new(plan(&intent), taken, objects.as_deref(), live)?;
+        let report = Report::new(plan, taken, objects.as_deref(), live)?;
         let text = match self.output {
             Output::Markdown => markdown::text(&report),
             Output::Yaml => to_yaml(&report.plan.manifests),
