@@ -100,8 +100,10 @@ fn differences(
     }
     for Deciding { field, fixed } in fields {
         let (was, is) = (&old["spec"][field], &new["spec"][field]);
-        // An address that the API gave out is no difference.
+        let is_false = |value: &Value| value.is_null() || *value == Value::Bool(false);
+        // Nor is an address that the API gave out, or a default that is written down.
         let same = was == is
+            || (*field == "publishNotReadyAddresses" && is_false(was) && is_false(is))
             || (*field == "clusterIP"
                 && was.as_str() != Some("None")
                 && is.as_str() != Some("None"));

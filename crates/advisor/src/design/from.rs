@@ -169,8 +169,12 @@ fn from_pods(objects: &Objects, workload: &Workload, given: &Draft) -> Result<Fo
         Some(replicas) if workload.document.has("spec.replicas") => {
             taker.take("replicas", &given.replicas, "spec.replicas", replicas.to_string())
         }
+        _ if given.replicas.is_some() => None,
         // What a cluster makes of nothing, whatever the design would.
-        _ => taker.take("replicas", &given.replicas, "spec", "1"),
+        _ => {
+            let how = "which says no number".to_owned();
+            Some(taker.found("replicas", "spec", "1".to_owned(), Some(how)))
+        }
     };
     let ObjectRef { namespace, name, .. } = &workload.reference;
     let mut draft = Draft {
@@ -366,7 +370,7 @@ fn name_of(
     let number = u16::try_from(target).unwrap_or_default();
     let known = software.and_then(|software| {
         let port = software.ports.iter().find(|known| known.number == number)?;
-        Some((port.name, format!("{} calls {target} so", software.name)))
+        Some((port.name, format!("{} is usual for {target} of {}", port.name, software.name)))
     });
     let served = u16::try_from(port.port).unwrap_or_default();
     let usual = || {

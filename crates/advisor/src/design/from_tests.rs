@@ -33,7 +33,7 @@ spec:
     assert_eq!(
         found.taken,
         [
-            "replicas 1 from spec (k8s.yaml:11:1)",
+            "replicas 1 from spec (k8s.yaml:11:1), which says no number",
             "workload statefulset from kind (k8s.yaml:9:7)",
             "name ledger from metadata.name (k8s.yaml:10:18)",
             "namespace prod from metadata.namespace (k8s.yaml:10:37)",
@@ -168,7 +168,7 @@ fn a_port_without_a_name_gets_one_and_its_origin_is_said() {
     let (plan, taken) = designed(&there(&elasticsearch), &Draft::default()).expect("a design");
     assert!(
         taken.contains(&format!(
-            "port http:9200 {at}, which has no name: Elasticsearch calls 9200 so"
+            "port http:9200 {at}, which has no name: http is usual for 9200 of Elasticsearch"
         )),
         "{taken:?}"
     );
@@ -258,7 +258,7 @@ fn what_cannot_be_begun_with_is_said_with_a_way_out() {
     check(
         &ring,
         &flags,
-        "k8s.yaml:14:35: error: spec.externalName: a.default.svc.cluster.local would be an alias of itself by way of b, c: no address is at the end\n  help: let one of them lead to a real host: --external HOST",
+        "k8s.yaml:14:42: error: spec.externalName: a.default.svc.cluster.local would be an alias of itself by way of b, c: no address is at the end\n  help: let one of them lead to a real host: --external HOST",
     );
     check(
         "apiVersion: v1\nkind: Service\nmetadata: {name: old}\nspec: {ports: [{port: 80}]}\n",
@@ -278,6 +278,20 @@ fn a_port_that_was_given_wins_over_a_service_that_is_wrong() {
             "Service web: spec.ports (unnamed):80→9090 becomes http:80→8080",
             "Deployment web stays as it is",
         ]
+    );
+}
+
+#[test]
+fn what_is_the_default_is_no_change() {
+    let set = LEDGER.replace(
+        "spec:\n  selector: {app: ledger}",
+        "spec:\n  clusterIP: None\n  selector: {app: ledger}",
+    );
+    let objects = there(&set);
+    let (plan, _) = designed(&objects, &Draft::default()).expect("a design");
+    assert_eq!(
+        changes(&plan, &objects),
+        ["Service ledger stays as it is", "StatefulSet ledger stays as it is"]
     );
 }
 

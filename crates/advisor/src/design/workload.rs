@@ -118,7 +118,7 @@ fn changed(intent: &Intent, pods: &Pods, existing: &Value) -> Manifest {
         Yaml::Map(map) => map,
         _ => Map::new(),
     };
-    let purpose = "the workload that is there, with the changes that are listed above".to_owned();
+    let purpose = "the workload that is there, with what the design changes of it".to_owned();
     Manifest { purpose, object: map }
 }
 

@@ -175,7 +175,8 @@ impl Design {
             // Not in the way of kubectl, and not unsaid.
             let verified =
                 if report.verified.passed() { Vec::new() } else { report.verified.lines() };
-            for line in report.findings.iter().map(finding).chain(verified) {
+            let changes = report.changes.iter().cloned();
+            for line in changes.chain(report.findings.iter().map(finding)).chain(verified) {
                 eprintln!("{line}");
             }
         }
@@ -368,6 +369,30 @@ mod tests {
         let mut all = objects.iter_mut();
         all.find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
             .expect("it is there")
+    }
+
+    #[test]
+    fn what_was_asked_for_may_be_unwise_in_itself() {
+        #[track_caller]
+        fn check(name: &str, namespace: &str, expected: &[&str]) {
+            let given = |flag, text: &str| Some(Given::flag(flag, text));
+            let draft = Draft {
+                software: given("--software", "etcd"),
+                name: given("--name", name),
+                namespace: given("--namespace", namespace),
+                ..Draft::default()
+            };
+            let findings = lint(&plan(&resolve(&draft).expect("an intent")));
+            assert_eq!(findings.iter().map(finding).collect::<Vec<_>>(), expected);
+        }
+        check("etcd", "prod", &[]);
+        check(
+            "svc",
+            "com",
+            &[
+                "warning[HC037]: Service/com/svc-peers: a namespace called com takes over names of the internet that end in .com, in all pods; pods that ask for svc-peers.com get the Service svc-peers of this namespace: rename it, or let nobody else create Services there",
+            ],
+        );
     }
 
     #[test]
