@@ -249,22 +249,21 @@ fn ports<'s>(
         let mut own = Vec::new();
         for (index, port) in service.ports().iter().enumerate() {
             let field = format!("spec.ports[{index}]");
-            match target(workload, service, port, &field) {
-                Err(trouble) => troubles.push(trouble),
-                Ok(target) => {
-                    let protocol = port.protocol.as_deref().unwrap_or("TCP").to_owned();
-                    if known.contains(&(target, protocol.clone())) {
-                        continue;
-                    }
-                    let (name, how) = name_of(workload, software, port, target);
-                    let word = match target == port.port {
-                        true => format!("{name}:{target}"),
-                        false => format!("{name}:{}:{target}", port.port),
-                    };
-                    ports.push(taker.found("port", &field, with_protocol(word, &protocol), how));
-                    own.push((target, protocol));
-                }
+            let Some(target) = target(workload, port) else {
+                troubles.push(wrong_target(workload, service, port, &field));
+                continue;
+            };
+            let protocol = port.protocol.as_deref().unwrap_or("TCP").to_owned();
+            if known.contains(&(target, protocol.clone())) {
+                continue;
             }
+            let (name, how) = name_of(workload, software, port, target);
+            let word = match target == port.port {
+                true => format!("{name}:{target}"),
+                false => format!("{name}:{}:{target}", port.port),
+            };
+            ports.push(taker.found("port", &field, with_protocol(word, &protocol), how));
+            own.push((target, protocol));
         }
         known.extend(own);
         taken.extend(taker.taken);
@@ -292,12 +291,21 @@ fn ports<'s>(
 
 /// The number that a Service's port leads to, if the containers have it. Containers that declare no port at all are believed to
 /// listen where the Service says.
-fn target(
+fn target(workload: &Workload, port: &ServicePort) -> Option<i32> {
+    let protocol = port.protocol.as_deref().unwrap_or("TCP");
+    let is_silent = workload.ports().next().is_none();
+    workload
+        .target_port(port)
+        .filter(|target| is_silent || workload.declares_number(*target, protocol))
+}
+
+/// A Service's port leads to one that the containers do not have.
+fn wrong_target(
     workload: &Workload,
     service: &Item<Service>,
     port: &ServicePort,
     field: &str,
-) -> Result<i32, Trouble> {
+) -> Trouble {
     let protocol = port.protocol.as_deref().unwrap_or("TCP");
     let target = workload.target_port(port);
     let declared: Vec<String> = workload
@@ -311,12 +319,6 @@ fn target(
             format!("{}{}{protocol}", name.unwrap_or_default(), port.container_port)
         })
         .collect();
-    match target {
-        Some(target) if declared.is_empty() || workload.declares_number(target, protocol) => {
-            return Ok(target);
-        }
-        _ => {}
-    }
     let written = match &port.target_port {
         Some(IntOrString::String(name)) => name.clone(),
         Some(IntOrString::Int(number)) => number.to_string(),
@@ -341,10 +343,10 @@ fn target(
         port.port,
         workload.title()
     );
-    Err(at(&service.document, &field, written).trouble(message).help(format!(
+    at(&service.document, &field, written).trouble(message).help(format!(
         "mend targetPort, or {add}; or say which it is: --port {name}:{}:{other}",
         port.port
-    )))
+    ))
 }
 
 /// A port's name, and how it came by it where its author gave none.
