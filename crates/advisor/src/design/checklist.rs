@@ -174,7 +174,7 @@ fn slices(intent: &Intent) -> Step {
     let mut rows = vec![row(["NAME", "ADDRESSTYPE", "PORTS", "ENDPOINTS", "AGE"])];
     let mut services = Vec::new();
     if let Some(service) = intent.peer_service() {
-        let ports = ports(&mut intent.ports.iter());
+        let ports = ports(&mut intent.listened());
         rows.push(row([&format!("{service}-<hash>"), "IPv4", &ports, &endpoints, "<age>"]));
         services.push(service);
     }
@@ -354,7 +354,7 @@ fn look_up_one(intent: &Intent, service: &str) -> Option<Step> {
 }
 
 fn look_up_ports(intent: &Intent, service: &str) -> Option<Step> {
-    let port = intent.ports.iter().find(|port| port.for_peers).or(intent.ports.first())?;
+    let port = intent.listened().find(|port| port.for_peers).or(intent.ports.first())?;
     let name = format!("{}.{}", port.srv_labels(), intent.full_name(service));
     let pods = intent.pod_names();
     let weight = (100 / pods.len().max(1)).max(1);

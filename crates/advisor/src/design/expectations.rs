@@ -76,7 +76,7 @@ fn headless(
         purpose: "everyone behind the headless Service".to_owned(),
         not_ready,
     };
-    let ports = intent.ports.iter().map(|port| Expectation {
+    let ports = intent.listened().map(|port| Expectation {
         name: format!("{}.{name}", port.srv_labels()),
         answer: Expected::Ports {
             targets: Targets::Each { of: backends.clone(), below: name.clone() },

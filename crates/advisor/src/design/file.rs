@@ -38,7 +38,7 @@ pub fn read(source: &str, text: &str) -> Result<Draft, Vec<Trouble>> {
         namespace: reader.one("namespace"),
         image: reader.one("image"),
         software: reader.one("software"),
-        replicas: reader.one("replicas"),
+        replicas: reader.number("replicas"),
         ports: reader.many("ports"),
         identity: reader.one("identity"),
         client_namespaces: reader.many("clientNamespaces"),
@@ -73,24 +73,31 @@ impl Reader<'_> {
         Given { text, place: Place::Field { source, at, field: field.to_owned() } }
     }
 
-    /// A scalar's text, as it is written.
+    /// A text. What YAML reads as something else is refused: it may not be what is written, such as 1.10.
     fn text(&mut self, field: &str, value: &Value, takes: &str) -> Option<Given> {
-        let text = match value {
-            Value::String(text) => text.clone(),
+        let (message, help) = match value {
+            Value::String(text) => return Some(self.given(field, text.clone())),
             Value::Number(_) | Value::Bool(_) => {
-                self.located.written(field).map_or_else(|| value.to_string(), str::to_owned)
+                let written = self.written(field, value);
+                let kind = if value.is_number() { "a number" } else { "true or false" };
+                let help = match field.contains("ports") {
+                    true => format!("with a name, such as http:{written}; it takes {takes}"),
+                    false => format!("in quotes it is a text: \"{written}\"; it takes {takes}"),
+                };
+                (format!("expected a text, and YAML reads {written} as {kind}"), help)
             }
-            Value::Null => {
-                self.refuse(field, "has no value", Some(format!("it takes {takes}")));
-                return None;
-            }
+            Value::Null => ("has no value".to_owned(), format!("it takes {takes}")),
             Value::Array(_) | Value::Object(_) => {
-                let message = "expected one value";
-                self.refuse(field, message, Some(format!("it takes {takes}")));
-                return None;
+                ("expected one value".to_owned(), format!("it takes {takes}"))
             }
         };
-        Some(self.given(field, text))
+        self.refuse(field, &message, Some(help));
+        None
+    }
+
+    /// A scalar as it is written.
+    fn written(&self, field: &str, value: &Value) -> String {
+        self.located.written(field).map_or_else(|| value.to_string(), str::to_owned)
     }
 
     fn one(&mut self, key: &str) -> Option<Given> {
@@ -98,22 +105,60 @@ impl Reader<'_> {
         self.text(key, &value, takes(key))
     }
 
-    /// A list, or one for a list of one.
-    fn many(&mut self, key: &str) -> Vec<Given> {
-        match self.located.value.get(key).cloned() {
-            None => Vec::new(),
-            Some(Value::Array(items)) => items
-                .iter()
-                .enumerate()
-                .filter_map(|(at, item)| self.text(&format!("{key}[{at}]"), item, takes(key)))
-                .collect(),
-            Some(value) => self.text(key, &value, takes(key)).into_iter().collect(),
+    fn number(&mut self, key: &str) -> Option<Given> {
+        let value = self.located.value.get(key)?.clone();
+        match &value {
+            Value::Number(_) => Some(self.given(key, self.written(key, &value))),
+            Value::String(text) => {
+                let help = match text.trim().parse::<u32>() {
+                    Ok(number) => format!("without quotes: {key}: {number}"),
+                    Err(_) => format!("it takes {}", takes(key)),
+                };
+                self.refuse(key, &format!("expected a number, and {text:?} is a text"), Some(help));
+                None
+            }
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                self.refuse(key, "expected a number", Some(format!("it takes {}", takes(key))));
+                None
+            }
         }
     }
 
-    /// A list as the flag takes it: with commas.
+    /// A list of texts.
+    fn many(&mut self, key: &str) -> Vec<Given> {
+        match self.located.value.get(key).cloned() {
+            None => Vec::new(),
+            Some(Value::Array(items)) => self.items(key, &items),
+            Some(value @ (Value::Null | Value::Object(_))) => {
+                self.text(key, &value, takes(key)).into_iter().collect()
+            }
+            Some(value) => {
+                let item = match (key, &value) {
+                    (_, Value::String(text)) => text.clone(),
+                    ("ports", _) => format!("http:{}", self.written(key, &value)),
+                    _ => self.written(key, &value),
+                };
+                let help = format!("a list of one is {key}: [{item:?}]; it takes {}", takes(key));
+                self.refuse(key, "expected a list, and this is one value", Some(help));
+                Vec::new()
+            }
+        }
+    }
+
+    fn items(&mut self, key: &str, items: &[Value]) -> Vec<Given> {
+        items
+            .iter()
+            .enumerate()
+            .filter_map(|(at, item)| self.text(&format!("{key}[{at}]"), item, takes(key)))
+            .collect()
+    }
+
+    /// One text, or a list as the flag takes it: with commas.
     fn joined(&mut self, key: &str) -> Option<Given> {
-        let items = self.many(key);
+        let items = match self.located.value.get(key).cloned() {
+            Some(Value::Array(items)) => self.items(key, &items),
+            _ => return self.one(key),
+        };
         let texts: Vec<&str> = items.iter().map(|given| given.text.as_str()).collect();
         (!items.is_empty()).then(|| self.given(key, texts.join(",")))
     }
@@ -153,7 +198,7 @@ mod tests {
     fn the_words_of_the_flags_are_read_with_their_places() {
         let draft = read(
             "intent.yaml",
-            "workload: statefulset\nname: db\nreplicas: 3\nports:\n- sql:5432\n- rest:8008:8009\nclientNamespaces: shop\nexternal: [10.0.0.1, 10.0.0.2]\n",
+            "workload: statefulset\nname: db\nreplicas: 3\nports:\n- sql:5432\n- rest:8008:8009\nclientNamespaces: [shop]\nexternal: [10.0.0.1, 10.0.0.2]\n",
         )
         .expect("an intent");
         assert_eq!(draft.replicas.map(|given| given.text).as_deref(), Some("3"));
@@ -191,6 +236,23 @@ mod tests {
                 "i.yaml:1:1: error: name: expected one value\n  help: it takes the name that clients use",
                 "i.yaml:3:3: error: ports[0]: expected one value\n  help: it takes a list of name:number[:target]",
                 "i.yaml:4:1: error: mesh: has no value\n  help: it takes none, istio or linkerd",
+            ],
+        );
+        check(
+            "ports: 80\nreplicas: \"3\"\nclientNamespaces: shop\nname: 7\n",
+            &[
+                "i.yaml:4:7: error: name: expected a text, and YAML reads 7 as a number\n  help: in quotes it is a text: \"7\"; it takes the name that clients use",
+                "i.yaml:2:11: error: replicas: expected a number, and \"3\" is a text\n  help: without quotes: replicas: 3",
+                "i.yaml:1:8: error: ports: expected a list, and this is one value\n  help: a list of one is ports: [\"http:80\"]; it takes a list of name:number[:target]",
+                "i.yaml:3:19: error: clientNamespaces: expected a list, and this is one value\n  help: a list of one is clientNamespaces: [\"shop\"]; it takes a list of namespaces",
+            ],
+        );
+        check(
+            "ports:\n- 80\nreplicas: three\nhost: true\n",
+            &[
+                "i.yaml:3:11: error: replicas: expected a number, and \"three\" is a text\n  help: it takes a number",
+                "i.yaml:2:3: error: ports[0]: expected a text, and YAML reads 80 as a number\n  help: with a name, such as http:80; it takes a list of name:number[:target]",
+                "i.yaml:4:7: error: host: expected a text, and YAML reads true as true or false\n  help: in quotes it is a text: \"true\"; it takes the host name for clients outside",
             ],
         );
         check("- a\n", &["i.yaml:1:1: error: expected a mapping of keys to values"]);

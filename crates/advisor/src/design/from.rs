@@ -1,17 +1,17 @@
-//! An intent from manifests that are there, and what a design changes of them.
+//! An intent from manifests that are there.
 
-use manifest::read::Located;
-use manifest::{KindId, ObjectRef};
-use serde_json::Value;
+use std::collections::HashSet;
 
-use super::Plan;
-use super::draft::{Draft, Given, Place, Trouble};
-use super::intent::Existing;
-use super::manifests::to_yaml;
-use super::resolve::usual_name;
-use crate::lint::{Item, Objects, Options, Workload};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use manifest::read::Located;
+use manifest::{KindId, ObjectRef};
+
+use super::draft::{Draft, Given, Place, Trouble};
+use super::intent::Existing;
+use super::resolve::usual_name;
+use crate::lint::{Item, Objects, Workload};
+use crate::peers::Peer;
 
 /// What manifests gave.
 #[derive(Debug)]
@@ -37,12 +37,14 @@ impl Start<'_> {
     }
 }
 
-/// Makes words of the StatefulSet, the Deployment or the ExternalName Service among these objects.
+/// Makes words of the StatefulSet, the Deployment or the ExternalName Service among these objects; words that were given win,
+/// and are not looked for.
 ///
 /// # Errors
 ///
-/// There is none, or there are several and `name` does not say which.
-pub fn from_objects(objects: &Objects, name: Option<&Given>) -> Result<Found, Vec<Trouble>> {
+/// There is none, or there are several and no name was given to say which; or its Services lead to ports that it lacks.
+pub fn from_objects(objects: &Objects, given: &Draft) -> Result<Found, Vec<Trouble>> {
+    let name = given.name.as_ref();
     let pods = objects.workloads.iter().filter(|workload| {
         matches!(workload.document.kind.id, KindId::StatefulSet | KindId::Deployment)
     });
@@ -56,12 +58,10 @@ pub fn from_objects(objects: &Objects, name: Option<&Given>) -> Result<Found, Ve
         [] => Err(vec![match name {
             Some(name) => name
                 .trouble("no StatefulSet, Deployment or ExternalName Service has this name there"),
-            None => Trouble::missing(
-                "--from: there is no StatefulSet, Deployment or ExternalName Service to begin with",
-            ),
+            None => nothing(objects),
         }]),
-        [Start::Pods(workload)] => Ok(from_pods(objects, workload)),
-        [Start::Alias(service)] => Ok(from_alias(service)),
+        [Start::Pods(workload)] => from_pods(objects, workload, given),
+        [Start::Alias(service)] => Ok(from_alias(service, given)),
         several => {
             let names: Vec<String> = several
                 .iter()
@@ -77,40 +77,89 @@ pub fn from_objects(objects: &Objects, name: Option<&Given>) -> Result<Found, Ve
     }
 }
 
+/// There is nothing to begin with; what there is instead may be told in flags.
+fn nothing(objects: &Objects) -> Trouble {
+    let trouble = Trouble::missing(
+        "--from: there is no StatefulSet, Deployment or ExternalName Service to begin with",
+    );
+    match objects.services.iter().find(|service| service.selector().is_none()) {
+        Some(service) => trouble.help(format!(
+            "Service {} has no selector: if what is behind it is outside of the cluster, say --workload external --name {0} --external IP[,IP] --port NAME:NUMBER in place of --from",
+            service.reference.name
+        )),
+        None => trouble,
+    }
+}
+
 /// Collects words with their places.
 struct Taker<'d> {
     document: &'d Located,
     taken: Vec<String>,
 }
 
-impl Taker<'_> {
-    fn take(&mut self, word: &str, field: &str, text: impl Into<String>) -> Option<Given> {
+impl<'d> Taker<'d> {
+    fn new(document: &'d Located) -> Self {
+        Self { document, taken: Vec::new() }
+    }
+
+    /// A word, unless it was given.
+    fn take(
+        &mut self,
+        word: &str,
+        given: &Option<Given>,
+        field: &str,
+        text: impl Into<String>,
+    ) -> Option<Given> {
         let text = text.into();
         // What its author did not write is left to the design's own defaults.
-        if text.is_empty() || !self.document.has(field) {
+        if given.is_some() || text.is_empty() || !self.document.has(field) {
             return None;
         }
-        let (source, at) = (self.document.source.clone(), self.document.position(field));
-        self.taken.push(format!("{word} {text} from {field} ({source}:{}:{})", at.line, at.column));
-        Some(Given { text, place: Place::Field { source, at, field: field.to_owned() } })
+        Some(self.found(word, field, text, None))
+    }
+
+    fn found(&mut self, word: &str, field: &str, text: String, how: Option<String>) -> Given {
+        let given = at(self.document, field, text);
+        if let Place::Field { source, at, .. } = &given.place {
+            let (Given { text, .. }, how) = (&given, how.map(|how| format!(", {how}")));
+            self.taken.push(format!(
+                "{word} {text} from {field} ({source}:{}:{}){}",
+                at.line,
+                at.column,
+                how.unwrap_or_default()
+            ));
+        }
+        given
     }
 }
 
-fn from_alias(service: &Item<Service>) -> Found {
-    let mut taker = Taker { document: &service.document, taken: Vec::new() };
+/// A word with its place in a manifest.
+pub(super) fn at(document: &Located, field: &str, text: impl Into<String>) -> Given {
+    let (source, at) = (document.source.clone(), document.position(field));
+    Given { text: text.into(), place: Place::Field { source, at, field: field.to_owned() } }
+}
+
+fn from_alias(service: &Item<Service>, given: &Draft) -> Found {
+    let mut taker = Taker::new(&service.document);
     let host = service.object.spec.as_ref().and_then(|spec| spec.external_name.clone());
+    let ObjectRef { namespace, name, .. } = &service.reference;
     let draft = Draft {
-        workload: taker.take("workload", "spec.type", "external"),
-        name: taker.take("name", "metadata.name", &service.reference.name),
-        namespace: taker.take("namespace", "metadata.namespace", &service.reference.namespace),
-        external: taker.take("external", "spec.externalName", host.unwrap_or_default()),
+        workload: taker.take("workload", &given.workload, "spec.type", "external"),
+        name: taker.take("name", &given.name, "metadata.name", name),
+        namespace: taker.take("namespace", &given.namespace, "metadata.namespace", namespace),
+        external: taker.take(
+            "external",
+            &given.external,
+            "spec.externalName",
+            host.unwrap_or_default(),
+        ),
         ..Draft::default()
     };
     Found { draft, taken: taker.taken }
 }
 
-fn from_pods(objects: &Objects, workload: &Workload) -> Found {
-    let mut taker = Taker { document: &workload.document, taken: Vec::new() };
+fn from_pods(objects: &Objects, workload: &Workload, given: &Draft) -> Result<Found, Vec<Trouble>> {
+    let mut taker = Taker::new(&workload.document);
     let is_set = workload.is("StatefulSet");
     let services: Vec<&Item<Service>> = objects.selecting(workload).collect();
     let governing = objects.governing(workload).filter(|service| service.is_headless());
@@ -118,46 +167,45 @@ fn from_pods(objects: &Objects, workload: &Workload) -> Found {
     let kind = if is_set { "statefulset" } else { "deployment" };
     let replicas = match workload.replicas {
         Some(replicas) if workload.document.has("spec.replicas") => {
-            taker.take("replicas", "spec.replicas", replicas.to_string())
+            taker.take("replicas", &given.replicas, "spec.replicas", replicas.to_string())
         }
+        _ if given.replicas.is_some() => None,
         // What a cluster makes of nothing, whatever the design would.
-        _ => taker.take("replicas", "spec", "1"),
+        _ => {
+            let how = "which says no number".to_owned();
+            Some(taker.found("replicas", "spec", "1".to_owned(), Some(how)))
+        }
     };
+    let ObjectRef { namespace, name, .. } = &workload.reference;
     let mut draft = Draft {
-        workload: taker.take("workload", "kind", kind),
-        name: taker.take("name", "metadata.name", &workload.reference.name),
-        namespace: taker.take("namespace", "metadata.namespace", &workload.reference.namespace),
+        workload: taker.take("workload", &given.workload, "kind", kind),
+        name: taker.take("name", &given.name, "metadata.name", name),
+        namespace: taker.take("namespace", &given.namespace, "metadata.namespace", namespace),
         replicas,
         ..Draft::default()
     };
     if let Some((path, container)) = workload.containers().next() {
         let field = workload.pod_field(&format!("{path}.image"));
-        draft.image = taker.take("image", &field, container.image.clone().unwrap_or_default());
+        let image = container.image.clone().unwrap_or_default();
+        draft.image = taker.take("image", &given.image, &field, image);
     }
     let mut taken = taker.taken;
-    let mut names = std::collections::HashSet::new();
-    // The Service that clients dial knows the ports best, then the headless one, then the pods.
-    for service in client.into_iter().copied().chain(governing) {
-        let mut taker = Taker { document: &service.document, taken: Vec::new() };
-        for (at, port) in service.ports().iter().enumerate() {
-            let word = port_word(workload, port);
-            if names.insert(word.split(':').next().unwrap_or_default().to_owned()) {
-                draft.ports.extend(taker.take("port", &format!("spec.ports[{at}]"), word));
-            }
+    let software = match &given.software {
+        Some(software) => Peer::by_name(&software.text),
+        None => {
+            let image = given.image.as_ref().or(draft.image.as_ref());
+            image.and_then(|image| Peer::by_image(&image.text))
         }
-        taken.extend(taker.taken);
+    };
+    if given.ports.is_empty() {
+        // The Service that clients dial knows the ports best, then the headless one, then the pods.
+        let services = client.into_iter().copied().chain(governing);
+        let (ports, lines) = ports(workload, software, services)?;
+        draft.ports = ports;
+        taken.extend(lines);
     }
-    if draft.ports.is_empty() {
-        let mut taker = Taker { document: &workload.document, taken: Vec::new() };
-        for (path, port) in workload.ports() {
-            let name = port.name.clone().unwrap_or_else(|| name_of(port.container_port));
-            let word =
-                with_protocol(format!("{name}:{}", port.container_port), port.protocol.as_deref());
-            draft.ports.extend(taker.take("port", &workload.pod_field(&path), word));
-        }
-        taken.extend(taker.taken);
-    }
-    if is_set {
+    // What is known of software says more than which Services it has had.
+    if is_set && software.is_none() && given.identity.is_none() {
         let (identity, seen) = match client {
             Some(client) => {
                 ("any", format!("Service {} has a virtual address", client.reference.name))
@@ -180,177 +228,169 @@ fn from_pods(objects: &Objects, workload: &Workload) -> Found {
         governing: governing.map(|service| service.reference.name.clone()),
         client: client.map(|service| service.reference.name.clone()),
     };
-    Found { draft, taken }
+    Ok(Found { draft, taken })
 }
 
 fn is_for_outside(service: &Item<Service>) -> bool {
     matches!(service.type_name(), "LoadBalancer" | "NodePort")
 }
 
-/// A Service's port as a word: `name:number:target`.
-fn port_word(workload: &Workload, port: &ServicePort) -> String {
-    let target = match &port.target_port {
-        Some(IntOrString::Int(number)) => *number,
-        Some(IntOrString::String(name)) => workload
-            .ports()
-            .find(|(_, declared)| declared.name.as_deref() == Some(name))
-            .map_or(port.port, |(_, declared)| declared.container_port),
-        None => port.port,
-    };
-    let name = port.name.clone().unwrap_or_else(|| name_of(port.port));
-    let word = match target == port.port {
-        true => format!("{name}:{target}"),
-        false => format!("{name}:{}:{target}", port.port),
-    };
-    with_protocol(word, port.protocol.as_deref())
+/// The ports as words, each with its place, and what was taken from where.
+fn ports<'s>(
+    workload: &Workload,
+    software: Option<&Peer>,
+    services: impl Iterator<Item = &'s Item<Service>>,
+) -> Result<(Vec<Given>, Vec<String>), Vec<Trouble>> {
+    let (mut ports, mut taken, mut troubles) = (Vec::new(), Vec::new(), Vec::new());
+    // What earlier Services lead to.
+    let mut known: HashSet<(i32, String)> = HashSet::new();
+    for service in services {
+        let mut taker = Taker::new(&service.document);
+        let mut own = Vec::new();
+        for (index, port) in service.ports().iter().enumerate() {
+            let field = format!("spec.ports[{index}]");
+            let Some(target) = target(workload, port) else {
+                troubles.push(wrong_target(workload, service, port, &field));
+                continue;
+            };
+            let protocol = port.protocol.as_deref().unwrap_or("TCP").to_owned();
+            if known.contains(&(target, protocol.clone())) {
+                continue;
+            }
+            let (name, how) = name_of(workload, software, port, target);
+            let word = match target == port.port {
+                true => format!("{name}:{target}"),
+                false => format!("{name}:{}:{target}", port.port),
+            };
+            ports.push(taker.found("port", &field, with_protocol(word, &protocol), how));
+            own.push((target, protocol));
+        }
+        known.extend(own);
+        taken.extend(taker.taken);
+    }
+    if !troubles.is_empty() {
+        return Err(troubles);
+    }
+    if ports.is_empty() {
+        let mut taker = Taker::new(&workload.document);
+        for (path, declared) in workload.ports() {
+            let port = ServicePort {
+                name: declared.name.clone(),
+                port: declared.container_port,
+                ..ServicePort::default()
+            };
+            let (name, how) = name_of(workload, software, &port, port.port);
+            let protocol = declared.protocol.as_deref().unwrap_or("TCP");
+            let word = with_protocol(format!("{name}:{}", port.port), protocol);
+            ports.push(taker.found("port", &workload.pod_field(&path), word, how));
+        }
+        taken.extend(taker.taken);
+    }
+    Ok((ports, taken))
 }
 
-/// A name for a port that has none.
-fn name_of(port: i32) -> String {
-    let usual = u16::try_from(port).ok().and_then(usual_name);
-    usual.map_or_else(|| format!("port-{port}"), str::to_owned)
+/// The number that a Service's port leads to, if the containers have it. Containers that declare no port at all are believed to
+/// listen where the Service says.
+fn target(workload: &Workload, port: &ServicePort) -> Option<i32> {
+    let protocol = port.protocol.as_deref().unwrap_or("TCP");
+    let is_silent = workload.ports().next().is_none();
+    workload
+        .target_port(port)
+        .filter(|target| is_silent || workload.declares_number(*target, protocol))
 }
 
-fn with_protocol(word: String, protocol: Option<&str>) -> String {
+/// A Service's port leads to one that the containers do not have.
+fn wrong_target(
+    workload: &Workload,
+    service: &Item<Service>,
+    port: &ServicePort,
+    field: &str,
+) -> Trouble {
+    let protocol = port.protocol.as_deref().unwrap_or("TCP");
+    let target = workload.target_port(port);
+    let declared: Vec<String> = workload
+        .ports()
+        .map(|(_, port)| {
+            let protocol = match port.protocol.as_deref() {
+                None | Some("TCP") => String::new(),
+                Some(other) => format!("/{other}"),
+            };
+            let name = port.name.as_ref().map(|name| format!("{name} "));
+            format!("{}{}{protocol}", name.unwrap_or_default(), port.container_port)
+        })
+        .collect();
+    let written = match &port.target_port {
+        Some(IntOrString::String(name)) => name.clone(),
+        Some(IntOrString::Int(number)) => number.to_string(),
+        None => port.port.to_string(),
+    };
+    let has = match declared.as_slice() {
+        [] => "no port".to_owned(),
+        declared => declared.join(", "),
+    };
+    let target_field = format!("{field}.targetPort");
+    let field = if service.document.has(&target_field) { target_field } else { field.to_owned() };
+    let (kind, add) = match target {
+        None => ("a port named ", format!("name a container's port {written}")),
+        Some(_) => ("", format!("add containerPort: {written}")),
+    };
+    let name = port.name.as_deref().filter(|name| !name.is_empty()).unwrap_or("NAME");
+    let number = target.map_or("TARGET".to_owned(), |target| target.to_string());
+    let other = workload.ports().next().map_or(number, |(_, port)| port.container_port.to_string());
+    let message = format!(
+        "Service {} leads its port {} to {kind}{written} ({protocol}), and the containers of {} declare {has}",
+        service.reference.name,
+        port.port,
+        workload.title()
+    );
+    at(&service.document, &field, written).trouble(message).help(format!(
+        "mend targetPort, or {add}; or say which it is: --port {name}:{}:{other}",
+        port.port
+    ))
+}
+
+/// A port's name, and how it came by it where its author gave none.
+fn name_of(
+    workload: &Workload,
+    software: Option<&Peer>,
+    port: &ServicePort,
+    target: i32,
+) -> (String, Option<String>) {
+    if let Some(name) = port.name.as_deref().filter(|name| !name.is_empty()) {
+        return (name.to_owned(), None);
+    }
+    let protocol = |protocol: &Option<String>| protocol.clone().unwrap_or("TCP".to_owned());
+    let declared = workload.ports().find_map(|(_, declared)| {
+        let is_it = declared.container_port == target
+            && protocol(&declared.protocol) == protocol(&port.protocol);
+        declared.name.clone().filter(|_| is_it)
+    });
+    if let Some(name) = declared {
+        let how = format!("which has no name: {name} is the container's for {target}");
+        return (name, Some(how));
+    }
+    let number = u16::try_from(target).unwrap_or_default();
+    let known = software.and_then(|software| {
+        let port = software.ports.iter().find(|known| known.number == number)?;
+        Some((port.name, format!("{} is usual for {target} of {}", port.name, software.name)))
+    });
+    let served = u16::try_from(port.port).unwrap_or_default();
+    let usual = || {
+        let found = [served, number].into_iter().find_map(|at| Some((usual_name(at)?, at)));
+        found.map(|(name, at)| (name, format!("{name} is usual for {at}")))
+    };
+    match known.or_else(usual) {
+        Some((name, why)) => (name.to_owned(), Some(format!("which has no name: {why}"))),
+        None => {
+            let name = format!("port-{}", port.port);
+            (name, Some("which has no name: it is called by its number".to_owned()))
+        }
+    }
+}
+
+fn with_protocol(word: String, protocol: &str) -> String {
     match protocol {
-        Some("UDP") => format!("{word}/udp"),
-        _ => word,
-    }
-}
-
-/// A field that decides.
-struct Deciding {
-    /// Its name in `spec`.
-    field: &'static str,
-    /// What to do where it cannot be changed in place; `NAME` is the object's.
-    fixed: Option<&'static str>,
-}
-
-const fn free(field: &'static str) -> Deciding {
-    Deciding { field, fixed: None }
-}
-
-const fn fixed(field: &'static str, way: &'static str) -> Deciding {
-    Deciding { field, fixed: Some(way) }
-}
-
-const SERVICE: &[Deciding] = &[
-    free("type"),
-    fixed(
-        "clusterIP",
-        "it cannot be changed in place: delete the Service and apply again, in a moment when clients can do without, or keep it and give the new one another name",
-    ),
-    free("externalName"),
-    free("publishNotReadyAddresses"),
-    free("selector"),
-    free("ports"),
-];
-
-const STATEFUL_SET: &[Deciding] = &[
-    fixed(
-        "serviceName",
-        "it cannot be changed in place: kubectl delete statefulset NAME --cascade=orphan, which leaves the pods, then apply; then restart the pods one by one, for their host names' subdomain is made with them",
-    ),
-    fixed(
-        "podManagementPolicy",
-        "it cannot be changed in place: kubectl delete statefulset NAME --cascade=orphan, which leaves the pods, then apply",
-    ),
-    free("replicas"),
-];
-
-const DEPLOYMENT: &[Deciding] = &[free("replicas")];
-
-/// What decides of an object of this kind.
-fn deciding(kind: &str) -> &'static [Deciding] {
-    match kind {
-        "Service" => SERVICE,
-        "StatefulSet" => STATEFUL_SET,
-        "Deployment" => DEPLOYMENT,
-        _ => &[],
-    }
-}
-
-/// What a plan changes of objects that are there, a line each.
-pub fn changes(plan: &Plan, objects: &Objects) -> Vec<String> {
-    let mut lines = Vec::new();
-    let text = to_yaml(&plan.manifests);
-    let reading = manifest::read::read_any("design", &text);
-    let options = Options { namespace: plan.intent.namespace.clone(), ..Options::default() };
-    let designed = Objects::new(reading.documents, reading.foreign, options);
-    for new in &designed.all {
-        let old = objects.all.iter().find(|old| old.reference == new.reference);
-        let name = format!("{} {}", new.reference.kind, new.reference.name);
-        match old {
-            None => lines.push(format!("{name} is new")),
-            Some(old) => differences(&name, &new.reference, &old.object, &new.object, &mut lines),
-        }
-    }
-    let selected = plan.intent.labels();
-    for old in &objects.services {
-        let is_gone = designed.all.iter().all(|new| new.reference != old.reference);
-        if is_gone && old.selector() == Some(&selected) {
-            lines.push(format!("Service {} is not part of the design and stays as it is: delete it once nobody dials it", old.reference.name));
-        }
-    }
-    lines
-}
-
-fn differences(
-    name: &str,
-    reference: &ObjectRef,
-    old: &Value,
-    new: &Value,
-    lines: &mut Vec<String>,
-) {
-    let before = lines.len();
-    for Deciding { field, fixed } in deciding(reference.kind) {
-        let (was, is) = (&old["spec"][field], &new["spec"][field]);
-        // An address that the API gave out is no difference.
-        let same = was == is
-            || (*field == "clusterIP"
-                && was.as_str() != Some("None")
-                && is.as_str() != Some("None"));
-        if same {
-            continue;
-        }
-        let mut line = format!("{name}: spec.{field} {} becomes {}", shown(was), shown(is));
-        if let Some(fixed) = fixed {
-            line.push_str(&format!("; {}", fixed.replace("NAME", &reference.name)));
-        }
-        lines.push(line);
-    }
-    if lines.len() == before {
-        lines.push(format!("{name} stays as it is"));
-    }
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "(none)".to_owned(),
-        Value::String(text) if text.is_empty() => "(none)".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.iter().all(|item| item["port"].is_number()) => {
-            let ports: Vec<String> = items
-                .iter()
-                .map(|port| {
-                    let target = match &port["targetPort"] {
-                        Value::Null => String::new(),
-                        target => format!("→{}", shown(target)),
-                    };
-                    format!(
-                        "{}:{}{target}",
-                        port["name"].as_str().unwrap_or("(unnamed)"),
-                        port["port"]
-                    )
-                })
-                .collect();
-            ports.join(", ")
-        }
-        Value::Object(entries) => {
-            let pairs: Vec<String> =
-                entries.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect();
-            pairs.join(",")
-        }
-        other => other.to_string(),
+        "TCP" => word,
+        other => format!("{word}/{}", other.to_lowercase()),
     }
 }

@@ -104,6 +104,22 @@ pub struct Existing {
     pub client: Option<String>,
 }
 
+impl Existing {
+    /// The ports that containers name, and their numbers.
+    pub(super) fn declared_ports(&self) -> Vec<(String, u16)> {
+        let containers = self
+            .workload
+            .iter()
+            .filter_map(|workload| workload["spec"]["template"]["spec"]["containers"].as_array());
+        let ports = containers.flatten().filter_map(|container| container["ports"].as_array());
+        let named = ports.flatten().filter_map(|port| {
+            let number = u16::try_from(port["containerPort"].as_u64()?).ok()?;
+            Some((port["name"].as_str()?.to_owned(), number))
+        });
+        named.collect()
+    }
+}
+
 /// A port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
@@ -147,6 +163,11 @@ impl Port {
         let first = self.name.split('-').next().unwrap_or_default();
         self.protocol == Protocol::Tcp
             && (by_name.contains(&first) || matches!(self.number, 80 | 443 | 8080 | 8443))
+    }
+
+    /// Whether both lead to the same port of a pod.
+    fn leads_where(&self, other: &Self) -> bool {
+        self.target == other.target && self.protocol == other.protocol
     }
 
     /// The owner name of its SRV records below a Service's name: `_http._tcp`.
@@ -309,6 +330,17 @@ impl Intent {
     /// The ports that clients dial.
     pub fn client_ports(&self) -> impl Iterator<Item = &Port> {
         self.ports.iter().filter(|port| port.for_clients)
+    }
+
+    /// The ports that pods listen on, each once: several of a Service's can lead to one.
+    pub fn listened(&self) -> impl Iterator<Item = &Port> {
+        self.ports.iter().filter(|port| self.declared_name(port) == port.name)
+    }
+
+    /// The name by which pods declare what a port leads to: that of the first which leads there.
+    pub fn declared_name<'i>(&'i self, port: &'i Port) -> &'i str {
+        let first = self.ports.iter().find(|other| other.leads_where(port));
+        &first.unwrap_or(port).name
     }
 
     /// Whether pods are published before they are ready, by the Service that has the pods' names.

@@ -108,7 +108,7 @@ fn headless(intent: &Intent, name: &str) -> Manifest {
         .set("selector", labels(intent))
         .set(
             "ports",
-            intent.ports.iter().map(|port| headless_port(intent, port)).collect::<Vec<_>>(),
+            intent.listened().map(|port| headless_port(intent, port)).collect::<Vec<_>>(),
         );
     let purpose = match intent.pod_names().as_slice() {
         [] => format!("each pod of {}", intent.what()),
@@ -143,7 +143,7 @@ pub(super) fn client_port(intent: &Intent, port: &Port) -> Map {
     let own = intent.pods().is_some_and(|pods| pods.existing.workload.is_none());
     let map = Map::new().set("name", &port.name).set("port", port.number);
     let map = match own {
-        true => map.set("targetPort", &port.name),
+        true => map.set("targetPort", intent.declared_name(port)),
         false if port.target == port.number => map,
         false => map.set("targetPort", port.target),
     };

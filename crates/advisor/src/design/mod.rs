@@ -5,14 +5,18 @@
 //!                                        └──────► Expectations (what must answer, whatever the plan says)
 //! ```
 
+mod changes;
 mod checklist;
 mod choice;
+mod conflicts;
 mod draft;
 mod expectation;
 mod expectations;
 mod exposure;
 pub mod file;
 mod from;
+#[cfg(test)]
+mod from_tests;
 mod health;
 mod intent;
 mod manifests;
@@ -20,18 +24,21 @@ mod mistakes;
 mod policies;
 mod resolve;
 mod sections;
+mod stale;
 #[cfg(test)]
 mod tests;
 mod wiring;
 mod workload;
 pub mod yaml;
 
+pub use changes::changes;
 pub use checklist::Step;
 pub use choice::{Choice, Rejected, Setting};
+pub use conflicts::conflicts;
 pub use draft::{Draft, Given, Place, Trouble};
 pub use expectation::{Backends, Expectation, Expected, Targets, WhileNotReady};
 pub use expectations::expectations;
-pub use from::{Found, changes, from_objects};
+pub use from::{Found, from_objects};
 pub use intent::{
     Existing, Expose, Identity, Intent, Mesh, Pods, PodsKind, Port, Protocol, Shape, Workload,
 };

@@ -19,6 +19,18 @@ pub(super) fn manifests(intent: &Intent) -> Vec<Manifest> {
     ingress.into_iter().chain(egress).collect()
 }
 
+/// The ports that clients arrive at, each once: policies look at what pods listen on.
+fn policy_ports(intent: &Intent) -> Vec<Map> {
+    let mut ports: Vec<Map> = Vec::new();
+    for port in intent.client_ports() {
+        let port = policy_port(port);
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    ports
+}
+
 fn policy_port(port: &Port) -> Map {
     Map::new().set("protocol", port.protocol.name()).set("port", port.target)
 }
@@ -35,7 +47,7 @@ fn ingress(intent: &Intent) -> Manifest {
         .note("all pods of this namespace, the peers among them");
     let namespaces: Vec<Map> =
         intent.client_namespaces.iter().map(|name| namespace_selector(name)).collect();
-    let ports: Vec<Map> = intent.client_ports().map(policy_port).collect();
+    let ports = policy_ports(intent);
     let theirs = Map::new().set("from", namespaces).set("ports", ports.clone());
     let mut rules = vec![own, theirs];
     if intent.expose != Expose::None {
@@ -67,7 +79,7 @@ fn egress(intent: &Intent, namespace: &str) -> Manifest {
         )
         .note("look-ups; TCP for answers that are too large for UDP");
     let mut rules = vec![dns];
-    let ports: Vec<Map> = intent.client_ports().map(policy_port).collect();
+    let ports = policy_ports(intent);
     let to: Vec<Map> = match &intent.workload {
         Workload::Pods(_) => {
             let pods = Map::new().set("matchLabels", labels(intent));

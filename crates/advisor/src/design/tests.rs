@@ -62,7 +62,10 @@ fn all_software() -> Vec<String> {
 }
 
 /// Designs of every shape and exposure.
-const SHAPES: [&str; 16] = [
+const SHAPES: [&str; 19] = [
+    "workload=deployment name=web image=registry.example/web:1 port=http:80:8080 port=alt:8080 client=shop",
+    "software=etcd port=web:80:client port=main:2380 client=shop",
+    "workload=external name=mainframe external=192.0.2.10 port=tn3270:23:2323 port=old:24:2323 client=shop",
     "workload=deployment name=web image=registry.example/web:1 port=http:80:8080",
     "workload=deployment name=web image=registry.example/web:1 port=http:80:8080 expose=ingress client=shop client=ops",
     "workload=deployment name=web image=registry.example/web:1 port=grpc:9000 expose=gateway mesh=istio",
@@ -320,12 +323,92 @@ fn what_does_not_make_sense_is_said_with_a_way_out() {
         "name=db external=db.example.com expose=ingress",
         "error: --expose ingress: it is outside of the cluster already\n  help: leave --expose out: who is outside uses the target's own name",
     );
+    check(
+        "name=db namespace=shop external=db.shop.svc.cluster.local",
+        "error: --external db.shop.svc.cluster.local: db.shop.svc.cluster.local would be an alias of itself: whoever looks it up is sent around until the resolver gives up, and gets no address\n  help: give the name that the target has elsewhere; or, if the target is in this cluster, another --name or --namespace for the alias",
+    );
+    check(
+        "name=db domain=corp.example external=a.db.default.svc.corp.example:5432",
+        "error: --external a.db.default.svc.corp.example:5432: a.db.default.svc.corp.example is a name below db.default.svc.corp.example, and below an alias there is none: it would be NXDOMAIN\n  help: give the name that the target has elsewhere; or, if the target is in this cluster, another --name or --namespace for the alias",
+    );
+    check(
+        "name=db external=192.0.2.1,192.0.2.1 port=sql:5432",
+        "error: --external 192.0.2.1,192.0.2.1: 192.0.2.1 is among the addresses twice\n  help: name each address once: it is one endpoint, and gets its share of connections as one",
+    );
+    let web = "workload=deployment name=web image=r.example/a:1";
+    check(
+        &format!("{web} port=web:80:dnst port=dns:53"),
+        "error: --port web:80:dnst: nothing defines a port \"dnst\" to lead to\n  help: give the number that the pods listen on, from 1 to 65535",
+    );
+    check(
+        "software=etcd port=web:80:pear",
+        "error: --port web:80:pear: nothing defines a port \"pear\" to lead to\n  help: did you mean peer?",
+    );
+    check(
+        &format!("{web} port=web:80 port=web:81/udp"),
+        "error: --port web:81/udp: another port is named web, too: 80 TCP\n  help: each port of a Service has a name of its own: SRV records are found by it",
+    );
+    for words in [web, "name=m external=192.0.2.1"] {
+        check(
+            &format!("{words} port=web:80 port=api:80:8080"),
+            "error: --port api:80:8080: port web has the number 80, too\n  help: clients dial a Service's ports by number, so each has its own; several may lead to one target: NAME:NUMBER:TARGET",
+        );
+    }
+    check(
+        "software=etcd port=web:2380:8080",
+        "error: --port web:2380:8080: port peer has the number 2380, too\n  help: clients dial a Service's ports by number, so each has its own; several may lead to one target: NAME:NUMBER:TARGET",
+    );
+    check(
+        "workload=statefulset name=db image=r.example/a:1 identity=stable port=sql:5432 port=old:3306:5432",
+        "error: --port old:3306:5432: port sql leads to 5432 already, and a headless Service is DNS alone: clients dial 5432 itself, whatever the Service's number is\n  help: leave one of the two out; or --identity any, for a Service whose virtual address changes the port on the way",
+    );
+    check(
+        &format!("{web} port=a:80/sctp"),
+        "error: --port a:80/sctp: sctp is no protocol that a design is made for\n  help: /tcp or /udp",
+    );
     let long = "a".repeat(53);
     check(
         &format!("software=etcd name={long}"),
         &format!(
             "error: --name {long}: it is 53 characters long, and 52 is the most here\n  help: names are made of it: those of the pods' label controller-revision-hash and of its Services have 63 characters at most"
         ),
+    );
+}
+
+#[test]
+fn ports() {
+    #[track_caller]
+    fn check(words: &str, all: &[(&str, u16, u16)], listened: &[&str]) {
+        let intent = intent(words);
+        let ports = intent.ports.iter().map(|port| (port.name.as_str(), port.number, port.target));
+        assert_eq!(ports.collect::<Vec<_>>(), all, "{words}");
+        let listens: Vec<&str> = intent.listened().map(|port| port.name.as_str()).collect();
+        assert_eq!(listens, listened, "{words}");
+    }
+    let web = "workload=deployment name=web image=r.example/a:1";
+    // Two of the Service's ports lead to one of the pods'; by UDP it is another.
+    check(
+        &format!("{web} port=http:80:8080 port=alt:8080 port=quic:80:8080/udp"),
+        &[("http", 80, 8080), ("alt", 8080, 8080), ("quic", 80, 8080)],
+        &["http", "quic"],
+    );
+    check("software=etcd", &[("client", 2379, 2379), ("peer", 2380, 2380)], &["client", "peer"]);
+    check(
+        "software=etcd port=client:80:2379",
+        &[("client", 80, 2379), ("peer", 2380, 2380)],
+        &["client", "peer"],
+    );
+    // The same port under another name.
+    check(
+        "software=etcd port=kv:2379",
+        &[("kv", 2379, 2379), ("peer", 2380, 2380)],
+        &["kv", "peer"],
+    );
+    // One more to the same target, which is named after.
+    check(
+        "software=etcd port=web:80:client",
+        &[("client", 2379, 2379), ("peer", 2380, 2380), ("web", 80, 2379)],
+        &["client", "peer"],
     );
 }
 
@@ -375,70 +458,6 @@ fn an_answer_that_does_not_fit_a_datagram_is_among_the_mistakes() {
         plan.mistakes.likeliest.iter().any(|mistake| mistake.code == "HC055")
     };
     assert!(told(30) && !told(25));
-}
-
-#[test]
-fn manifests_that_are_there_become_words_and_what_changes_is_said() {
-    let text = "\
-apiVersion: v1
-kind: Service
-metadata: {name: ledger, namespace: prod}
-spec:
-  selector: {app: ledger}
-  ports: [{port: 5432, targetPort: sql}]
----
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: ledger, namespace: prod}
-spec:
-  serviceName: ledger
-  selector: {matchLabels: {app: ledger}}
-  template:
-    metadata: {labels: {app: ledger, tier: data}}
-    spec:
-      containers:
-      - name: main
-        image: registry.example/ledger:2
-        ports: [{name: sql, containerPort: 15432}]
-";
-    let reading = read_any("k8s.yaml", text);
-    let there = Objects::new(reading.documents, reading.foreign, Options::default());
-    let found = from_objects(&there, None).expect("one workload");
-    assert_eq!(
-        found.taken,
-        [
-            "replicas 1 from spec (k8s.yaml:11:1)",
-            "workload statefulset from kind (k8s.yaml:9:7)",
-            "name ledger from metadata.name (k8s.yaml:10:18)",
-            "namespace prod from metadata.namespace (k8s.yaml:10:37)",
-            "image registry.example/ledger:2 from spec.template.spec.containers[0].image (k8s.yaml:19:16)",
-            "port postgresql:5432:15432 from spec.ports[0] (k8s.yaml:6:11)",
-            "identity any: Service ledger has a virtual address",
-        ]
-    );
-    let plan = plan(&resolve(&found.draft).expect("an intent"));
-    assert_eq!(plan.intent.peer_service().as_deref(), Some("ledger-headless"));
-    assert_eq!(plan.intent.client_service().as_deref(), Some("ledger"));
-    let lines = changes(&plan, &there);
-    assert_eq!(
-        lines,
-        [
-            "Service ledger-headless is new",
-            "Service ledger: spec.ports (unnamed):5432→sql becomes postgresql:5432→15432",
-            "StatefulSet ledger: spec.serviceName ledger becomes ledger-headless; it cannot be changed in place: kubectl delete statefulset ledger --cascade=orphan, which leaves the pods, then apply; then restart the pods one by one, for their host names' subdomain is made with them",
-        ]
-    );
-
-    let two = read_any("k8s.yaml", &format!("{text}---\n{}", text.replace("ledger", "other")));
-    let two = Objects::new(two.documents, two.foreign, Options::default());
-    let trouble = from_objects(&two, None).expect_err("two workloads")[0].to_string();
-    assert_eq!(
-        trouble,
-        "error: --from: a design is of one workload, and there are StatefulSet ledger, StatefulSet other\n  help: say which: --name ledger"
-    );
-    let other = Given::flag("--name", "other");
-    let found = from_objects(&two, Some(&other)).expect("the other");
-    assert_eq!(found.draft.name.map(|name| name.text).as_deref(), Some("other"));
 }
 
 /// Words of a design of pods, of every kind.

@@ -182,7 +182,10 @@ fn official(intent: &Intent) -> Wiring {
     let first = names.join(",");
     let told = |todo: String| vec![todo];
     let port = |name: &str| {
-        intent.ports.iter().find(|port| port.name == name).map_or(0, |port| port.target)
+        // One that was given another name keeps its number.
+        let usual = software.ports.iter().find(|port| port.name == name);
+        let given = intent.ports.iter().find(|port| port.name == name);
+        given.map(|port| port.target).or(usual.map(|port| port.number)).unwrap_or_default()
     };
     match software.name {
         "etcd" => {

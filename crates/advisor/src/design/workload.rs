@@ -90,7 +90,7 @@ fn new(intent: &Intent, pods: &Pods) -> Manifest {
             container = container.note("names end at svc: the search path adds the domain");
         }
     }
-    container = container.set("ports", intent.ports.iter().map(container_port).collect::<Vec<_>>());
+    container = container.set("ports", intent.listened().map(container_port).collect::<Vec<_>>());
     if let Some((probe, note)) = readiness(intent) {
         container = container.set("readinessProbe", probe).note(note);
     }
@@ -130,7 +130,7 @@ fn changed(intent: &Intent, pods: &Pods, existing: &Value) -> Manifest {
         Yaml::Map(map) => map,
         _ => Map::new(),
     };
-    let purpose = "the workload that is there, with the changes that are listed above".to_owned();
+    let purpose = "the workload that is there, with what the design changes of it".to_owned();
     Manifest { purpose, object: map }
 }
 

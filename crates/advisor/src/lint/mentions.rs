@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
+use super::Workload;
+
 /// How a text names a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pod<'t> {
+pub(crate) enum Pod<'t> {
     /// `db-0`.
     Fixed {
         /// The StatefulSet that a pod of this name would be of.
@@ -18,17 +20,17 @@ pub(super) enum Pod<'t> {
 
 /// A pod's name under a Service, in some text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mention<'t> {
+pub(crate) struct Mention<'t> {
     /// The first label.
-    pub(super) pod: Pod<'t>,
+    pub(crate) pod: Pod<'t>,
     /// The second.
-    pub(super) service: &'t str,
+    pub(crate) service: &'t str,
     /// The third.
-    pub(super) namespace: Option<&'t str>,
+    pub(crate) namespace: Option<&'t str>,
 }
 
 /// What a text mentions; any dotted name whose first label could be a pod's.
-pub(super) fn mentions(text: &str) -> impl Iterator<Item = Mention<'_>> {
+pub(crate) fn mentions(text: &str) -> impl Iterator<Item = Mention<'_>> {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     let mut at = 0;
     text.split(move |c| !is_of_name(c)).filter_map(move |token| {
@@ -62,8 +64,19 @@ fn variable<'t>(before: &'t str, first: &'t str) -> Option<&'t str> {
     (!name.is_empty() && opened.ends_with('$')).then_some(name)
 }
 
+/// Whether a variable of its containers holds the pod's name.
+pub(crate) fn is_pod_name(set: &Workload, variable: &str) -> bool {
+    let mut variables = set.containers().flat_map(|(_, container)| container.env.iter().flatten());
+    let is_it = |path: Option<&str>| path == Some("metadata.name");
+    variable == "HOSTNAME"
+        || variables.any(|entry| {
+            let source = entry.value_from.as_ref().and_then(|source| source.field_ref.as_ref());
+            entry.name == variable && is_it(source.map(|field| field.field_path.as_str()))
+        })
+}
+
 /// Every text below a value, with its path: `spec.containers[0].env[1].value`.
-pub(super) fn each_text(value: &Value, visit: &mut impl FnMut(&str, &str)) {
+pub(crate) fn each_text(value: &Value, visit: &mut impl FnMut(&str, &str)) {
     walk(value, &mut String::new(), visit);
 }
 

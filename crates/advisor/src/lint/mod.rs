@@ -14,7 +14,7 @@ mod examples;
 mod external_name;
 mod finding;
 mod fix;
-mod mentions;
+pub(crate) mod mentions;
 mod objects;
 mod peering;
 mod policy;

@@ -8,7 +8,9 @@ mod sources;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use advisor::design::{Draft, Expectation, Plan, changes, expectations, plan, resolve, to_yaml};
+use advisor::design::{
+    Draft, Expectation, Plan, changes, conflicts, expectations, plan, resolve, to_yaml,
+};
 use advisor::lint::{Finding, Objects, Options, Selection, Texts, run};
 use clap::{Args, ValueEnum};
 use directory::Name;
@@ -150,9 +152,19 @@ impl Design {
                 return Ok(Exit::CouldNotRun);
             }
         };
+        let plan = plan(&intent);
+        if let Some(objects) = &objects {
+            let troubles = conflicts(&plan, objects);
+            if !troubles.is_empty() {
+                for trouble in troubles {
+                    eprintln!("{trouble}");
+                }
+                return Ok(Exit::CouldNotRun);
+            }
+        }
         let against_cluster = self.live.is_wanted()?;
         let live = against_cluster.then_some(&self.live);
-        let report = Report::new(plan(&intent), taken, objects.as_deref(), live)?;
+        let report = Report::new(plan, taken, objects.as_deref(), live)?;
         let text = match self.output {
             Output::Markdown => markdown::text(&report),
             Output::Yaml => to_yaml(&report.plan.manifests),
@@ -163,7 +175,8 @@ impl Design {
             // Not in the way of kubectl, and not unsaid.
             let verified =
                 if report.verified.passed() { Vec::new() } else { report.verified.lines() };
-            for line in report.findings.iter().map(finding).chain(verified) {
+            let changes = report.changes.iter().cloned();
+            for line in changes.chain(report.findings.iter().map(finding)).chain(verified) {
                 eprintln!("{line}");
             }
         }
@@ -356,6 +369,30 @@ mod tests {
         let mut all = objects.iter_mut();
         all.find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
             .expect("it is there")
+    }
+
+    #[test]
+    fn what_was_asked_for_may_be_unwise_in_itself() {
+        #[track_caller]
+        fn check(name: &str, namespace: &str, expected: &[&str]) {
+            let given = |flag, text: &str| Some(Given::flag(flag, text));
+            let draft = Draft {
+                software: given("--software", "etcd"),
+                name: given("--name", name),
+                namespace: given("--namespace", namespace),
+                ..Draft::default()
+            };
+            let findings = lint(&plan(&resolve(&draft).expect("an intent")));
+            assert_eq!(findings.iter().map(finding).collect::<Vec<_>>(), expected);
+        }
+        check("etcd", "prod", &[]);
+        check(
+            "svc",
+            "com",
+            &[
+                "warning[HC037]: Service/com/svc-peers: a namespace called com takes over names of the internet that end in .com, in all pods; pods that ask for svc-peers.com get the Service svc-peers of this namespace: rename it, or let nobody else create Services there",
+            ],
+        );
     }
 
     #[test]

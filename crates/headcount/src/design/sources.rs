@@ -100,7 +100,7 @@ fn from_manifests(paths: &[PathBuf], flags: Draft) -> Result<Sourced, Error> {
         options.namespace = namespace.text.clone();
     }
     let objects = Objects::new(documents, foreign, options);
-    match from_objects(&objects, flags.name.as_ref()) {
+    match from_objects(&objects, &flags) {
         Ok(found) => Ok(Sourced::Draft {
             draft: Box::new(flags.or(found.draft)),
             taken: found.taken,

@@ -48,6 +48,13 @@ impl Prepared {
             let mut object = object.clone();
             if matches!(kind.id, KindId::StatefulSet | KindId::Deployment) {
                 delayed |= take_delays(&mut object);
+                if take_readiness(&mut object) {
+                    let name = text_at(&object, "/metadata/name", "");
+                    prepared.notes.push(format!(
+                        "the annotation {} of the pods of {} {name} is left out: the trial itself lets pods be ready or not",
+                        node::READY_ANNOTATION, kind.kind
+                    ));
+                }
                 if let Some(replicas) = limit_replicas(&mut object) {
                     let name = text_at(&object, "/metadata/name", "");
                     prepared.notes.push(format!(
@@ -184,6 +191,13 @@ fn take_delays(workload: &mut Value) -> bool {
         taken |= probe.and_then(|probe| probe.remove("initialDelaySeconds")).is_some();
     }
     taken
+}
+
+/// Takes away by what a workload's pods play ready or not; whether it was there.
+fn take_readiness(workload: &mut Value) -> bool {
+    let annotations = workload.pointer_mut("/spec/template/metadata/annotations");
+    let annotations = annotations.and_then(Value::as_object_mut);
+    annotations.and_then(|annotations| annotations.remove(node::READY_ANNOTATION)).is_some()
 }
 
 /// Takes replicas away where they are too many; how many there were.

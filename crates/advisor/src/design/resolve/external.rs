@@ -8,7 +8,7 @@ use manifest::rules::{names, net};
 use super::Resolver;
 use super::ports::usual_name;
 use crate::design::draft::{Given, Trouble};
-use crate::design::intent::{Identity, Port, Protocol, Workload};
+use crate::design::intent::{Identity, Intent, Port, Protocol, Workload};
 use crate::peers::{Dials, Peer};
 
 impl Resolver<'_> {
@@ -68,9 +68,12 @@ impl Resolver<'_> {
                     given.trouble(message).help("give each address the same port, or none"),
                 );
             }
-            let mut addresses: Vec<IpAddr> = addresses.into_iter().map(|(ip, _)| ip).collect();
+            let addresses: Vec<IpAddr> = addresses.into_iter().map(|(ip, _)| ip).collect();
             let mut seen = HashSet::new();
-            addresses.retain(|ip| seen.insert(*ip));
+            if let Some(twice) = addresses.iter().find(|ip| !seen.insert(**ip)) {
+                let trouble = given.trouble(format!("{twice} is among the addresses twice"));
+                self.refuse(trouble.help("name each address once: it is one endpoint, and gets its share of connections as one"));
+            }
             let identity = identity.unwrap_or(Identity::Any);
             return Some((Workload::Addresses { addresses, identity }, port));
         }
@@ -137,6 +140,27 @@ impl Resolver<'_> {
         None
     }
 
+    /// An alias stands for another name.
+    pub(super) fn own_alias(&mut self, intent: &Intent) {
+        let (Workload::Host(host), Some(given)) = (&intent.workload, &self.draft.external) else {
+            return;
+        };
+        let own = intent.full_name(&intent.name);
+        let message = if *host == own {
+            format!(
+                "{own} would be an alias of itself: whoever looks it up is sent around until the resolver gives up, and gets no address"
+            )
+        } else if host.ends_with(&format!(".{own}")) {
+            format!(
+                "{host} is a name below {own}, and below an alias there is none: it would be NXDOMAIN"
+            )
+        } else {
+            return;
+        };
+        let trouble = given.trouble(message);
+        self.refuse(trouble.help("give the name that the target has elsewhere; or, if the target is in this cluster, another --name or --namespace for the alias"));
+    }
+
     fn external_ports(
         &mut self,
         external: &Given,
@@ -145,8 +169,8 @@ impl Resolver<'_> {
         software: Option<&Peer>,
     ) -> Vec<Port> {
         let draft = self.draft;
-        let mut ports: Vec<Port> =
-            draft.ports.iter().filter_map(|given| self.port(given)).collect();
+        let mut ports = self.given_ports(&[]);
+        self.each_number_once(&ports);
         let is_alias = matches!(workload, Workload::Host(_));
         let apart = matches!(workload, Workload::Addresses { identity: Identity::Stable, .. });
         if let ([only], Some(target)) = (ports.as_mut_slice(), port) {
@@ -155,17 +179,20 @@ impl Resolver<'_> {
                 only.target = target;
             }
         }
-        for (at, port_given) in draft.ports.iter().enumerate().take(ports.len()) {
+        for declared in &ports {
+            let prefix = format!("{}:", declared.name);
+            let given = draft.ports.iter().find(|given| given.text.starts_with(&prefix));
+            let Some(port_given) = given else { continue };
             let (number, target) =
-                (ports[at].number, port.filter(|_| is_alias).unwrap_or(ports[at].target));
+                (declared.number, port.filter(|_| is_alias).unwrap_or(declared.target));
             if (is_alias || apart) && number != target {
                 let kind = if is_alias { "an alias" } else { "a headless Service" };
                 let trouble = port_given.trouble(format!(
                     "{kind} is DNS alone: who dials {number} arrives at {number}, not at {target}"
                 ));
                 self.refuse(trouble.help(match is_alias {
-                    true => format!("--port {}:{target}, and clients dial {target}; or give addresses (--external IP,IP) to have the port changed on the way", ports[at].name),
-                    false => format!("--port {}:{target}; or --identity any, whose virtual address changes the port on the way", ports[at].name),
+                    true => format!("--port {}:{target}, and clients dial {target}; or give addresses (--external IP,IP) to have the port changed on the way", declared.name),
+                    false => format!("--port {}:{target}; or --identity any, whose virtual address changes the port on the way", declared.name),
                 }));
             }
         }

@@ -87,6 +87,8 @@ impl Resolver<'_> {
         };
         self.lengths(&intent);
         self.exposure(&intent);
+        self.told_apart(&intent);
+        self.own_alias(&intent);
         Some(intent)
     }
 

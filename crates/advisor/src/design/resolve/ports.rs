@@ -3,48 +3,115 @@
 use manifest::rules::names;
 
 use super::Resolver;
-use crate::design::draft::Given;
-use crate::design::intent::{Port, Protocol};
+use crate::design::draft::{Given, nearest};
+use crate::design::intent::{Intent, Port, Protocol, Shape};
 use crate::peers::{self, Dials, Peer};
 
 impl Resolver<'_> {
-    /// The software's ports and those given; one of the same name takes its place.
+    /// The software's ports and those given; one of the same name takes its place, and one of the same number its name.
     pub(super) fn ports(&mut self, software: Option<&Peer>) -> Vec<Port> {
         let mut ports: Vec<Port> =
             software.into_iter().flat_map(|peer| peer.ports).flat_map(known).collect();
-        let draft = self.draft;
-        for given in &draft.ports {
-            let Some(port) = self.port(given) else { continue };
-            match ports.iter_mut().find(|other| other.name == port.name) {
-                Some(other) => {
-                    other.number = port.number;
-                    other.target = port.target;
+        let own = ports.len();
+        for port in self.given_ports(&ports.clone()) {
+            let replaced = ports[..own].iter().position(|other| other.name == port.name);
+            let renamed = || {
+                ports[..own].iter().position(|other| {
+                    other.number == port.number
+                        && other.target == port.target
+                        && other.protocol == port.protocol
+                })
+            };
+            match replaced.or_else(renamed) {
+                Some(at) => {
+                    let (for_clients, for_peers) = (ports[at].for_clients, ports[at].for_peers);
+                    let protocol = ports[at].protocol;
+                    ports[at] = Port { for_clients, for_peers, protocol, ..port };
                 }
                 None => ports.push(port),
             }
         }
-        for (at, port) in ports.iter().enumerate() {
-            let twice = ports[..at].iter().find(|other| {
-                other.protocol == port.protocol
-                    && (other.number == port.number || other.target == port.target)
-            });
-            let given =
-                draft.ports.iter().find(|given| given.text.starts_with(&format!("{}:", port.name)));
-            if let (Some(other), Some(given)) = (twice, given) {
-                let trouble = given.trouble(format!("port {} has this number, too", other.name));
-                self.refuse(trouble.help("each port has its own number, to dial and to listen on"));
+        self.each_number_once(&ports);
+        ports
+    }
+
+    /// The ports that were given; `known` are those that a target can be named after.
+    pub(super) fn given_ports(&mut self, known: &[Port]) -> Vec<Port> {
+        let draft = self.draft;
+        let mut ports: Vec<Port> = Vec::new();
+        for given in &draft.ports {
+            let Some(port) = self.port(given, known) else { continue };
+            if let Some(other) = ports.iter().find(|other| other.name == port.name) {
+                let trouble = given.trouble(format!(
+                    "another port is named {}, too: {} {}",
+                    port.name,
+                    other.number,
+                    other.protocol.name()
+                ));
+                self.refuse(trouble.help(
+                    "each port of a Service has a name of its own: SRV records are found by it",
+                ));
+                continue;
             }
+            ports.push(port);
         }
         ports
     }
 
-    pub(super) fn port(&mut self, given: &Given) -> Option<Port> {
+    /// A Service's ports differ by number or protocol; several of them can lead to one target.
+    pub(super) fn each_number_once(&mut self, ports: &[Port]) {
+        let draft = self.draft;
+        for (at, port) in ports.iter().enumerate() {
+            let twice = ports[..at]
+                .iter()
+                .find(|other| other.protocol == port.protocol && other.number == port.number);
+            let Some(other) = twice else { continue };
+            let of = |port: &Port| {
+                let prefix = format!("{}:", port.name);
+                draft.ports.iter().find(move |given| given.text.starts_with(&prefix))
+            };
+            // Of two that are the same, one at least was given.
+            let (given, other) = match (of(port), of(other)) {
+                (Some(given), _) => (given, other),
+                (None, Some(given)) => (given, port),
+                (None, None) => continue,
+            };
+            let trouble =
+                given.trouble(format!("port {} has the number {}, too", other.name, port.number));
+            self.refuse(trouble.help("clients dial a Service's ports by number, so each has its own; several may lead to one target: NAME:NUMBER:TARGET"));
+        }
+    }
+
+    /// Under a headless Service nothing leads from a number to another.
+    pub(super) fn told_apart(&mut self, intent: &Intent) {
+        if intent.shape() != Shape::Headless {
+            return;
+        }
+        let draft = self.draft;
+        for port in &intent.ports {
+            let first = intent.declared_name(port);
+            let prefix = format!("{}:", port.name);
+            let given = draft.ports.iter().find(|given| given.text.starts_with(&prefix));
+            if let Some(given) = given.filter(|_| first != port.name) {
+                let trouble = given.trouble(format!(
+                    "port {first} leads to {} already, and a headless Service is DNS alone: clients dial {0} itself, whatever the Service's number is",
+                    port.target
+                ));
+                self.refuse(trouble.help(
+                    "leave one of the two out; or --identity any, for a Service whose virtual address changes the port on the way",
+                ));
+            }
+        }
+    }
+
+    fn port(&mut self, given: &Given, known: &[Port]) -> Option<Port> {
         let (text, protocol) = match given.text.rsplit_once('/') {
             None => (given.text.as_str(), Protocol::Tcp),
             Some((text, "tcp" | "TCP")) => (text, Protocol::Tcp),
             Some((text, "udp" | "UDP")) => (text, Protocol::Udp),
             Some((_, other)) => {
-                self.refuse(given.trouble(format!("{other} is no protocol")).help("/tcp or /udp"));
+                let message = format!("{other} is no protocol that a design is made for");
+                self.refuse(given.trouble(message).help("/tcp or /udp"));
                 return None;
             }
         };
@@ -72,12 +139,38 @@ impl Resolver<'_> {
         };
         let number = number_of(number)?;
         let target = match parts.get(2) {
+            Some(target) if is_name(target) => self.named_target(given, target, known)?,
             Some(target) => number_of(target)?,
             None => number,
         };
         let name = (*name).to_owned();
         Some(Port { name, number, target, for_clients: true, for_peers: false, protocol })
     }
+
+    /// The number of a target that is given by name: of the software's ports, or of those that the containers declare.
+    fn named_target(&mut self, given: &Given, target: &str, known: &[Port]) -> Option<u16> {
+        let declared = self.draft.existing.declared_ports();
+        let names = || {
+            let known = known.iter().map(|port| (port.name.as_str(), port.target));
+            known.chain(declared.iter().map(|(name, number)| (name.as_str(), *number)))
+        };
+        if let Some((_, number)) = names().find(|(name, _)| *name == target) {
+            return Some(number);
+        }
+        let near = nearest(target, names().map(|(name, _)| (name, name)));
+        let help = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => "give the number that the pods listen on, from 1 to 65535".to_owned(),
+        };
+        let message = format!("nothing defines a port {target:?} to lead to");
+        self.refuse(given.trouble(message).help(help));
+        None
+    }
+}
+
+/// Whether a target is meant as a name: all but numbers have a letter.
+fn is_name(target: &str) -> bool {
+    target.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 /// A port of the table, of each of its protocols.

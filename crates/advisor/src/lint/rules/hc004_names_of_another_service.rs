@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use k8s_openapi::api::core::v1::Service;
 use manifest::read::{Level, Located};
 
-use crate::lint::mentions::{Pod, each_text, mentions};
+use crate::lint::mentions::{Pod, each_text, is_pod_name, mentions};
 use crate::lint::{Findings, Item, Label, Objects, Rule, Subject, Workload};
 
 pub(super) const RULE: Rule = Rule {
@@ -207,15 +207,4 @@ fn say(
         Some(names) => format!("write {names} in place of {other}"),
         None => format!("write serviceName: {other} into {}, before it is created", set.title()),
     });
-}
-
-/// Whether a variable of its containers holds the pod's name.
-fn is_pod_name(set: &Workload, variable: &str) -> bool {
-    let mut variables = set.containers().flat_map(|(_, container)| container.env.iter().flatten());
-    let is_it = |path: Option<&str>| path == Some("metadata.name");
-    variable == "HOSTNAME"
-        || variables.any(|entry| {
-            let source = entry.value_from.as_ref().and_then(|source| source.field_ref.as_ref());
-            entry.name == variable && is_it(source.map(|field| field.field_path.as_str()))
-        })
 }
