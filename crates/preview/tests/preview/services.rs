@@ -288,6 +288,19 @@ spec: {{ type: ExternalName, externalName: {target} }}
 }
 
 #[test]
+fn what_is_scaled_to_nothing_says_so() {
+    check(
+        &peers("db", 0, PLAIN),
+        &[],
+        "
+default/db-peers headless 0/0
+  nothing: headless Service default/db-peers: it has no endpoints
+  note: its selector app=db matches no pod here
+  note: StatefulSet db has replicas: 0, so it makes no pods",
+    );
+}
+
+#[test]
 fn what_never_ends_is_refused() {
     let many = peers("db", 10_001, ["podManagementPolicy: Parallel", "", ""]);
     assert_eq!(try_settle(&many, &[]).unwrap_err(), SettleError::TooManyPods);
