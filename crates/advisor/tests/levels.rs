@@ -54,6 +54,12 @@ fn a_cluster_ip_is_not_simply_immutable() {
 }
 
 #[test]
+fn peers_that_start_alone_may_wait_for_one_another() {
+    check("HC018/bad-first-alone.yaml", &[("HC018", Note, "cassandra")]);
+    check("HC018/bad.yaml", &[("HC018", Warning, "etcd-peers")]);
+}
+
+#[test]
 fn dns_that_a_policy_keeps_pods_from() {
     check("HC050/good.yaml", &[]);
     check("HC050/good_unknown.yaml", &[]);

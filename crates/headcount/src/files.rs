@@ -33,8 +33,13 @@ pub(crate) async fn read(paths: Vec<PathBuf>) -> Result<Vec<File>, Error> {
 /// As [`read`], for who has nothing else to do meanwhile.
 pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<File>, Error> {
     let mut files = Vec::new();
+    let mut has_stdin = false;
     for path in paths {
         if path.as_os_str() == "-" {
+            // It ends once; whoever names it again means the same.
+            if std::mem::replace(&mut has_stdin, true) {
+                continue;
+            }
             let content = read_whole(io::stdin().lock());
             files.push(File { name: STDIN.to_owned(), content });
             continue;

@@ -197,6 +197,7 @@ impl Preview {
             .and_then(|own| self.reader.answer(own, RecordType::A).reason().cloned());
         let mut notes = self.notes.get(id).cloned().unwrap_or_default();
         notes.extend(unnamed_ports(service, &shape));
+        notes.extend(own.as_ref().and_then(|own| self.alias_to_nothing(own)));
         ServiceRecords {
             service: id.clone(),
             endpoints: self.reader.endpoints_of(id),
@@ -207,6 +208,20 @@ impl Preview {
             nothing,
             notes,
         }
+    }
+
+    /// What a client gets of an alias that leads nowhere in this zone, though the alias itself is there.
+    fn alias_to_nothing(&self, own: &Name) -> Option<String> {
+        let (code, reason) = match self.reader.answer(own, RecordType::A) {
+            Answer::Loop(reason) => ("SERVFAIL", reason),
+            Answer::Alias { target, .. } => match *target {
+                Answer::Loop(reason) => ("SERVFAIL", reason),
+                Answer::NoSuchName(negative) => ("NXDOMAIN", negative.reason),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(format!("clients that follow the alias get {code}: {reason}"))
     }
 
     /// Whether a name is that of an endpoint with a hostname.

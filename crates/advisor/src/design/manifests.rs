@@ -10,7 +10,6 @@ use super::intent::{Identity, Intent, Mesh, Port, Shape, Workload};
 use super::policies;
 use super::workload;
 use super::yaml::Map;
-use crate::lint;
 use crate::peers::Reach;
 
 /// An object to apply.
@@ -153,7 +152,6 @@ pub(super) fn client_port(intent: &Intent, port: &Port) -> Map {
 fn client(intent: &Intent, name: &str) -> Manifest {
     let mut selector = labels(intent);
     let mut purpose = "clients: one address, any pod that is ready".to_owned();
-    let mut annotations = None;
     if let Some(Reach::Leader { label, value, .. }) =
         intent.software().map(|software| software.reach)
     {
@@ -161,16 +159,12 @@ fn client(intent: &Intent, name: &str) -> Manifest {
             .set(label, value)
             .note(format!("{} sets it on the pod that leads", intent.what()));
         purpose = "clients: the pod that leads".to_owned();
-        // What no manifest says, no checker of manifests can know.
-        let reason = format!("HC003 {} sets {label}={value} on the pod that leads", intent.what());
-        annotations = Some(Map::new().set(lint::ANNOTATION, reason));
     }
     let spec = Map::new().set("selector", selector).set(
         "ports",
         intent.client_ports().map(|port| client_port(intent, port)).collect::<Vec<_>>(),
     );
-    let metadata = metadata(intent, name).set_some("annotations", annotations);
-    let object = object(intent, "v1", "Service", name).set("metadata", metadata).set("spec", spec);
+    let object = object(intent, "v1", "Service", name).set("spec", spec);
     Manifest { purpose, object }
 }
 

@@ -1,10 +1,13 @@
 //! Findings that are allowed: by annotation, with a reason, or on the command line.
 
+use std::fmt;
+
 use manifest::read::Located;
 
 use super::finding::{Finding, Label, Subject};
 use super::rule::Rule;
 use super::rules;
+use super::texts::FILE;
 
 /// The annotation in which an object's author allows findings about it: `HC009 the sidecar adds the port`, several of them
 /// on lines of their own or behind commas.
@@ -23,22 +26,66 @@ impl Allowance {
     ///
     /// # Errors
     ///
-    /// The code, if no rule has it.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, NoAllowance> {
         let (code, subject) = match text.split_once('=') {
             Some((code, subject)) => (code, Some(subject.to_owned())),
             None => (text, None),
         };
-        let rule = rules::by_code(code.trim()).ok_or_else(|| code.trim().to_owned())?;
-        Ok(Self { rule, subject })
+        let rule =
+            rules::by_code(code.trim()).ok_or_else(|| NoAllowance::Code(code.trim().to_owned()))?;
+        match subject {
+            Some(subject) if !is_object(&subject) => Err(NoAllowance::Object(subject)),
+            subject => Ok(Self { rule, subject }),
+        }
+    }
+
+    /// Whether it is about an object, of which a rule of these may speak.
+    pub(super) fn is_of_an_object(&self, mut rules: impl Iterator<Item = &'static Rule>) -> bool {
+        self.subject.is_some() && rules.any(|rule| rule.code == self.rule.code)
     }
 
     pub(super) fn covers(&self, finding: &Finding, default_namespace: &str) -> bool {
         let Some(wanted) = &self.subject else { return self.rule.code == finding.code };
         let Subject { kind, namespace, name } = &finding.subject;
-        let short = || namespace == default_namespace && *wanted == format!("{kind}/{name}");
-        self.rule.code == finding.code && (*wanted == finding.subject.to_string() || short())
+        // Kinds are taken as kubectl takes them, in any case.
+        let is = |written: String| match (wanted.split_once('/'), written.split_once('/')) {
+            (Some((kind, name)), Some(written)) => {
+                kind.eq_ignore_ascii_case(written.0) && name == written.1
+            }
+            _ => false,
+        };
+        let short = || namespace == default_namespace && is(format!("{kind}/{name}"));
+        self.rule.code == finding.code && (is(finding.subject.to_string()) || short())
     }
+}
+
+/// `HC009=Service/prod/db`.
+impl fmt::Display for Allowance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.subject {
+            Some(subject) => write!(f, "{}={subject}", self.rule.code),
+            None => f.write_str(self.rule.code),
+        }
+    }
+}
+
+/// Why a text is no allowance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAllowance {
+    /// No rule has this code.
+    Code(String),
+    /// This names no object.
+    Object(String),
+}
+
+/// Whether a text has the shape of an object's name: a kind, perhaps a namespace, and a name; of a file any path.
+fn is_object(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('/').collect();
+    let is_file = parts[0].eq_ignore_ascii_case(FILE);
+    parts.iter().skip(usize::from(is_file)).all(|part| is_file || !part.is_empty())
+        && (matches!(parts.len(), 2 | 3) || is_file && parts.len() > 1)
+        && (is_file || !text.contains('*'))
 }
 
 /// The annotation of an object.
@@ -158,6 +205,17 @@ mod tests {
         check("HC001=Namespace/x", subject("Namespace", "", "x"), true);
         check("HC001=File/a/b.yaml", subject("File", "", "a/b.yaml"), true);
         check("HC100", subject("Service", "prod", "db"), false);
-        assert_eq!(Allowance::parse("HC999=Service/db").expect_err("unknown"), "HC999");
+        check("hc001=service/db", subject("Service", "prod", "db"), true);
+        check("HC001=Service/DB", subject("Service", "prod", "db"), false);
+        assert_eq!(
+            Allowance::parse("HC999=Service/db").expect_err("unknown"),
+            NoAllowance::Code("HC999".to_owned())
+        );
+        for object in ["", "*", "db", "Service/", "Service/*", "/db", "Service/a/b/c", "File"] {
+            assert_eq!(
+                Allowance::parse(&format!("HC001={object}")).expect_err("no object"),
+                NoAllowance::Object(object.to_owned())
+            );
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Workloads by pieces of their pods' labels, to find those that a selector almost takes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -26,6 +26,8 @@ pub(super) struct Candidates<'o> {
     by_piece: HashMap<(&'o str, Piece<'o>), Vec<&'o Workload>>,
     /// By namespace, labels of pods that only another mistake, or ignorance of a kind, hides.
     hidden: HashMap<&'o str, Vec<&'o Value>>,
+    /// Namespaces and names of objects of kinds that are not known here.
+    foreign: HashSet<(&'o str, &'o str)>,
 }
 
 impl<'o> Candidates<'o> {
@@ -55,6 +57,10 @@ impl<'o> Candidates<'o> {
         let refused =
             refused.map(|(document, reference, _)| (reference.namespace.as_str(), &document.value));
         let foreign = objects.foreign.iter().map(|foreign| &foreign.located);
+        of.foreign = foreign
+            .clone()
+            .map(|located| (objects.namespace_of(located), located.name()))
+            .collect();
         let foreign = foreign.map(|located| (objects.namespace_of(located), &located.value));
         for (namespace, value) in refused.chain(foreign) {
             if let Some(labels) = template_labels(value) {
@@ -94,6 +100,12 @@ impl<'o> Candidates<'o> {
         self.hidden.get(namespace).into_iter().flatten().any(|hidden| {
             labels.iter().all(|(key, value)| hidden[key.as_str()].as_str() == Some(value))
         })
+    }
+
+    /// Whether an operator most likely makes the pods with these labels: they have the name of an object of its kind,
+    /// as in `strimzi.io/cluster: NAME`.
+    pub(super) fn is_of_an_operator(&self, namespace: &str, labels: &Labels) -> bool {
+        labels.values().any(|value| self.foreign.contains(&(namespace, value.as_str())))
     }
 }
 

@@ -30,7 +30,7 @@ mod told;
 mod words;
 mod workload;
 
-pub use allow::{ANNOTATION, Allowance};
+pub use allow::{ANNOTATION, Allowance, NoAllowance};
 pub use examples::{examples, findings_in_example};
 pub use finding::{Change, Finding, Fix, Label, Subject};
 pub use fix::{Fixes, fix};

@@ -150,7 +150,9 @@ impl<'a> PeerSet<'a> {
             let text = command.join(" ").to_lowercase();
             let is_ping =
                 text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "ping");
-            return (is_ping && !text.contains("cluster")) || text.contains("ruok");
+            // zookeeper-ready is the script of Kubernetes' own image, and asks ruok.
+            let is_ruok = text.contains("ruok") || text.contains("zookeeper-ready");
+            return (is_ping && !text.contains("cluster")) || is_ruok;
         }
         if let Some(http) = &probe.http_get {
             let path = http.path.as_deref().unwrap_or("/");
@@ -349,6 +351,7 @@ spec:
             ),
             ("zookeeper", tcp.to_owned(), Alone),
             ("zookeeper", exec("echo ruok | nc 127.0.0.1 2181"), Alone),
+            ("kubernetes-zookeeper", exec("zookeeper-ready 2181"), Alone),
             ("zookeeper", exec("zkServer.sh status"), WithPeers),
             ("rabbitmq", exec("rabbitmq-diagnostics ping"), Alone),
             ("rabbitmq", exec("rabbitmq-diagnostics check_running"), WithPeers),

@@ -45,6 +45,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What does not.
     pub allowed: Vec<Allowed>,
+    /// Allowances of the selection, about objects, that nothing was found for.
+    pub unused: Vec<Allowance>,
     /// How many rules looked.
     pub rules: usize,
 }
@@ -98,6 +100,11 @@ pub fn run(objects: &Objects, selection: &Selection) -> Report {
         }
         sort(&mut report.findings);
     }
+    let found = || report.findings.iter().chain(report.allowed.iter().map(|it| &it.finding));
+    let unused = selection.allow.iter().filter(|it| {
+        it.is_of_an_object(selection.rules()) && !found().any(|found| it.covers(found, namespace))
+    });
+    report.unused = unused.cloned().collect();
     report
 }
 

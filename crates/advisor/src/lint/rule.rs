@@ -5,6 +5,7 @@ use manifest::read::{Fault, Level, Located};
 use super::finding::{Change, Finding, Fix, Label, Subject};
 use super::objects::{Objects, subject};
 use super::texts::{FILE, Why};
+use super::words::on_one_line;
 
 /// A rule. Its texts are the manual: `headcount explain` and docs/codes.md are made of them.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +53,8 @@ impl<'r> Findings<'r> {
             code: self.rule.code,
             level: self.rule.level,
             subject,
-            message: message.into(),
-            primary,
+            message: on_one_line(message.into()),
+            primary: said_on_one_line(primary),
             secondary: Vec::new(),
             help: Vec::new(),
             fix: None,
@@ -72,7 +73,9 @@ impl<'r> Findings<'r> {
                 };
                 let label = Label::new(document, field, "");
                 let finding = self.add(subject(reference), label, message);
-                finding.help.extend(problem.help.as_deref().map(str::to_owned));
+                if let Some(help) = &problem.help {
+                    finding.help(help.to_string());
+                }
                 if let Fault::Twice(first) = &problem.fault {
                     finding.with(Label {
                         source: first.source.clone(),
@@ -94,7 +97,9 @@ impl<'r> Findings<'r> {
                 name: unread.label.source.to_string(),
             };
             let finding = self.add(subject, unread.label.clone(), unread.message.clone());
-            finding.help.extend(unread.help.clone());
+            if let Some(help) = &unread.help {
+                finding.help(help);
+            }
         }
     }
 }
@@ -102,13 +107,13 @@ impl<'r> Findings<'r> {
 impl Finding {
     /// Compares with another place.
     pub fn with(&mut self, label: Label) -> &mut Self {
-        self.secondary.push(label);
+        self.secondary.push(said_on_one_line(label));
         self
     }
 
     /// Says what follows, or how to mend it.
     pub fn help(&mut self, text: impl Into<String>) -> &mut Self {
-        self.help.push(text.into());
+        self.help.push(on_one_line(text.into()));
         self
     }
 
@@ -133,4 +138,8 @@ impl Finding {
         });
         self
     }
+}
+
+fn said_on_one_line(label: Label) -> Label {
+    Label { text: on_one_line(label.text), ..label }
 }

@@ -37,6 +37,19 @@ pub(super) fn list<T: Display>(items: &[T], most: usize) -> String {
     if words.is_empty() { last } else { format!("{} and {last}", words.join(", ")) }
 }
 
+/// A sentence in which values of manifests stand, with their control characters escaped: a line break in a name must not
+/// begin a line of the report, nor an escape sequence reach a terminal.
+pub(super) fn on_one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escaped = text.chars().map(|c| match c.is_control() {
+        true => c.escape_debug().to_string(),
+        false => c.to_string(),
+    });
+    escaped.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +63,17 @@ mod tests {
         };
         assert_eq!(of(&[("app", "db-1"), ("tier", "1.10")]), r#"{app: db-1, tier: "1.10"}"#);
         assert_eq!(of(&[("on", "Yes"), ("x/y", "")]), r#"{on: "Yes", x/y: ""}"#);
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        for (text, expected) in [
+            ("names “ü” stay", "names “ü” stay"),
+            ("a\nb\tc\r", r"a\nb\tc\r"),
+            ("\u{1b}[31m\u{85}", r"\u{1b}[31m\u{85}"),
+        ] {
+            assert_eq!(on_one_line(text.to_owned()), expected);
+        }
     }
 
     #[test]

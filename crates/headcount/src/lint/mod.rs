@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use advisor::lint::rules::{RULES, by_code};
-use advisor::lint::{self, Allowance, Finding, Options, Rule, Selection, Version};
+use advisor::lint::{self, Allowance, Finding, NoAllowance, Options, Rule, Selection, Version};
 use clap::{Args, ValueEnum};
 use directory::Name;
 use manifest::read::Level;
@@ -116,7 +116,12 @@ fn rule(code: &str) -> Result<&'static Rule, String> {
 }
 
 fn allowance(text: &str) -> Result<Allowance, String> {
-    Allowance::parse(text).map_err(|code| no_such_rule(&code))
+    Allowance::parse(text).map_err(|wrong| match wrong {
+        NoAllowance::Code(code) => no_such_rule(&code),
+        NoAllowance::Object(object) => format!(
+            "{object:?} names no object: write Kind/name, Kind/namespace/name or File/path, or the code alone for all"
+        ),
+    })
 }
 
 /// That there is no rule with this code, and which there are.
@@ -137,6 +142,11 @@ impl Lint {
             print(|out| list::write(&selection, out))?;
             return Ok(Exit::Clean);
         }
+        let from_stdin = |paths: &[PathBuf]| paths.iter().any(|path| path.as_os_str() == "-");
+        if from_stdin(&self.paths) && from_stdin(&self.against) {
+            return Err(Error::new("stdin is named twice: as manifests, and after --against")
+                .hint("put one of them into a file"));
+        }
         let mut input = Input::read(&self.paths)?;
         let live = Live::read(&self.against)?;
         let mut objects = input.objects(self.options());
@@ -156,6 +166,11 @@ impl Lint {
             objects = input.objects(self.options());
             objects.live = live;
             report = lint::run(&objects, &selection);
+        }
+        for allowance in &report.unused {
+            eprintln!(
+                "note: --allow {allowance} allows nothing that is found; take it out, or see how it is spelt"
+            );
         }
         let of_stdin = if self.fix { input.write_back()?.map(str::to_owned) } else { None };
         let fixable = report.findings.iter().filter(|finding| finding.fix.is_some());

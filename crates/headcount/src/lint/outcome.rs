@@ -33,7 +33,7 @@ impl Outcome {
 
     /// One line: what was found, or what was looked at.
     pub(crate) fn summary(&self) -> String {
-        let Report { findings, allowed, rules } = &self.report;
+        let Report { findings, allowed, rules, unused: _ } = &self.report;
         let of = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
         let found: Vec<String> = [Level::Error, Level::Warning, Level::Note]
             .into_iter()

@@ -9,14 +9,29 @@ use std::path::Path;
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
     let folder = path.parent().ok_or_else(|| io::Error::other("it is no file"))?;
-    let permissions = fs::metadata(&path)?.permissions();
+    let metadata = fs::metadata(&path)?;
+    // A file that nobody may write could be replaced all the same, for that takes the folder alone.
+    if metadata.permissions().readonly() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));
+    }
     let mut temporary = tempfile::Builder::new().prefix(".headcount-").tempfile_in(folder)?;
     temporary.write_all(text.as_bytes())?;
-    temporary.as_file().set_permissions(permissions)?;
+    keep_owner(temporary.as_file(), &metadata);
+    temporary.as_file().set_permissions(metadata.permissions())?;
     temporary.as_file().sync_all()?;
     temporary.persist(&path).map_err(|error| error.error)?;
     File::open(folder)?.sync_all()
 }
+
+/// Gives the file the owner and group of the one that it replaces, which only root may do, and then need not.
+#[cfg(unix)]
+fn keep_owner(file: &File, was: &fs::Metadata) {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    _ = fchown(file, Some(was.uid()), Some(was.gid()));
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &fs::Metadata) {}
 
 #[cfg(test)]
 mod tests {
@@ -24,7 +39,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_and_permissions_stay() {
+    fn links_and_permissions_stay_and_what_is_read_only_stays_as_it_is() {
         use std::os::unix::fs::{PermissionsExt as _, symlink};
         let folder = tempfile::tempdir().expect("a folder");
         let (file, link) = (folder.path().join("a.yaml"), folder.path().join("b.yaml"));
@@ -37,5 +52,9 @@ mod tests {
         assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
         assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 2);
         assert!(replace(&folder.path().join("c.yaml"), "x").is_err());
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).expect("set");
+        let refused = replace(&file, "newer").expect_err("read-only").kind();
+        assert_eq!(refused, io::ErrorKind::PermissionDenied);
+        assert_eq!(fs::read_to_string(&file).expect("read"), "new");
     }
 }

@@ -15,6 +15,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::field::FieldError;
 use manifest::kind::UnknownKind;
+use manifest::labels::READY;
 use manifest::{IpFamily, Kind, KindId, Object, ObjectRef};
 use serde_json::Value;
 use thiserror::Error;
@@ -196,6 +197,7 @@ pub fn settle(
     for address in given.iter().flat_map(|(_, kind, value)| written(*kind, value)) {
         chosen.reserve(address);
     }
+    make_pods_at_once(&mut given);
     let mut api = Api::new(families(&given), chosen);
     let mut refused = Vec::new();
     for namespace in namespaces(&given) {
@@ -259,6 +261,25 @@ fn replicas(kind: KindId, value: &Value) -> usize {
             usize::try_from(count).unwrap_or(usize::MAX).min(PODS_MAX + 1)
         }
         _ => 0,
+    }
+}
+
+/// Lets StatefulSets make their pods at once where they would come one by one to the same: each pod is ready as it is made, so
+/// none waits. Making them in order is quadratic, for the controller looks at all pods for each.
+fn make_pods_at_once(given: &mut [Given]) {
+    // A set may adopt one that somebody else wrote, and wait for it.
+    let with_pods: BTreeSet<String> = given
+        .iter()
+        .filter(|(_, kind, _)| *kind == KindId::Pod)
+        .map(|(target, ..)| target.namespace.clone())
+        .collect();
+    for (target, kind, value) in given {
+        let template = &value["spec"]["template"];
+        let waits = !template["metadata"]["annotations"][READY].is_null()
+            || !template["spec"]["schedulingGates"].is_null();
+        if *kind == KindId::StatefulSet && !waits && !with_pods.contains(&target.namespace) {
+            value["spec"]["podManagementPolicy"] = "Parallel".into();
+        }
     }
 }
 

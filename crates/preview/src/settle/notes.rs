@@ -6,6 +6,7 @@ use std::sync::Arc;
 use directory::view::ObjectName;
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::{Object, StoredObject};
 use reconcile::World;
 use reconcile::world::Pod;
@@ -30,9 +31,19 @@ pub(super) fn of(api: &Api) -> BTreeMap<ObjectName, Vec<String>> {
                 let Some(labels) = labels(set.spec.as_ref().map(|spec| &spec.template)) else {
                     continue;
                 };
+                let replicas = set.spec.as_ref().and_then(|spec| spec.replicas);
                 let texts = waiting(&api.world, set).into_iter().chain(ungoverned(&api.world, set));
-                let texts: Vec<String> = texts.collect();
+                let texts: Vec<String> =
+                    texts.chain(without_pods("StatefulSet", &set.metadata, replicas)).collect();
                 told.push((object_name(&set.metadata).namespace, labels, texts));
+            }
+            Object::Deployment(deployment) => {
+                let spec = deployment.spec.as_ref();
+                let Some(labels) = labels(spec.map(|spec| &spec.template)) else { continue };
+                let replicas = spec.and_then(|spec| spec.replicas);
+                let text = without_pods("Deployment", &deployment.metadata, replicas);
+                let namespace = object_name(&deployment.metadata).namespace;
+                told.push((namespace, labels, text.into_iter().collect()));
             }
             Object::ReplicaSet(set) => {
                 let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
@@ -64,6 +75,13 @@ type Labels = BTreeMap<String, String>;
 /// The labels of a workload's pods.
 fn labels(template: Option<&PodTemplateSpec>) -> Option<Labels> {
     template?.metadata.as_ref()?.labels.clone()
+}
+
+/// A workload that is scaled to nothing: its labels do match, and it has no pods.
+fn without_pods(kind: &str, metadata: &ObjectMeta, replicas: Option<i32>) -> Option<String> {
+    (replicas == Some(0)).then(|| {
+        format!("{kind} {} has replicas: 0, so it makes no pods", object_name(metadata).name)
+    })
 }
 
 /// A StatefulSet that makes its pods in order waits for one that is not ready.

@@ -2,7 +2,7 @@
 
 use preview::SettleError;
 
-use crate::{PLAIN, check, lines, peers, settled, try_settle};
+use crate::{NOT_READY, PLAIN, check, lines, peers, settled, try_settle};
 
 #[test]
 fn peers_have_names_and_ports() {
@@ -231,6 +231,72 @@ fn ordinals_are_counted_and_may_begin_anywhere() {
             && addresses[1].contains("db-10>")
             && addresses[11].contains("db-20>"),
         "{addresses:?}"
+    );
+}
+
+/// The pods of a set are ready as they are made, so that their order makes no difference.
+#[test]
+fn pods_in_order_are_those_that_are_made_at_once() {
+    let of = |policy: &str, replicas| {
+        let set =
+            format!("podManagementPolicy: {policy}, minReadySeconds: 3").replace(", ", "\n  ");
+        lines(&settled(&peers("db", replicas, [&set, "", ""]), &["db-1"]))
+    };
+    assert_eq!(of("OrderedReady", 12), of("Parallel", 12));
+    // A pod that somebody wrote is adopted, and those behind it wait for it.
+    let written = format!(
+        "{}apiVersion: v1
+kind: Pod
+metadata: {{ name: db-0, labels: {{ app: db }}, annotations: {{ {NOT_READY} }} }}
+spec: {{ containers: [{{ name: c, image: i }}] }}
+",
+        peers("db", 3, PLAIN)
+    );
+    let seen = lines(&settled(&written, &[]));
+    assert!(seen[0].ends_with("0/1"), "{seen:?}");
+}
+
+#[test]
+fn an_alias_that_leads_nowhere_says_so() {
+    let alias = |name: &str, target: &str| {
+        format!(
+            "apiVersion: v1
+kind: Service
+metadata: {{ name: {name} }}
+spec: {{ type: ExternalName, externalName: {target} }}
+---
+"
+        )
+    };
+    let note = |text: &str| {
+        let settled = settled(text, &[]);
+        settled.services().iter().map(|it| it.notes.join("; ")).collect::<Vec<_>>()
+    };
+    let to = |name: &str| format!("{name}.default.svc.cluster.local");
+    assert_eq!(
+        note(&[alias("a", &to("b")), alias("b", &to("a"))].concat()),
+        [
+            "clients that follow the alias get SERVFAIL: ExternalName Service default/a is part of a loop",
+            "clients that follow the alias get SERVFAIL: ExternalName Service default/b is part of a loop",
+        ]
+    );
+    assert_eq!(
+        note(&alias("a", &to("gone"))),
+        ["clients that follow the alias get NXDOMAIN: Service default/gone does not exist"]
+    );
+    assert_eq!(note(&alias("a", "db.example.com")), [""]);
+}
+
+#[test]
+fn what_is_scaled_to_nothing_says_so() {
+    check(
+        &peers("db", 0, PLAIN),
+        &[],
+        "
+default/db-peers headless 0/0
+  nothing: headless Service default/db-peers: it has no endpoints
+  note: its selector app=db matches no pod here
+  note: StatefulSet db has replicas: 0, so it makes no pods",
     );
 }
 

@@ -7,9 +7,22 @@ use manifest::selector::nearest;
 
 use crate::lint::candidates::Candidates;
 use crate::lint::{Finding, Findings, Item, Objects, Rule, Workload, words};
+use crate::peers::{Peer, Reach, peers};
 
 /// Labels that the StatefulSet controller gives to each pod.
 const OF_ONE_POD: &[&str] = &["statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"];
+
+/// Keys of labels that software gives to its own pods while they run: Vault's service registration, Spilo, Bitnami's Redis
+/// with Sentinel. Beside those of [`Reach::Leader`].
+const WHILE_THEY_RUN: &[&str] = &[
+    "vault-active",
+    "vault-initialized",
+    "vault-perf-standby",
+    "vault-sealed",
+    "vault-version",
+    "spilo-role",
+    "isMaster",
+];
 
 pub(super) const RULE: Rule = Rule {
     code: "HC003",
@@ -62,7 +75,7 @@ fn check(objects: &Objects, findings: &mut Findings<'_>) {
                 finding.help(write_selector(governed));
             }
             None if objects.selected(service).next().is_none() => {
-                if selects_single_pods(objects, namespace, selector) {
+                if selects_by_given_labels(objects, namespace, selector) {
                     continue;
                 }
                 let is_alone = !with_workloads.contains(namespace);
@@ -161,7 +174,10 @@ fn selects_nothing(
             workload.reference.namespace == *namespace && takes(selector, &workload.labels)
         })
     });
-    if is_live || candidates.hides(namespace, selector) {
+    if is_live
+        || candidates.hides(namespace, selector)
+        || candidates.is_of_an_operator(namespace, selector)
+    {
         return;
     }
     let elsewhere = candidates.labelled(selector);
@@ -220,22 +236,33 @@ fn follows(
     });
 }
 
-/// Whether a selector asks for single pods of a StatefulSet here, by a label that no template has: the controller gives it.
-fn selects_single_pods(
+/// Whether a selector asks for some pods of a workload here, by a label that no template has: the controller gives it, or what
+/// runs in the pods.
+fn selects_by_given_labels(
     objects: &Objects,
     namespace: &str,
     selector: &BTreeMap<String, String>,
 ) -> bool {
-    let given = |key: &str| OF_ONE_POD.contains(&key);
-    if !selector.keys().any(|key| given(key)) {
-        return false;
-    }
-    let takes = |labels: &BTreeMap<String, String>| {
-        let written = selector.iter().filter(|(key, _)| !given(key));
-        written.into_iter().all(|(key, value)| labels.get(key) == Some(value))
-    };
     let here = objects.workloads.iter().filter(|it| it.reference.namespace == namespace);
-    here.into_iter().any(|workload| workload.is("StatefulSet") && takes(&workload.labels))
+    here.into_iter().any(|workload| {
+        let (written, missing): (Vec<_>, Vec<_>) =
+            selector.iter().partition(|(key, value)| workload.labels.get(*key) == Some(value));
+        !written.is_empty()
+            && missing.iter().all(|(key, value)| {
+                !workload.labels.contains_key(*key) && is_given(workload, key, value)
+            })
+    })
+}
+
+/// Whether a workload's pods get this label after they are made.
+fn is_given(workload: &Workload, key: &str, value: &str) -> bool {
+    let is_of_leader = |peer: &Peer| match peer.reach {
+        Reach::Leader { label, value: leads, .. } => (key, value) == (label, leads),
+        Reach::Any | Reach::SeedThenPods | Reach::Pods => false,
+    };
+    workload.is("StatefulSet") && OF_ONE_POD.contains(&key)
+        || WHILE_THEY_RUN.contains(&key)
+        || peers().any(is_of_leader)
 }
 
 fn takes(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {

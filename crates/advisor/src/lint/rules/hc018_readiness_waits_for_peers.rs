@@ -64,6 +64,11 @@ fn tell(
 ) {
     let PeerSet { set, peer, .. } = peers;
     let (readiness, probe) = peers.readiness(objects);
+    // One at a time, the first one is a cluster by itself where no majority is needed.
+    let readiness = match readiness {
+        Readiness::WithPeers if !peer.quorum && !set.is_parallel() => Readiness::Alone,
+        other => other,
+    };
     let is_sure = matches!(peer.publish_not_ready, Known::Surely(_));
     let (name, software) = (&service.reference.name, peer.name);
     let message = match (readiness, is_sure) {
