@@ -7,6 +7,7 @@ use std::time::Duration;
 use api::serve::{Authenticate, Credentials, DnsAddress, Kubeconfig, Server, write_private};
 use clap::Parser;
 use directory::Name;
+use http_body_util::{BodyExt as _, Full};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
@@ -98,7 +99,7 @@ async fn a_cluster_of_a_kubeconfig_is_asked() {
         ["pods turned not ready, and deleted, were not tried: the cluster is only read"]
     );
     assert!(
-        report.summary().starts_with("Asked the cluster, read-only: 9 answers as expected, in")
+        report.summary().starts_with("Asked the cluster, read-only: 12 answers as expected, in")
     );
 }
 
@@ -116,7 +117,7 @@ async fn where_dns_cannot_be_asked_nothing_is_verified() {
         "{note}"
     );
     // What the API says of slices was compared.
-    assert_eq!(report.checks.len(), 2);
+    assert_eq!(report.checks.len(), 5);
 
     // Nobody answers there.
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
@@ -138,6 +139,114 @@ async fn what_is_wrong_in_the_cluster_is_found() {
     assert_eq!(failures, ["SRV _peer._tcp.db-peers.prod.svc.cluster.local."]);
 }
 
+/// What a name answers now may be right by chance; what was designed is not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_that_are_not_as_designed_are_told_of() {
+    let mut designed = plans::stateful();
+    designed.manifests.push_str(
+        "---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db}, spec: {podSelector: {}}}\n---\n",
+    );
+    designed.manifests.push_str(
+        plans::external_name().with("namespace: shop", "namespace: prod").manifests.trim(),
+    );
+    let check = async |what: &str, by: &str, told: &str| {
+        let running = Running::start(&designed.clone().with(what, by)).await;
+        let report = running.compared(&designed).await;
+        let failures: Vec<String> = report.failures().map(|check| check.line()).collect();
+        let told = format!("  FAILED  {told}");
+        assert!(failures.contains(&told), "{told:?} is not in {failures:#?}");
+    };
+    futures::join!(
+        check(
+            "  publishNotReadyAddresses: true\n",
+            "",
+            "publishNotReadyAddresses of Service db-peers: expected true; answered false"
+        ),
+        check(
+            "  clusterIP: None\n",
+            "",
+            "clusterIP of Service db-peers: expected None; answered an address of the cluster's"
+        ),
+        check(
+            "selector: {app: db}\n  ports: [{name: client",
+            "selector: {app: db, tier: data}\n  ports: [{name: client",
+            "selector of Service db: expected app=db; answered app=db, tier=data"
+        ),
+        check(
+            "{name: client, port: 2379, t",
+            "{name: client, port: 2378, t",
+            "ports of Service db: expected client 2379/TCP; answered client 2378/TCP"
+        ),
+        check(
+            "clusterIP: None\n",
+            "clusterIP: None\n  sessionAffinity: ClientIP\n",
+            "sessionAffinity of Service db-peers: expected None; answered ClientIP"
+        ),
+        check(
+            "externalName: billing.example.com",
+            "externalName: billing.example.org",
+            "externalName of Service billing: expected billing.example.com; answered billing.example.org"
+        ),
+        check(
+            "{type: ExternalName, externalName: billing.example.com}",
+            "{ports: [{port: 80}]}",
+            "type of Service billing: expected ExternalName; answered ClusterIP"
+        ),
+        check(
+            "serviceName: db-peers",
+            "serviceName: db",
+            "serviceName of StatefulSet db: expected db-peers; answered db"
+        ),
+        check(
+            "podManagementPolicy: Parallel",
+            "podManagementPolicy: OrderedReady",
+            "podManagementPolicy of StatefulSet db: expected Parallel; answered OrderedReady"
+        ),
+        check(
+            "metadata: {name: db}, spec: {podSelector",
+            "metadata: {name: da}, spec: {podSelector",
+            "NetworkPolicy db: expected there; answered not there"
+        ),
+    );
+    let running = Running::start(&designed).await;
+    let report = running.compared(&designed).await;
+    assert!(report.passed(), "{:#?}", report.lines());
+    let lines = report.lines();
+    let ok = "  ok      StatefulSet db → there, as designed in serviceName, podManagementPolicy";
+    assert!(lines.iter().any(|line| line == ok), "{lines:#?}");
+}
+
+/// What the cluster's user may not look at is not verified, and nothing is wrong with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_not_be_looked_at_is_told_of() {
+    let case = plans::stateful();
+    let running = Running::start(&case).await;
+    let api = running.cluster.api.clone();
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let forbidden = request.uri().path().contains("/statefulsets/");
+        let api = api.clone();
+        async move {
+            if !forbidden {
+                return tower::ServiceExt::oneshot(api, request).await;
+            }
+            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "message": "statefulsets.apps \"db\" is forbidden", "reason": "Forbidden", "code": 403});
+            let body = Full::from(status.to_string().into_bytes()).boxed_unsync();
+            Ok(http::Response::builder().status(403).body(body).expect("a response"))
+        }
+    });
+    let client = Client::new(service, "default");
+    let cluster = Cluster { client, dns: Some(running.cluster.dns_listen()), domain: None };
+    let report = case
+        .plan(async |plan| compare(plan, &cluster, Duration::ZERO).await.expect("a report"))
+        .await;
+    assert_eq!(report.outcome, Outcome::Incomplete);
+    assert_eq!(
+        report.notes.last().map(String::as_str),
+        Some("StatefulSet db was not looked at: statefulsets.apps \"db\" is forbidden")
+    );
+}
+
 /// A pod that is not ready is told of; that its names follow it is right.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pods_that_are_not_ready_are_told_of() {
@@ -156,11 +265,19 @@ async fn pods_that_are_not_ready_are_told_of() {
     );
 }
 
-/// Who leads is the software's to say.
+/// Who leads is the software's to say, and that one does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_may_be_there_already() {
+async fn a_leader_is_the_one_with_the_label() {
     let case = plans::leader();
     let running = Running::start(&case).await;
+    let report = running.compared(&case).await;
+    let failures: Vec<String> = report.failures().map(|check| check.line()).collect();
+    assert_eq!(
+        failures,
+        [
+            "  FAILED  the pod with the label role=leader: expected one of db-0, db-1 and db-2; answered nothing"
+        ]
+    );
     running.change("prod", "db-1", json!({ "labels": { "role": "leader" } })).await;
     let report = running.compared(&case).await;
     assert_eq!(report.outcome, Outcome::Passed, "{:#?}", report.lines());
@@ -191,7 +308,10 @@ async fn a_cluster_is_only_read() {
         [
             "GET /api/v1/namespaces/prod/pods",
             "GET /api/v1/namespaces/prod/services",
+            "GET /api/v1/namespaces/prod/services/db",
+            "GET /api/v1/namespaces/prod/services/db-peers",
             "GET /apis/apps/v1/namespaces/prod/replicasets",
+            "GET /apis/apps/v1/namespaces/prod/statefulsets/db",
             "GET /apis/discovery.k8s.io/v1/namespaces/prod/endpointslices",
         ]
     );
