@@ -7,7 +7,6 @@ use std::time::Duration;
 use api::serve::{Authenticate, Credentials, DnsAddress, Kubeconfig, Server, write_private};
 use clap::Parser;
 use directory::Name;
-use http_body_util::{BodyExt as _, Full};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
@@ -22,13 +21,13 @@ use crate::trial::live::{Cluster, compare};
 use crate::trial::{LiveArgs, Outcome, Report, steps, verify_live};
 
 /// A cluster that holds a plan, and whose API is served as `up` serves it.
-struct Running {
-    cluster: LocalCluster,
+pub(super) struct Running {
+    pub(super) cluster: LocalCluster,
     folder: TempDir,
 }
 
 impl Running {
-    async fn start(case: &Case) -> Self {
+    pub(super) async fn start(case: &Case) -> Self {
         let domain = Name::parse("cluster.local").expect("a name");
         let cluster =
             LocalCluster::start(steps::settings(&domain, false)).await.expect("a cluster");
@@ -69,7 +68,7 @@ impl Running {
     }
 
     /// What is found without pauses.
-    async fn compared(&self, case: &Case) -> Report {
+    pub(super) async fn compared(&self, case: &Case) -> Report {
         let (client, dns) = (self.cluster.client.clone(), Some(self.cluster.dns_listen()));
         let cluster = Cluster { client, dns, domain: None };
         case.plan(async |plan| compare(plan, &cluster, Duration::ZERO).await.expect("a report"))
@@ -137,114 +136,6 @@ async fn what_is_wrong_in_the_cluster_is_found() {
     let report = running.compared(&plans::stateful()).await;
     let failures: Vec<String> = report.failures().map(|check| check.asked.clone()).collect();
     assert_eq!(failures, ["SRV _peer._tcp.db-peers.prod.svc.cluster.local."]);
-}
-
-/// What a name answers now may be right by chance; what was designed is not there.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn objects_that_are_not_as_designed_are_told_of() {
-    let mut designed = plans::stateful();
-    designed.manifests.push_str(
-        "---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db}, spec: {podSelector: {}}}\n---\n",
-    );
-    designed.manifests.push_str(
-        plans::external_name().with("namespace: shop", "namespace: prod").manifests.trim(),
-    );
-    let check = async |what: &str, by: &str, told: &str| {
-        let running = Running::start(&designed.clone().with(what, by)).await;
-        let report = running.compared(&designed).await;
-        let failures: Vec<String> = report.failures().map(|check| check.line()).collect();
-        let told = format!("  FAILED  {told}");
-        assert!(failures.contains(&told), "{told:?} is not in {failures:#?}");
-    };
-    futures::join!(
-        check(
-            "  publishNotReadyAddresses: true\n",
-            "",
-            "publishNotReadyAddresses of Service db-peers: expected true; answered false"
-        ),
-        check(
-            "  clusterIP: None\n",
-            "",
-            "clusterIP of Service db-peers: expected None; answered an address of the cluster's"
-        ),
-        check(
-            "selector: {app: db}\n  ports: [{name: client",
-            "selector: {app: db, tier: data}\n  ports: [{name: client",
-            "selector of Service db: expected app=db; answered app=db, tier=data"
-        ),
-        check(
-            "{name: client, port: 2379, t",
-            "{name: client, port: 2378, t",
-            "ports of Service db: expected client 2379/TCP; answered client 2378/TCP"
-        ),
-        check(
-            "clusterIP: None\n",
-            "clusterIP: None\n  sessionAffinity: ClientIP\n",
-            "sessionAffinity of Service db-peers: expected None; answered ClientIP"
-        ),
-        check(
-            "externalName: billing.example.com",
-            "externalName: billing.example.org",
-            "externalName of Service billing: expected billing.example.com; answered billing.example.org"
-        ),
-        check(
-            "{type: ExternalName, externalName: billing.example.com}",
-            "{ports: [{port: 80}]}",
-            "type of Service billing: expected ExternalName; answered ClusterIP"
-        ),
-        check(
-            "serviceName: db-peers",
-            "serviceName: db",
-            "serviceName of StatefulSet db: expected db-peers; answered db"
-        ),
-        check(
-            "podManagementPolicy: Parallel",
-            "podManagementPolicy: OrderedReady",
-            "podManagementPolicy of StatefulSet db: expected Parallel; answered OrderedReady"
-        ),
-        check(
-            "metadata: {name: db}, spec: {podSelector",
-            "metadata: {name: da}, spec: {podSelector",
-            "NetworkPolicy db: expected there; answered not there"
-        ),
-    );
-    let running = Running::start(&designed).await;
-    let report = running.compared(&designed).await;
-    assert!(report.passed(), "{:#?}", report.lines());
-    let lines = report.lines();
-    let ok = "  ok      StatefulSet db → there, as designed in serviceName, podManagementPolicy";
-    assert!(lines.iter().any(|line| line == ok), "{lines:#?}");
-}
-
-/// What the cluster's user may not look at is not verified, and nothing is wrong with it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_may_not_be_looked_at_is_told_of() {
-    let case = plans::stateful();
-    let running = Running::start(&case).await;
-    let api = running.cluster.api.clone();
-    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-        let forbidden = request.uri().path().contains("/statefulsets/");
-        let api = api.clone();
-        async move {
-            if !forbidden {
-                return tower::ServiceExt::oneshot(api, request).await;
-            }
-            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                "message": "statefulsets.apps \"db\" is forbidden", "reason": "Forbidden", "code": 403});
-            let body = Full::from(status.to_string().into_bytes()).boxed_unsync();
-            Ok(http::Response::builder().status(403).body(body).expect("a response"))
-        }
-    });
-    let client = Client::new(service, "default");
-    let cluster = Cluster { client, dns: Some(running.cluster.dns_listen()), domain: None };
-    let report = case
-        .plan(async |plan| compare(plan, &cluster, Duration::ZERO).await.expect("a report"))
-        .await;
-    assert_eq!(report.outcome, Outcome::Incomplete);
-    assert_eq!(
-        report.notes.last().map(String::as_str),
-        Some("StatefulSet db was not looked at: statefulsets.apps \"db\" is forbidden")
-    );
 }
 
 /// A pod that is not ready is told of; that its names follow it is right.
