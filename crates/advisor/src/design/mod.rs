@@ -25,7 +25,7 @@ mod wiring;
 mod workload;
 pub mod yaml;
 
-pub use checklist::Step;
+pub use checklist::{Local, Step};
 pub use choice::{Choice, Rejected, Setting};
 pub use draft::{Draft, Given, Place, Trouble};
 pub use expectation::{Backends, Expectation, Expected, Targets, WhileNotReady};
