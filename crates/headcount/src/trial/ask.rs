@@ -14,12 +14,15 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{RData, RecordType};
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::error::Error;
 
 /// How long an answer may take before the question is asked once more.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long nothing is asked after that.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A resolver without memory, hosts file and search list: every question reaches the server, as it stands.
 pub(super) struct Asker {
@@ -137,7 +140,8 @@ impl Asker {
         let answered = async {
             loop {
                 match self.resolver.lookup(name, rtype).await {
-                    Err(NetError::Timeout) => {}
+                    // The library gives the same failure, at once, to all who ask the same, until the last of them has heard it.
+                    Err(NetError::Timeout) => sleep(PAUSE).await,
                     answer => break answer,
                 }
             }
@@ -159,5 +163,23 @@ impl Asker {
             }),
             Err(error) => Err(Nothing::Failed(error.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    /// Those who ask the same at one time share what the library hears, and a failure, too; they end nevertheless.
+    #[tokio::test]
+    async fn nobody_answers() {
+        let silent = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let address = silent.local_addr().expect("an address");
+        let asker = Asker::new(address, Duration::from_millis(1200)).expect("a resolver");
+        let (one, other) = futures::join!(asker.addresses("a.test."), asker.addresses("a.test."));
+        let failed = Err(Nothing::Failed("no answer within 1.2 s".to_owned()));
+        assert_eq!((&one, &other), (&failed, &failed));
     }
 }

@@ -29,7 +29,7 @@ impl Terminal {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&ours).expect("a terminal");
         unlockpt(&ours).expect("a terminal");
-        let size = Winsize { ws_row: 40, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize { ws_row: 40, ws_col: 500, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&ours, size).expect("a size");
         let path = ptsname(&ours, Vec::new()).expect("its path");
         let theirs = OpenOptions::new()
@@ -96,7 +96,8 @@ impl Drop for Terminal {
 }
 
 const ENTER: &str = "\r";
-const CLEAR: &str = "\u{15}";
+/// As many times as the longest answer that is taken back has letters.
+const CLEAR: &str = "\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}";
 const CTRL_C: &str = "\u{3}";
 
 #[test]
