@@ -65,6 +65,17 @@ impl Trouble {
         Self { place: None, message: message.into(), help: None }
     }
 
+    /// Why the answer to a question will not do, and how to mend it, if it is of that answer.
+    pub fn of_answer(&self, question: &str) -> Option<String> {
+        match &self.place {
+            Some((Place::Answer(of), _)) if *of == question => Some(match &self.help {
+                Some(help) => format!("{}: {help}", self.message),
+                None => self.message.clone(),
+            }),
+            Some((Place::Answer(_) | Place::Flag(_) | Place::Field { .. }, _)) | None => None,
+        }
+    }
+
     /// With a way to mend it.
     #[must_use]
     pub(super) fn help(self, help: impl Into<String>) -> Self {

@@ -58,6 +58,15 @@ pub enum Expected {
 pub enum Backends {
     /// Pods whose names are known beforehand, a StatefulSet's; their addresses are `status.podIPs`.
     Pods(Vec<String>),
+    /// The one of a StatefulSet's pods that its software labels as the one that leads; until it does, none.
+    Leader {
+        /// The pods of which one leads.
+        pods: Vec<String>,
+        /// The label's key.
+        label: String,
+        /// Its value.
+        value: String,
+    },
     /// So many pods of a Deployment, whose names are made with them.
     Deployment {
         /// The Deployment's name.

@@ -54,8 +54,11 @@ fn of_pods(intent: &Intent, pods: &Pods) -> Vec<Expectation> {
     }
     if let Some(service) = intent.client_service() {
         let behind = match pods.software.map(|software| software.reach) {
-            // The software labels the one that leads; until it runs, there is none.
-            Some(Reach::Leader { .. }) => Backends::Pods(Vec::new()),
+            Some(Reach::Leader { label, value, .. }) => Backends::Leader {
+                pods: intent.pod_names(),
+                label: label.to_owned(),
+                value: value.to_owned(),
+            },
             Some(Reach::Any | Reach::SeedThenPods | Reach::Pods) | None => backends,
         };
         all.extend(virtual_address(intent, &service, &behind, WhileNotReady::Leaves));

@@ -32,7 +32,7 @@ mod workload;
 pub mod yaml;
 
 pub use changes::changes;
-pub use checklist::Step;
+pub use checklist::{Local, Step};
 pub use choice::{Choice, Rejected, Setting};
 pub use conflicts::conflicts;
 pub use draft::{Draft, Given, Place, Trouble};

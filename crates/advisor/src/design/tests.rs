@@ -157,6 +157,53 @@ fn every_design_says_what_the_request_asks_for() {
 }
 
 #[test]
+fn every_look_up_can_be_asked_where_pods_have_no_shell() {
+    #[track_caller]
+    fn check(words: &str, expected: &[&str]) {
+        let plan = plan(&intent(words));
+        let asks = |step: &&Step| step.command.contains("nslookup");
+        let local: Vec<String> = (plan.checklist.iter().filter(asks))
+            .filter_map(|step| step.local.as_ref())
+            .flat_map(|local| std::iter::once(&local.command).chain(&local.expect).cloned())
+            .collect();
+        assert_eq!(local, expected, "{words}");
+        let elsewhere = plan.checklist.iter().filter(|step| !asks(step));
+        assert!(elsewhere.into_iter().all(|step| step.local.is_none()), "{words}");
+    }
+    check(
+        "software=etcd replicas=2",
+        &[
+            "dig @127.0.0.1 -p 1053 +short etcd-peers.default.svc.cluster.local",
+            "<IP of etcd-0>",
+            "<IP of etcd-1>",
+            "dig @127.0.0.1 -p 1053 +short etcd-1.etcd-peers.default.svc.cluster.local",
+            "<IP of etcd-1>",
+            "dig @127.0.0.1 -p 1053 +short _peer._tcp.etcd-peers.default.svc.cluster.local SRV",
+            "0 50 2380 etcd-0.etcd-peers.default.svc.cluster.local.",
+            "0 50 2380 etcd-1.etcd-peers.default.svc.cluster.local.",
+            "dig @127.0.0.1 -p 1053 +short etcd.default.svc.cluster.local",
+            "<cluster IP of etcd>",
+        ],
+    );
+    check(
+        "name=db external=db.example.com client=shop",
+        &["dig @127.0.0.1 -p 1053 +short db.default.svc.cluster.local CNAME", "db.example.com."],
+    );
+    check(
+        "name=db external=2001:db8::1 port=sql:5432",
+        &["dig @127.0.0.1 -p 1053 +short db.default.svc.cluster.local AAAA", "<cluster IP of db>"],
+    );
+    check(
+        "name=db external=192.0.2.1,2001:db8::1 port=sql:5432 identity=stable",
+        &[
+            "dig @127.0.0.1 -p 1053 +short db.default.svc.cluster.local A db.default.svc.cluster.local AAAA",
+            "192.0.2.1",
+            "2001:db8::1",
+        ],
+    );
+}
+
+#[test]
 fn what_is_not_sure_is_not_said_as_if_it_were() {
     use crate::peers::Known;
     for peer in peers() {

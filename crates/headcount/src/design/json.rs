@@ -1,6 +1,6 @@
 //! A design for programs. The form is described in `docs/design.md` and changes only with its version.
 
-use advisor::design::{Mistake, Plan, Rejected, Section, Setting, Step};
+use advisor::design::{Local, Mistake, Plan, Rejected, Section, Setting, Step};
 use advisor::lint::Finding;
 use serde_json::{Value, json};
 
@@ -72,8 +72,11 @@ fn section(section: &Section) -> Value {
 }
 
 fn step(step: &Step) -> Value {
-    let Step { shows, command, expect } = step;
-    json!({ "shows": shows, "command": command, "expect": expect })
+    let Step { shows, command, expect, local } = step;
+    let local = local
+        .as_ref()
+        .map(|Local { command, expect }| json!({ "command": command, "expect": expect }));
+    json!({ "shows": shows, "command": command, "expect": expect, "local": local })
 }
 
 fn mistake(mistake: &Mistake) -> Value {

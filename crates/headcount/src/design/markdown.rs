@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use advisor::design::{Intent, Mistake, Plan, Step, to_yaml};
+use advisor::design::{Intent, Local, Mistake, Plan, Step, to_yaml};
 
 use directory::RecordType;
 use preview::{NamedRecord, ServiceRecords};
@@ -57,7 +57,10 @@ pub(super) fn text(report: &Report) -> String {
     );
     line(
         &mut out,
-        format_args!("\n## (c) Checklist\n\nIn angle brackets: what each cluster gives out.\n"),
+        format_args!(
+            "\n## (c) Checklist\n\nIn angle brackets: what each cluster gives out.{}\n",
+            locally(checklist)
+        ),
     );
     for (at, step) in checklist.iter().enumerate() {
         check(&mut out, intent, at + 1, step);
@@ -92,6 +95,16 @@ pub(super) fn text(report: &Report) -> String {
     );
     block(&mut out, "text", &verified.lines().join("\n"));
     out
+}
+
+/// Which of a look-up's two commands is for whom.
+fn locally(checklist: &[Step]) -> &'static str {
+    match checklist.iter().any(|step| step.local.is_some()) {
+        true => {
+            " Look-ups are asked from a pod. The pods of `headcount up` are simulated and have no shell: there `dig` asks, from the same machine, and the address is that of `--dns-listen`."
+        }
+        false => "",
+    }
 }
 
 /// The namespaces that must be there before the objects are applied.
@@ -153,11 +166,17 @@ fn block(out: &mut String, language: &str, text: &str) {
 }
 
 fn check(out: &mut String, intent: &Intent, number: usize, step: &Step) {
-    let Step { shows, command, expect } = step;
+    let Step { shows, command, expect, local } = step;
     line(out, format_args!("{number}. {}.\n", capital(shows, intent)));
     line(out, format_args!("    ```console\n    $ {command}"));
     for expected in expect {
         line(out, format_args!("    {expected}"));
+    }
+    if let Some(Local { command, expect }) = local {
+        line(out, format_args!("    $ {command}"));
+        for expected in expect {
+            line(out, format_args!("    {expected}"));
+        }
     }
     line(out, format_args!("    ```\n"));
 }

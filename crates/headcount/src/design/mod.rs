@@ -352,8 +352,8 @@ mod tests {
 
     use super::*;
 
-    /// Verifies a design of etcd in which something was changed.
-    fn check(break_it: fn(&mut [Value]), passes: bool) {
+    /// Verifies a design of etcd in which something was changed; what the first failure is told as.
+    fn check(break_it: fn(&mut [Value]), told: Option<&str>) {
         let draft = Draft { software: Some(Given::flag("--software", "etcd")), ..Draft::default() };
         let plan = plan(&resolve(&draft).expect("an intent"));
         let mut objects: Vec<Value> =
@@ -362,7 +362,12 @@ mod tests {
         let domain = Name::parse("cluster.local").expect("a name");
         let report = verify(&plan, &objects, &expectations(&plan.intent), &domain, None);
         let report = report.unwrap_or_else(|_| panic!("a trial"));
-        assert_eq!(report.passed(), passes, "{:?}", report.lines());
+        assert_eq!(report.passed(), told.is_none(), "{:?}", report.lines());
+        let first = report.failures().next().map(|check| check.line());
+        assert!(
+            first.as_deref().unwrap_or_default().contains(told.unwrap_or_default()),
+            "{told:?}: {first:?}"
+        );
     }
 
     fn named<'o>(objects: &'o mut [Value], kind: &str, name: &str) -> &'o mut Value {
@@ -397,37 +402,37 @@ mod tests {
 
     #[test]
     fn a_design_that_does_not_do_what_was_asked_is_found_out() {
-        check(|_| {}, true);
+        check(|_| {}, None);
         check(
             |objects| named(objects, "StatefulSet", "etcd")["spec"]["serviceName"] = json!("etcd"),
-            false,
+            Some("A etcd-0.etcd-peers.default.svc.cluster.local.: expected 10."),
         );
         check(
             |objects| {
                 named(objects, "Service", "etcd-peers")["spec"]["selector"] =
                     json!({"app": "etdc"});
             },
-            false,
+            Some("A etcd-peers.default.svc.cluster.local.: expected 10."),
         );
         check(
             |objects| {
                 named(objects, "Service", "etcd")["spec"]["ports"][0]["targetPort"] = json!("peer");
             },
-            false,
+            Some("port 2379; answered 10."),
         );
         check(
             |objects| {
                 let service = named(objects, "Service", "etcd-peers");
                 service["spec"]["publishNotReadyAddresses"] = json!(false);
             },
-            false,
+            Some("A etcd-peers.default.svc.cluster.local.: expected 10."),
         );
         check(
             |objects| {
                 let service = named(objects, "Service", "etcd-peers");
                 service["spec"].as_object_mut().expect("a map").remove("clusterIP");
             },
-            false,
+            Some("A etcd-peers.default.svc.cluster.local.: expected 10."),
         );
     }
 }

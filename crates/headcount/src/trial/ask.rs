@@ -14,18 +14,22 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{RData, RecordType};
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::error::Error;
 
 /// How long an answer may take before the question is asked once more.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long a question is asked for, whatever the library does meanwhile.
-const QUESTION_TIME: Duration = Duration::from_millis(2500);
+/// How long nothing is asked after that.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A resolver without memory, hosts file and search list: every question reaches the server, as it stands.
-pub(super) struct Asker(TokioResolver);
+pub(super) struct Asker {
+    resolver: TokioResolver,
+    /// How long a question is asked again that nobody answers.
+    within: Duration,
+}
 
 /// What a question brought: records' data, or why none.
 pub(super) type Reply<T> = Result<BTreeSet<T>, Nothing>;
@@ -60,8 +64,8 @@ impl fmt::Display for Nothing {
 }
 
 impl Asker {
-    /// Asks this server, over UDP, and over TCP where an answer is truncated.
-    pub(super) fn new(server: SocketAddr) -> Result<Self, Error> {
+    /// Asks this server, over UDP, and over TCP where an answer is truncated; for so long, where no answer comes.
+    pub(super) fn new(server: SocketAddr, within: Duration) -> Result<Self, Error> {
         let on_port = |mut connection: ConnectionConfig| {
             connection.port = server.port();
             connection
@@ -81,7 +85,7 @@ impl Asker {
             .with_options(options)
             .build()
             .map_err(|error| Error::caused("could not make a resolver", &error))?;
-        Ok(Self(resolver))
+        Ok(Self { resolver, within })
     }
 
     /// A and AAAA, together.
@@ -133,8 +137,17 @@ impl Asker {
         rtype: RecordType,
         data: impl Fn(&RData) -> Option<T>,
     ) -> Reply<T> {
-        let Ok(answer) = timeout(QUESTION_TIME, self.0.lookup(name, rtype)).await else {
-            let why = format!("no answer within {} s", QUESTION_TIME.as_secs_f32());
+        let answered = async {
+            loop {
+                match self.resolver.lookup(name, rtype).await {
+                    // The library gives the same failure, at once, to all who ask the same, until the last of them has heard it.
+                    Err(NetError::Timeout) => sleep(PAUSE).await,
+                    answer => break answer,
+                }
+            }
+        };
+        let Ok(answer) = timeout(self.within, answered).await else {
+            let why = format!("no answer within {} s", self.within.as_secs_f32());
             return Err(Nothing::Failed(why));
         };
         match answer {
@@ -150,5 +163,23 @@ impl Asker {
             }),
             Err(error) => Err(Nothing::Failed(error.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    /// Those who ask the same at one time share what the library hears, and a failure, too; they end nevertheless.
+    #[tokio::test]
+    async fn nobody_answers() {
+        let silent = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let address = silent.local_addr().expect("an address");
+        let asker = Asker::new(address, Duration::from_millis(1200)).expect("a resolver");
+        let (one, other) = futures::join!(asker.addresses("a.test."), asker.addresses("a.test."));
+        let failed = Err(Nothing::Failed("no answer within 1.2 s".to_owned()));
+        assert_eq!((&one, &other), (&failed, &failed));
     }
 }

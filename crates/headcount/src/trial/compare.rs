@@ -25,9 +25,18 @@ pub(super) struct Comparison<'c> {
     pub(super) domain: &'c Name,
     /// When this is: "at first".
     pub(super) when: &'c str,
-    /// Whether the software runs, which is more than a trial's pods do: it may have labelled one to be behind a Service that has
-    /// nobody behind it before.
-    pub(super) runs: bool,
+    /// How it is known which pod leads.
+    pub(super) leads: Leads<'c>,
+}
+
+/// How it is known which pod leads, of software that has a leader.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Leads<'c> {
+    /// The software runs, and has labelled it.
+    Labelled,
+    /// The trial plays the software: it has labelled this pod and no other. Another that has the label has it of the plan, and
+    /// should not.
+    Played(Option<&'c str>),
 }
 
 impl Comparison<'_> {
@@ -71,6 +80,33 @@ impl Comparison<'_> {
             .collect()
     }
 
+    /// Whether one pod leads, and no other, where software that runs labels it.
+    pub(super) fn of_leaders(&self, expectations: &[Expectation]) -> Vec<Check> {
+        let leaders = expectations.iter().filter_map(|it| match text::behind(&it.answer)? {
+            Backends::Leader { pods, label, value } => Some((pods, label, value)),
+            Backends::Pods(_) | Backends::Deployment { .. } | Backends::Addresses(_) => None,
+        });
+        leaders
+            .map(|(pods, label, value)| {
+                let answered: Vec<String> =
+                    self.seen.leading(pods, label, value).cloned().collect();
+                let ok = answered.len() == 1;
+                let expected = match ok {
+                    true => answered.clone(),
+                    false => vec![format!("one of {}", text::list(pods))],
+                };
+                Check {
+                    when: self.when.to_owned(),
+                    asked: format!("the pod with the label {label}={value}"),
+                    purpose: "the one that leads".to_owned(),
+                    expected,
+                    answered,
+                    ok,
+                }
+            })
+            .collect()
+    }
+
     async fn of_one(&self, expectation: &Expectation) -> Vec<Check> {
         let Expectation { name, answer, purpose: _, not_ready: _ } = expectation;
         match (answer, self.asker) {
@@ -86,9 +122,6 @@ impl Comparison<'_> {
                     let wanted = self.seen.virtual_addresses(service);
                     let reply = asker.addresses(name).await;
                     checks.push(self.addresses(expectation, name, wanted, &reply));
-                }
-                if self.runs && *behind == Backends::Pods(Vec::new()) {
-                    return checks;
                 }
                 let behind = self.published(expectation, behind);
                 let wanted = behind.map(|backends| owned(&backends));
@@ -121,7 +154,13 @@ impl Comparison<'_> {
         expectation: &Expectation,
         backends: &Backends,
     ) -> Result<Vec<Backend>, String> {
-        let mut found = self.seen.backends(backends)?;
+        let mut found = match (backends, self.leads) {
+            (Backends::Leader { .. }, Leads::Played(pod)) => {
+                let pod = pod.map(str::to_owned).into_iter().collect();
+                self.seen.backends(&Backends::Pods(pod))?
+            }
+            _ => self.seen.backends(backends)?,
+        };
         match expectation.not_ready {
             WhileNotReady::Leaves => found.retain(|backend| backend.ready),
             WhileNotReady::Stays | WhileNotReady::Unaffected => {}
@@ -129,7 +168,7 @@ impl Comparison<'_> {
         let service = text::service_of(&expectation.name, self.domain).unwrap_or_default();
         match backends {
             // A pod may have an address of a family that its Service has not.
-            Backends::Pods(_) | Backends::Deployment { .. } => {
+            Backends::Pods(_) | Backends::Leader { .. } | Backends::Deployment { .. } => {
                 for backend in &mut found {
                     backend.addresses.retain(|address| self.seen.has_family(&service, *address));
                 }
@@ -187,7 +226,7 @@ impl Comparison<'_> {
         let below = text::absolute(below);
         let name_of = |pod: &str| format!("{pod}.{below}");
         let first = match of {
-            Backends::Pods(_) => {
+            Backends::Pods(_) | Backends::Leader { .. } => {
                 let wanted = backends.iter().map(|backend| (name_of(&backend.name), port));
                 self.records(expectation, asked, &wanted.collect(), &reply, srv)
             }
@@ -214,7 +253,7 @@ impl Comparison<'_> {
         for (target, _) in reply.iter().flatten() {
             let reply = asker.addresses(target).await;
             let wanted = match of {
-                Backends::Pods(_) => {
+                Backends::Pods(_) | Backends::Leader { .. } => {
                     let pod = backends.iter().filter(|backend| name_of(&backend.name) == *target);
                     owned(&pod.cloned().collect::<Vec<_>>())
                 }

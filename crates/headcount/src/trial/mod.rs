@@ -8,6 +8,7 @@
 mod ask;
 mod compare;
 mod live;
+mod objects;
 mod owned;
 mod prepare;
 mod report;
@@ -34,8 +35,8 @@ use report::Outcome;
 pub(crate) use report::Report;
 use report::Where;
 
-/// How long a trial may take, whatever happens in it.
-const TRIAL_TIME: Duration = Duration::from_secs(30);
+/// How long a trial may take, whatever happens in it: hundreds of times what it takes on a machine with nothing else to do.
+const TRIAL_TIME: Duration = Duration::from_secs(180);
 
 /// What is to be verified.
 #[derive(Clone, Copy)]
@@ -51,7 +52,7 @@ pub(crate) struct Plan<'p> {
 }
 
 /// Tries a plan in a cluster of its own in this process, which is gone afterwards. It takes some tenths of a second, and
-/// half a minute at most; dropped, it stops at once.
+/// three minutes at most; dropped, it stops at once.
 ///
 /// The report says what was asked and answered ([`Report::lines`] for people, serde for JSON); unless it
 /// [`passed`](Report::passed), the plan does not do what was meant.
@@ -66,14 +67,19 @@ pub(crate) async fn verify(plan: &Plan<'_>) -> Result<Report, Error> {
 async fn verify_within(plan: &Plan<'_>, time: Duration) -> Result<Report, Error> {
     let started = Instant::now();
     let mut report = Report::new(Where::Trial);
-    match timeout(time, steps::run(plan, &mut report)).await {
-        Ok(ended) => ended?,
+    let complete = match timeout(time, steps::run(plan, &mut report)).await {
+        Ok(ended) => ended.map(|()| true)?,
         Err(_) => {
-            let expected = format!("an end within {} s", time.as_secs_f32());
-            report.fail("at last", "the trial".to_owned(), &expected, "none".to_owned());
+            let last = report.checks.last().map(|check| check.when.as_str());
+            report.note(format!(
+                "the trial was stopped after {} s, before all was asked; it had come to \"{}\". This machine may be busy: try again when it has less to do",
+                time.as_secs_f32(),
+                last.unwrap_or("its beginning")
+            ));
+            false
         }
-    }
-    report.end(true, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+    };
+    report.end(complete, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
     Ok(report)
 }
 

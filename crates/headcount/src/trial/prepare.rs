@@ -129,10 +129,8 @@ impl Prepared {
 
 /// Whether an expectation speaks of pods by name.
 fn has_pods(expectation: &Expectation) -> bool {
-    match text::behind(&expectation.answer) {
-        Some(Backends::Pods(names)) => !names.is_empty(),
-        Some(Backends::Deployment { .. } | Backends::Addresses(_)) | None => false,
-    }
+    let pods = text::behind(&expectation.answer).and_then(text::named);
+    pods.is_some_and(|pods| !pods.is_empty())
 }
 
 /// An expectation of which only some pods are left: a StatefulSet's as `is_kept` says, a Deployment's as many as `replicas`
@@ -152,7 +150,9 @@ pub(super) fn restricted(
         }
     };
     match backends {
-        Backends::Pods(names) => names.retain(|name| is_kept(name)),
+        Backends::Pods(names) | Backends::Leader { pods: names, .. } => {
+            names.retain(|name| is_kept(name));
+        }
         Backends::Deployment { name, replicas: wanted } => {
             *wanted = replicas(name).map_or(*wanted, |tried| tried.min(*wanted));
         }

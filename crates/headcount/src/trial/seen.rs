@@ -32,6 +32,8 @@ pub(super) struct SeenPod {
     pub(super) ready: bool,
     /// What the API says of a pod that is not ready.
     pub(super) reason: Option<String>,
+    /// `metadata.labels`.
+    labels: BTreeMap<String, String>,
     /// The Deployment it is of.
     deployment: Option<String>,
 }
@@ -82,14 +84,15 @@ impl Seen {
             addresses: pod.addresses.clone(),
             ready: pod.ready,
         };
+        let named = |name: &String| {
+            let pod = self.pods.get(name).ok_or_else(|| format!("no pod {name}"))?;
+            Ok(backend(name, pod))
+        };
         match backends {
-            Backends::Pods(names) => names
-                .iter()
-                .map(|name| {
-                    let pod = self.pods.get(name).ok_or_else(|| format!("no pod {name}"))?;
-                    Ok(backend(name, pod))
-                })
-                .collect(),
+            Backends::Pods(names) => names.iter().map(named).collect(),
+            Backends::Leader { pods, label, value } => {
+                self.leading(pods, label, value).map(named).collect()
+            }
             Backends::Deployment { name: deployment, replicas } => {
                 let pods = self.pods_of(deployment);
                 if pods.len() != *replicas as usize {
@@ -111,6 +114,20 @@ impl Seen {
         }
     }
 
+    /// Those of these pods that the software has labelled as the one that leads.
+    pub(super) fn leading<'p>(
+        &self,
+        pods: &'p [String],
+        label: &str,
+        value: &str,
+    ) -> impl Iterator<Item = &'p String> {
+        let has_label = move |pod: &&String| {
+            let labels = self.pods.get(*pod).map(|pod| &pod.labels);
+            labels.and_then(|labels| labels.get(label)).is_some_and(|it| it == value)
+        };
+        pods.iter().filter(has_label)
+    }
+
     /// The pods of a Deployment, by name.
     pub(super) fn pods_of(&self, deployment: &str) -> Vec<(&String, &SeenPod)> {
         let is_of = |pod: &SeenPod| pod.deployment.as_deref() == Some(deployment);
@@ -128,7 +145,9 @@ impl Seen {
             }
         };
         match backends {
-            Backends::Pods(names) => names.iter().filter_map(|name| troubles(name)).collect(),
+            Backends::Pods(names) | Backends::Leader { pods: names, .. } => {
+                names.iter().filter_map(|name| troubles(name)).collect()
+            }
             Backends::Deployment { name, .. } => match self.backends(backends) {
                 Err(missing) => vec![format!("there are {missing}")],
                 Ok(_) => {
@@ -199,6 +218,7 @@ impl SeenPod {
             uid: pod.uid().unwrap_or_default(),
             addresses: addresses.iter().filter_map(|address| address.ip.parse().ok()).collect(),
             ready,
+            labels: pod.labels().clone(),
             reason: against.and_then(|condition| condition.message.clone()),
             deployment: controller(pod, "ReplicaSet")
                 .and_then(|set| deployments.get(&set).cloned()),

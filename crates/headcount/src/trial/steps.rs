@@ -14,10 +14,10 @@ use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use manifest::{Kind, KindId};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 
 use super::ask::Asker;
-use super::compare::Comparison;
+use super::compare::{Comparison, Leads};
 use super::prepare::{Prepared, begin_not_ready, restricted};
 use super::report::Report;
 use super::seen::Seen;
@@ -25,13 +25,11 @@ use super::{Plan, text};
 use crate::error::Error;
 use crate::local::{LocalCluster, Settings};
 
-/// How long a cluster may take to come to rest after a change.
-const REST_TIME: Duration = Duration::from_secs(10);
+/// So many times what was to come of a change is looked for once the cluster is at rest, for work that waits to be tried again.
+/// Looks are counted, not time: on a busy machine each takes longer, and so does the work.
+const LOOKS_MAX: usize = 40;
 
-/// How long what was to come of a change is waited for once the cluster is at rest: for work that waits to be tried again.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// How often it is looked for meanwhile.
+/// How long it is left alone between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 const FIRST: &str = "at first";
@@ -43,7 +41,7 @@ pub(super) async fn run(plan: &Plan<'_>, report: &mut Report) -> Result<(), Erro
     for (object, why) in &prepared.refused {
         refused(report, object.clone(), why.clone());
     }
-    let trial = Trial::start(plan, &prepared).await?;
+    let mut trial = Trial::start(plan, &prepared).await?;
     let ended = trial.first_life(report).await;
     trial.cluster.shutdown(async {}).await;
     if ended? == Ended::Early {
@@ -82,6 +80,8 @@ struct Trial<'t> {
     prepared: &'t Prepared,
     namespace: &'t str,
     domain: &'t Name,
+    /// The pod that leads, once the trial has said so.
+    leader: Option<String>,
 }
 
 impl<'t> Trial<'t> {
@@ -89,13 +89,13 @@ impl<'t> Trial<'t> {
         let cluster = LocalCluster::start(settings(plan.domain, prepared.dual_stack))
             .await
             .map_err(|error| Error::caused("could not start a cluster for the trial", &error))?;
-        let asker = Asker::new(cluster.dns_listen())?;
+        let asker = Asker::new(cluster.dns_listen(), super::TRIAL_TIME)?;
         let Plan { namespace, domain, .. } = plan;
-        Ok(Self { cluster, asker, prepared, namespace, domain })
+        Ok(Self { cluster, asker, prepared, namespace, domain, leader: None })
     }
 
     /// Applies the plan and tries what its names answer while pods come and go.
-    async fn first_life(&self, report: &mut Report) -> Result<Ended, Error> {
+    async fn first_life(&mut self, report: &mut Report) -> Result<Ended, Error> {
         if !self.apply(report, true).await {
             return Ok(Ended::Early);
         }
@@ -103,12 +103,13 @@ impl<'t> Trial<'t> {
         let pods = text::pods_behind(expectations);
         let all_ready =
             |seen: &Seen| pods.iter().all(|backends| seen.not_serving(backends).is_empty());
-        let seen = self.settle(report, FIRST, all_ready).await?;
+        let seen = self.settle(all_ready).await?;
         report.checks.extend(self.compare(&seen, FIRST).of_pods(expectations));
         report.checks.extend(self.compare(&seen, FIRST).of(expectations).await);
         if report.failures().next().is_some() {
             return Ok(Ended::Early);
         }
+        self.lead(report).await?;
         for pod in changing(&seen, expectations) {
             self.turn(report, &pod).await?;
         }
@@ -122,6 +123,32 @@ impl<'t> Trial<'t> {
         Ok(Ended::Done)
     }
 
+    /// Plays the software that labels the pod that leads: the first one, and then the last one instead.
+    async fn lead(&mut self, report: &mut Report) -> Result<(), Error> {
+        for expectation in &self.prepared.expectations {
+            let Some(Backends::Leader { pods, label, value }) = text::behind(&expectation.answer)
+            else {
+                continue;
+            };
+            let turns = [pods.first(), pods.last().filter(|_| pods.len() > 1)];
+            for pod in turns.into_iter().flatten() {
+                let before = self.leader.replace(pod.clone());
+                for (pod, value) in before.iter().map(|it| (it, None)).chain([(pod, Some(value))]) {
+                    self.patch(pod, json!({ "labels": { label: value } })).await?;
+                }
+                let when = match before {
+                    None => format!("while {pod} leads ({label}={value})"),
+                    Some(before) => format!("once {pod} leads instead of {before}"),
+                };
+                let leads = |seen: &Seen| seen.leading(pods, label, value).eq([pod]);
+                let seen = self.settle(leads).await?;
+                let compared = self.compare(&seen, &when).of(&self.prepared.expectations).await;
+                report.checks.extend(compared);
+            }
+        }
+        Ok(())
+    }
+
     /// Turns a pod not ready, and back.
     async fn turn(&self, report: &mut Report, pod: &str) -> Result<(), Error> {
         for (ready, when) in [
@@ -130,7 +157,7 @@ impl<'t> Trial<'t> {
         ] {
             self.set_ready(pod, ready).await?;
             let is_so = |seen: &Seen| seen.pods.get(pod).is_some_and(|pod| pod.ready == ready);
-            let seen = self.settle(report, &when, is_so).await?;
+            let seen = self.settle(is_so).await?;
             if !is_so(&seen) {
                 let expected = if ready { "ready" } else { "not ready" };
                 report.fail(&when, format!("pod {pod}"), expected, "the contrary".to_owned());
@@ -142,13 +169,20 @@ impl<'t> Trial<'t> {
     }
 
     /// Deletes a StatefulSet's pod, which must come back under its name.
-    async fn replace(&self, report: &mut Report, before: &Seen, pod: &str) -> Result<(), Error> {
+    async fn replace(
+        &mut self,
+        report: &mut Report,
+        before: &Seen,
+        pod: &str,
+    ) -> Result<(), Error> {
         let when = format!("after {pod} was deleted");
         let old = before.pods.get(pod).map(|pod| pod.uid.clone()).unwrap_or_default();
         self.delete(pod, &old).await?;
+        // What the software had set on it is gone with it.
+        self.leader.take_if(|leader| leader == pod);
         let is_back =
             |seen: &Seen| seen.pods.get(pod).is_some_and(|pod| pod.uid != old && pod.ready);
-        let seen = self.settle(report, &when, is_back).await?;
+        let seen = self.settle(is_back).await?;
         if !is_back(&seen) {
             let answered = seen.not_serving(&Backends::Pods(vec![pod.to_owned()])).join("; ");
             report.fail(&when, format!("pod {pod}"), "back, with a new UID, and ready", answered);
@@ -167,13 +201,11 @@ impl<'t> Trial<'t> {
             return Ok(());
         }
         let all: Vec<String> = text::pods_behind(&self.prepared.expectations)
-            .into_iter()
-            .filter_map(|backends| match backends {
-                Backends::Pods(names) => Some(names),
-                Backends::Deployment { .. } | Backends::Addresses(_) => None,
-            })
+            .iter()
+            .filter_map(text::named)
             .flatten()
             .filter(|pod| sets.contains(text::set_of(pod)))
+            .cloned()
             .collect();
         let waiting = |seen: &Seen| -> Vec<String> {
             let is_waiting = |name: &&String| seen.pods.get(*name).is_some_and(|pod| !pod.ready);
@@ -181,7 +213,7 @@ impl<'t> Trial<'t> {
         };
         loop {
             let when = "as the pods are made";
-            let seen = self.settle(report, when, |seen| !waiting(seen).is_empty()).await?;
+            let seen = self.settle(|seen| !waiting(seen).is_empty()).await?;
             let not_ready = waiting(&seen);
             if not_ready.is_empty() {
                 let missing = all.iter().filter(|name| !seen.pods.contains_key(*name)).cloned();
@@ -211,7 +243,7 @@ impl<'t> Trial<'t> {
         let when = "once all are ready";
         let all = [Backends::Pods(all)];
         let all_ready = |seen: &Seen| seen.not_serving(&all[0]).is_empty();
-        let seen = self.settle(report, when, all_ready).await?;
+        let seen = self.settle(all_ready).await?;
         report.checks.extend(self.compare(&seen, when).of_pods(&self.prepared.expectations));
         report.checks.extend(self.compare(&seen, when).of(&self.prepared.expectations).await);
         Ok(())
@@ -253,24 +285,16 @@ impl<'t> Trial<'t> {
         good
     }
 
-    /// Waits until the cluster is at rest and `is_so`, for a while; what the API says then.
-    async fn settle(
-        &self,
-        report: &mut Report,
-        when: &str,
-        is_so: impl Fn(&Seen) -> bool,
-    ) -> Result<Seen, Error> {
-        if timeout(REST_TIME, self.cluster.watches.idle()).await.is_err() {
-            let expected = format!("at rest within {} s", REST_TIME.as_secs());
-            let answered = "still changing".to_owned();
-            report.fail(when, "the cluster".to_owned(), &expected, answered);
-        }
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits until the cluster is at rest and `is_so`, or that was looked for often enough; what the API says then.
+    async fn settle(&self, is_so: impl Fn(&Seen) -> bool) -> Result<Seen, Error> {
+        let mut looks = 0;
         loop {
+            self.cluster.watches.idle().await;
             let seen = Seen::read(&self.cluster.client, self.namespace)
                 .await
                 .map_err(|error| Error::caused("could not read the trial's cluster", &error))?;
-            if is_so(&seen) || Instant::now() >= deadline {
+            looks += 1;
+            if is_so(&seen) || looks == LOOKS_MAX {
                 return Ok(seen);
             }
             sleep(LOOK_AGAIN).await;
@@ -278,15 +302,20 @@ impl<'t> Trial<'t> {
     }
 
     fn compare<'c>(&'c self, seen: &'c Seen, when: &'c str) -> Comparison<'c> {
-        Comparison { seen, asker: Some(&self.asker), domain: self.domain, when, runs: false }
+        let leads = Leads::Played(self.leader.as_deref());
+        Comparison { seen, asker: Some(&self.asker), domain: self.domain, when, leads }
     }
 
     async fn set_ready(&self, pod: &str, ready: bool) -> Result<(), Error> {
         let value = if ready { Value::Null } else { "false".into() };
-        let patch = json!({ "metadata": { "annotations": { node::READY_ANNOTATION: value } } });
-        let patched = self.pods().patch(pod, &PatchParams::default(), &Patch::Merge(patch)).await;
+        self.patch(pod, json!({ "annotations": { node::READY_ANNOTATION: value } })).await
+    }
+
+    async fn patch(&self, pod: &str, metadata: Value) -> Result<(), Error> {
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
+        let patched = self.pods().patch(pod, &PatchParams::default(), &patch).await;
         let patched = patched.map_err(|error| {
-            Error::caused(format_args!("could not annotate the trial's pod {pod}"), &error)
+            Error::caused(format_args!("could not change the trial's pod {pod}"), &error)
         })?;
         let version = patched.resource_version();
         self.cluster.watches.activity().wrote(KindId::Pod, version.as_deref());
@@ -315,7 +344,7 @@ fn changing(seen: &Seen, expectations: &[Expectation]) -> Vec<String> {
     let mut pods = BTreeSet::new();
     for backends in text::pods_behind(expectations) {
         match backends {
-            Backends::Pods(names) => {
+            Backends::Pods(names) | Backends::Leader { pods: names, .. } => {
                 pods.extend(names.first().into_iter().chain(names.last()).cloned())
             }
             Backends::Deployment { name, .. } => {
@@ -330,10 +359,7 @@ fn changing(seen: &Seen, expectations: &[Expectation]) -> Vec<String> {
 /// The StatefulSets whose pods must find one another before they are ready.
 fn peers(expectations: &[Expectation]) -> BTreeSet<String> {
     let staying = expectations.iter().filter(|it| it.not_ready == WhileNotReady::Stays);
-    let names = staying.filter_map(|expectation| match text::behind(&expectation.answer) {
-        Some(Backends::Pods(names)) => Some(names),
-        Some(Backends::Deployment { .. } | Backends::Addresses(_)) | None => None,
-    });
+    let names = staying.filter_map(|expectation| text::named(text::behind(&expectation.answer)?));
     names.flatten().map(|pod| text::set_of(pod).to_owned()).collect()
 }
 

@@ -27,18 +27,27 @@ pub(super) fn behind(expected: &Expected) -> Option<&Backends> {
     }
 }
 
+/// The pods that stand behind an answer, or of which one does, where their names are known beforehand.
+pub(super) fn named(backends: &Backends) -> Option<&[String]> {
+    match backends {
+        Backends::Pods(pods) | Backends::Leader { pods, .. } => Some(pods),
+        Backends::Deployment { .. } | Backends::Addresses(_) => None,
+    }
+}
+
 /// The pods that expectations speak of, each once: those of a StatefulSet together.
 pub(super) fn pods_behind(expectations: &[Expectation]) -> Vec<Backends> {
     let mut known: Vec<Backends> = Vec::new();
     for backends in expectations.iter().filter_map(|expectation| behind(&expectation.answer)) {
         match backends {
-            Backends::Pods(names) => {
+            Backends::Pods(names) | Backends::Leader { pods: names, .. } => {
                 for name in names {
                     let of_set = known.iter_mut().find_map(|known| match known {
                         Backends::Pods(known) if set_of(known.first()?) == set_of(name) => {
                             Some(known)
                         }
                         Backends::Pods(_)
+                        | Backends::Leader { .. }
                         | Backends::Deployment { .. }
                         | Backends::Addresses(_) => None,
                     });
@@ -87,6 +96,9 @@ pub(super) fn backends(backends: &Backends) -> String {
     match backends {
         Backends::Pods(names) if names.len() == 1 => format!("pod {}", list(names)),
         Backends::Pods(names) => format!("pods {}", list(names)),
+        Backends::Leader { pods, label, value } => {
+            format!("the one of {} that leads ({label}={value})", list(pods))
+        }
         Backends::Deployment { name, replicas: 1 } => format!("1 pod of Deployment {name}"),
         Backends::Deployment { name, replicas } => format!("{replicas} pods of Deployment {name}"),
         Backends::Addresses(addresses) => {

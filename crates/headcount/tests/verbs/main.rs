@@ -1,5 +1,7 @@
 //! The verbs that need no cluster, as people and scripts meet them: a child process with a clean environment.
 
+#[cfg(unix)]
+mod ask;
 mod nsd;
 mod records;
 mod sessions;

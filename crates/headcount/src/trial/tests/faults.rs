@@ -93,6 +93,23 @@ async fn a_virtual_address_instead_of_the_pods_and_the_other_way_round() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_are_not_sent_to_the_leader() {
+    let slices = "EndpointSlices of Service db";
+    // Nobody sets that label.
+    let case = plans::leader().with("role: leader", "role: primary");
+    let report = check_fails(case, &[slices, "(db-0), port 2379; answered no ready"]).await;
+    let first = report.failures().next().map(|check| check.when.as_str());
+    assert_eq!(first, Some("while db-0 leads (role=leader)"));
+    // Everyone has it.
+    let case = plans::leader()
+        .with("metadata: {labels: {app: db}}", "metadata: {labels: {app: db, role: leader}}");
+    check_fails(case, &[&format!("{slices}: expected no ready endpoint; answered 10.244.")]).await;
+    // Nobody asks for it.
+    let case = plans::leader().with("app: db, role: leader", "app: db");
+    check_fails(case, &[&format!("{slices}: expected no ready endpoint; answered 10.244.")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slice_of_no_service() {
     let unlabelled = "labels: {kubernetes.io/service-name: orders}";
     let case = plans::by_hand().with(unlabelled, "labels: {app: orders}");
@@ -154,15 +171,17 @@ async fn another_host_outside() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pods_that_do_not_come() {
-    let case = plans::stateful().with("replicas: 3", "replicas: 2");
-    check_fails(case, &["pods db-0, db-1 and db-2", "db-2 is not there"]).await;
-    let case = plans::deployment().with("replicas: 3", "replicas: 4");
-    check_fails(case, &["there are 4 pods of Deployment web instead of 3"]).await;
-    let case = plans::stateful().with(
+    let fewer = plans::stateful().with("replicas: 3", "replicas: 2");
+    let fewer = check_fails(fewer, &["pods db-0, db-1 and db-2", "db-2 is not there"]);
+    let more = plans::deployment().with("replicas: 3", "replicas: 4");
+    let more = check_fails(more, &["there are 4 pods of Deployment web instead of 3"]);
+    let nowhere = plans::stateful().with(
         "      containers:\n        - name: db",
         "      nodeSelector: {disk: fast}\n      containers:\n        - name: db",
     );
-    check_fails(case, &["db-0 is not ready: 0/3 nodes are available"]).await;
+    let nowhere = check_fails(nowhere, &["db-0 is not ready: 0/3 nodes are available"]);
+    // They wait for what does not come, together.
+    futures::join!(fewer, more, nowhere);
 }
 
 /// Whatever else a plan holds, an object that the API refuses fails it, in the API's words.

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use advisor::design::{Backends, Expected, WhileNotReady};
+use advisor::design::{Backends, Expected, Targets, WhileNotReady};
 use serde_json::json;
 
 use super::plans::{self, Case, expect, pods};
@@ -187,11 +187,14 @@ async fn a_trial_ends_in_time() {
     let case = plans::stateful();
     let (started, time) = (Instant::now(), Duration::from_millis(5));
     let report = case.plan(async |plan| verify_within(plan, time).await.expect("a report")).await;
-    assert_eq!(report.outcome, Outcome::Failed);
-    let last = report.checks.last().map(|check| check.line());
+    // That a machine is slow says nothing of the plan.
+    assert_eq!(report.outcome, Outcome::Incomplete);
+    assert!(report.summary().contains("0 answers as expected; not all could be asked"));
     assert_eq!(
-        last.as_deref(),
-        Some("  FAILED  the trial: expected an end within 0.005 s; answered none")
+        report.notes.last().map(String::as_str),
+        Some(
+            "the trial was stopped after 0.005 s, before all was asked; it had come to \"its beginning\". This machine may be busy: try again when it has less to do"
+        )
     );
     assert!(started.elapsed() < Duration::from_secs(5));
 }
@@ -211,10 +214,48 @@ fn a_signal_ends_what_a_verb_waits_for() {
     assert!(text.contains("terminated before the verification was over"), "{text}");
 }
 
-/// A Service whose pods are chosen by what the software does to them has none at first; that is so as well.
+/// The trial labels pods as the software would, and the Service for clients follows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_that_has_nobody_behind_it_yet() {
+async fn a_service_follows_the_leader() {
     let report = check_passes("leader", &plans::leader()).await;
-    let slices = report.checks.iter().find(|check| check.asked == "EndpointSlices of Service db");
-    assert_eq!(slices.expect("they were looked at").answered, ["no ready endpoint"]);
+    let behind = |when: &str| {
+        let slices = report.checks.iter().filter(|it| it.asked == "EndpointSlices of Service db");
+        let check = slices.into_iter().find(|check| check.when == when);
+        check.unwrap_or_else(|| panic!("not looked at {when}")).line()
+    };
+    let check = |when: &str, told: &str| {
+        let line = behind(when);
+        assert!(line.contains(told) && !line.contains(','), "{when}: {line}");
+    };
+    check("at first", "→ no ready endpoint");
+    check("while db-2 is not ready", "→ no ready endpoint");
+    let check = |when: &str, pod: &str| {
+        let line = behind(when);
+        assert!(line.ends_with(&format!("({pod}), port 2379")), "{when}: {line}");
+        assert_eq!(line.matches('(').count(), 1, "{when}: {line}");
+    };
+    check("while db-0 leads (role=leader)", "db-0");
+    check("once db-2 leads instead of db-0", "db-2");
+    check("once db-2 is ready again", "db-2");
+    check("after db-0 was deleted", "db-2");
+}
+
+/// A pod that leads takes its label with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_alone() {
+    let mut case = plans::leader().with("replicas: 3", "replicas: 1");
+    let only = vec!["db-0".to_owned()];
+    case.expectations.retain(|it| !it.name.starts_with("db-1") && !it.name.starts_with("db-2"));
+    for expectation in &mut case.expectations {
+        if let Expected::Each(Backends::Pods(pods))
+        | Expected::Virtual { behind: Backends::Leader { pods, .. }, .. }
+        | Expected::Ports { targets: Targets::Each { of: Backends::Pods(pods), .. }, .. } =
+            &mut expectation.answer
+        {
+            pods.clone_from(&only);
+        }
+    }
+    let report = check_passes("one leader", &case).await;
+    let lines = |when: &str| report.checks.iter().any(|check| check.when == when);
+    assert!(lines("while db-0 leads (role=leader)") && lines("after db-0 was deleted"));
 }

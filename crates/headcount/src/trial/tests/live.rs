@@ -21,13 +21,13 @@ use crate::trial::live::{Cluster, compare};
 use crate::trial::{LiveArgs, Outcome, Report, steps, verify_live};
 
 /// A cluster that holds a plan, and whose API is served as `up` serves it.
-struct Running {
-    cluster: LocalCluster,
+pub(super) struct Running {
+    pub(super) cluster: LocalCluster,
     folder: TempDir,
 }
 
 impl Running {
-    async fn start(case: &Case) -> Self {
+    pub(super) async fn start(case: &Case) -> Self {
         let domain = Name::parse("cluster.local").expect("a name");
         let cluster =
             LocalCluster::start(steps::settings(&domain, false)).await.expect("a cluster");
@@ -68,7 +68,7 @@ impl Running {
     }
 
     /// What is found without pauses.
-    async fn compared(&self, case: &Case) -> Report {
+    pub(super) async fn compared(&self, case: &Case) -> Report {
         let (client, dns) = (self.cluster.client.clone(), Some(self.cluster.dns_listen()));
         let cluster = Cluster { client, dns, domain: None };
         case.plan(async |plan| compare(plan, &cluster, Duration::ZERO).await.expect("a report"))
@@ -98,7 +98,7 @@ async fn a_cluster_of_a_kubeconfig_is_asked() {
         ["pods turned not ready, and deleted, were not tried: the cluster is only read"]
     );
     assert!(
-        report.summary().starts_with("Asked the cluster, read-only: 9 answers as expected, in")
+        report.summary().starts_with("Asked the cluster, read-only: 12 answers as expected, in")
     );
 }
 
@@ -116,7 +116,7 @@ async fn where_dns_cannot_be_asked_nothing_is_verified() {
         "{note}"
     );
     // What the API says of slices was compared.
-    assert_eq!(report.checks.len(), 2);
+    assert_eq!(report.checks.len(), 5);
 
     // Nobody answers there.
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
@@ -156,11 +156,19 @@ async fn pods_that_are_not_ready_are_told_of() {
     );
 }
 
-/// Who leads is the software's to say.
+/// Who leads is the software's to say, and that one does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_may_be_there_already() {
+async fn a_leader_is_the_one_with_the_label() {
     let case = plans::leader();
     let running = Running::start(&case).await;
+    let report = running.compared(&case).await;
+    let failures: Vec<String> = report.failures().map(|check| check.line()).collect();
+    assert_eq!(
+        failures,
+        [
+            "  FAILED  the pod with the label role=leader: expected one of db-0, db-1 and db-2; answered nothing"
+        ]
+    );
     running.change("prod", "db-1", json!({ "labels": { "role": "leader" } })).await;
     let report = running.compared(&case).await;
     assert_eq!(report.outcome, Outcome::Passed, "{:#?}", report.lines());
@@ -191,7 +199,10 @@ async fn a_cluster_is_only_read() {
         [
             "GET /api/v1/namespaces/prod/pods",
             "GET /api/v1/namespaces/prod/services",
+            "GET /api/v1/namespaces/prod/services/db",
+            "GET /api/v1/namespaces/prod/services/db-peers",
             "GET /apis/apps/v1/namespaces/prod/replicasets",
+            "GET /apis/apps/v1/namespaces/prod/statefulsets/db",
             "GET /apis/discovery.k8s.io/v1/namespaces/prod/endpointslices",
         ]
     );

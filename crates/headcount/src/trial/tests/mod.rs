@@ -3,4 +3,5 @@
 mod faults;
 mod good;
 mod live;
+mod objects;
 mod plans;

@@ -141,7 +141,7 @@ pub(super) fn one_by_one() -> Case {
     case
 }
 
-/// Peers of which the software labels the one that leads: until it runs, there is none.
+/// Peers of which the software labels the one that leads, which is the one for clients.
 pub(super) fn leader() -> Case {
     let mut case = stateful().with(
         "metadata: {name: db, namespace: prod}\nspec:\n  selector: {app: db}",
@@ -149,7 +149,9 @@ pub(super) fn leader() -> Case {
     );
     for expectation in &mut case.expectations {
         if let Expected::Virtual { behind, .. } = &mut expectation.answer {
-            *behind = Backends::Pods(Vec::new());
+            let (label, value) = ("role".to_owned(), "leader".to_owned());
+            let Backends::Pods(pods) = pods("db", 3) else { unreachable!("they are pods") };
+            *behind = Backends::Leader { pods, label, value };
         }
     }
     case
@@ -294,6 +296,7 @@ pub(super) fn all() -> Vec<(&'static str, Case)> {
     vec![
         ("stateful", stateful()),
         ("one by one", one_by_one()),
+        ("leader", leader()),
         ("deployment", deployment()),
         ("headless", headless()),
         ("external name", external_name()),
