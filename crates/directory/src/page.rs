@@ -348,7 +348,7 @@ impl Addresses {
     }
 }
 
-/// The published endpoints, in the order of the segments and their rows.
+/// The published endpoints, in the order of the segments and their labels.
 fn endpoints(segments: &[Arc<Segment>]) -> Box<[EndpointAt]> {
     // The first segment with the same ports stands for all that have them.
     let classes: Vec<usize> = segments
@@ -365,12 +365,12 @@ fn endpoints(segments: &[Arc<Segment>]) -> Box<[EndpointAt]> {
         others.sort_unstable();
         others.dedup();
         others.retain(|other| *other != class);
-        for (at, row) in segment.rows().iter().enumerate().filter(|(_, row)| row.published) {
+        for (row_at, row) in segment.published_rows() {
             let identity = segment.identity_of(row);
             let again = others.iter().any(|&other| seen.contains(&(identity, other)));
             if seen.insert((identity, class)) {
-                // A slice has at most 1000 endpoints of 100 addresses; a Service with 2^32 slices fits no cluster.
-                found.push(EndpointAt { segment: number as u32, row: at as u32, again });
+                // A Service with 2^32 slices fits no cluster.
+                found.push(EndpointAt { segment: number as u32, row: row_at, again });
             }
         }
     }

@@ -134,6 +134,13 @@ impl Segment {
         &self.rows
     }
 
+    /// The published rows with their places: by label, then those without one by address.
+    pub(crate) fn published_rows(&self) -> impl Iterator<Item = (u32, &Row)> {
+        let labelled = self.labelled.iter().map(|&at| (at, &self.rows[at as usize]));
+        let unlabelled = (0..).zip(&*self.rows).filter(|(_, row)| row.label_length == 0);
+        labelled.chain(unlabelled).filter(|(_, row)| row.published)
+    }
+
     /// The name, below its Service, of the endpoint of a row of this segment.
     pub(crate) fn name_of(&self, row: &Row) -> Label {
         match label_of(&self.labels, row) {

@@ -164,7 +164,9 @@ fn a_port_without_a_name_gets_one_and_its_origin_is_said() {
     let elasticsearch = WEB
         .replace("r.example/web:1", "docker.elastic.co/elasticsearch/elasticsearch:9.1.0")
         .replace("port: 80,", "port: 9200,")
-        .replace("8080", "9200");
+        .replace("8080", "9200")
+        .replace("kind: Deployment", "kind: StatefulSet")
+        .replace("  replicas: 2", "  serviceName: web\n  replicas: 2");
     let (plan, taken) = designed(&there(&elasticsearch), &Draft::default()).expect("a design");
     assert!(
         taken.contains(&format!(
