@@ -53,6 +53,9 @@ pub struct NameParts<'a> {
 }
 
 impl<'a> NameRef<'a> {
+    /// The root.
+    pub const ROOT: NameRef<'static> = NameRef(&[0]);
+
     /// Takes uncompressed wire form, root label included.
     ///
     /// # Errors
@@ -242,6 +245,19 @@ impl NameBuilder {
         self
     }
 
+    /// Appends labels in wire form, without a root.
+    pub(crate) fn labels(mut self, wire: &[u8]) -> Self {
+        let end = self.length + wire.len();
+        match self.wire.get_mut(self.length..end) {
+            Some(room) => {
+                room.copy_from_slice(wire);
+                self.length = end;
+            }
+            None => self.fits = false,
+        }
+        self
+    }
+
     /// The name below `parent`; `None` when it is longer than 255 octets or a label was none.
     pub(crate) fn under(self, parent: &Name) -> Option<Name> {
         self.under_ref(parent.into()).map(|name| name.by_ref().to_name())
@@ -298,6 +314,13 @@ impl LowerName {
 /// Labels of a name, leftmost first.
 #[derive(Clone)]
 pub(crate) struct Labels<'a>(&'a [u8]);
+
+impl<'a> Labels<'a> {
+    /// The labels in wire form.
+    pub(crate) fn wire(&self) -> &'a [u8] {
+        self.0
+    }
+}
 
 impl<'a> Iterator for Labels<'a> {
     type Item = &'a [u8];

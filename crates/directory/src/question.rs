@@ -15,12 +15,19 @@ use crate::view::Protocol;
 /// H.S.N.svc                  Endpoint
 /// _T.S.N.svc                 Protocol
 /// _P._T.S.N.svc              Port
+/// _zone.S.N.svc              ZoneLabels
+/// pin._zone.S.N.svc          ZoneLabels, or prefer for pin
+/// Z.pin._zone.S.N.svc        InZone, pinned
+/// Z.prefer._zone.S.N.svc     InZone, not pinned
 /// pod                        Pods
 /// N.pod                      PodNamespace
 /// 10-1-2-3.N.pod             Pod
 /// dns                        Dns
 /// ns.dns                     NameServer
 /// dns-version                DnsVersion
+/// search                     Searches
+/// N.search                   SearchNamespace
+/// X.N.search                 Search, X of one label or more
 /// ```
 ///
 /// where T is `tcp`, `udp` or `sctp`. Any other name is `BelowService`, `BelowPod` or `Nowhere`, and never exists.
@@ -28,30 +35,78 @@ use crate::view::Protocol;
 pub(crate) enum Question<'a> {
     Apex,
     Services,
-    Namespace { namespace: &'a [u8] },
-    Service { namespace: &'a [u8], service: &'a [u8] },
-    Endpoint { namespace: &'a [u8], service: &'a [u8], endpoint: &'a [u8] },
-    Protocol { namespace: &'a [u8], service: &'a [u8], protocol: Protocol },
-    Port { namespace: &'a [u8], service: &'a [u8], port: &'a [u8], protocol: Protocol },
-    BelowService { namespace: &'a [u8], service: &'a [u8] },
+    Namespace {
+        namespace: &'a [u8],
+    },
+    Service {
+        namespace: &'a [u8],
+        service: &'a [u8],
+    },
+    Endpoint {
+        namespace: &'a [u8],
+        service: &'a [u8],
+        endpoint: &'a [u8],
+    },
+    Protocol {
+        namespace: &'a [u8],
+        service: &'a [u8],
+        protocol: Protocol,
+    },
+    Port {
+        namespace: &'a [u8],
+        service: &'a [u8],
+        port: &'a [u8],
+        protocol: Protocol,
+    },
+    ZoneLabels {
+        namespace: &'a [u8],
+        service: &'a [u8],
+    },
+    InZone {
+        namespace: &'a [u8],
+        service: &'a [u8],
+        zone: &'a [u8],
+        pinned: bool,
+    },
+    BelowService {
+        namespace: &'a [u8],
+        service: &'a [u8],
+    },
     Pods,
-    PodNamespace { namespace: &'a [u8] },
-    Pod { namespace: &'a [u8], label: &'a [u8] },
-    BelowPod { namespace: &'a [u8] },
+    PodNamespace {
+        namespace: &'a [u8],
+    },
+    Pod {
+        namespace: &'a [u8],
+        label: &'a [u8],
+    },
+    BelowPod {
+        namespace: &'a [u8],
+    },
     Dns,
     NameServer,
     DnsVersion,
+    Searches,
+    SearchNamespace {
+        namespace: &'a [u8],
+    },
+    /// The name is in wire form, without the root.
+    Search {
+        namespace: &'a [u8],
+        name: &'a [u8],
+    },
     Nowhere,
 }
 
 /// More labels than any legal shape has.
-const KEPT: usize = 6;
+const KEPT: usize = 7;
 
 impl<'a> Question<'a> {
     /// Parses the labels left of the cluster domain.
     pub(crate) fn parse(labels: Labels<'a>) -> Self {
         // The labels nearest to the domain decide; one more than the longest shape has is kept, to see that
         // there is more.
+        let whole = labels.wire();
         let mut kept = [&[][..]; KEPT];
         let mut count = 0;
         for label in labels {
@@ -64,6 +119,13 @@ impl<'a> Question<'a> {
             [b"svc"] => Self::Services,
             [namespace, b"svc"] => Self::Namespace { namespace },
             [service, namespace, b"svc"] => Self::Service { namespace, service },
+            [b"_zone", service, namespace, b"svc"]
+            | [b"pin" | b"prefer", b"_zone", service, namespace, b"svc"] => {
+                Self::ZoneLabels { namespace, service }
+            }
+            [zone, mode @ (b"pin" | b"prefer"), b"_zone", service, namespace, b"svc"] => {
+                Self::InZone { namespace, service, zone, pinned: mode == b"pin" }
+            }
             [label, service, namespace, b"svc"] => match label {
                 [b'_', protocol @ ..] => match parse_protocol(protocol) {
                     Some(protocol) => Self::Protocol { namespace, service, protocol },
@@ -87,6 +149,13 @@ impl<'a> Question<'a> {
             [b"dns"] => Self::Dns,
             [b"ns", b"dns"] => Self::NameServer,
             [b"dns-version"] => Self::DnsVersion,
+            [b"search"] => Self::Searches,
+            [namespace, b"search"] => Self::SearchNamespace { namespace },
+            [.., namespace, b"search"] => {
+                let rest = 1 + namespace.len() + 1 + b"search".len();
+                let name = whole.get(..whole.len() - rest).unwrap_or_default();
+                Self::Search { namespace, name }
+            }
             _ => Self::Nowhere,
         }
     }
@@ -159,6 +228,23 @@ mod tests {
         check("ns.dns.cluster.local", Some(NameServer));
         check("a.ns.dns.cluster.local", Some(Nowhere));
         check("x.dns.cluster.local", Some(Nowhere));
+        check("_zone.db.prod.svc.cluster.local", Some(ZoneLabels { namespace, service }));
+        check("PIN._zone.db.prod.svc.cluster.local", Some(ZoneLabels { namespace, service }));
+        for (mode, pinned) in [("pin", true), ("prefer", false)] {
+            check(
+                &format!("Eu-1.{mode}._zone.db.prod.svc.cluster.local"),
+                Some(InZone { namespace, service, zone: b"eu-1", pinned }),
+            );
+        }
+        check("eu-1.any._zone.db.prod.svc.cluster.local", below);
+        check("x.eu-1.pin._zone.db.prod.svc.cluster.local", below);
+        check("search.cluster.local", Some(Searches));
+        check("prod.search.cluster.local", Some(SearchNamespace { namespace }));
+        check("Db.prod.search.cluster.local", Some(Search { namespace, name: b"\x02db" }));
+        check(
+            "a.b.c.d.e.f.g.prod.search.cluster.local",
+            Some(Search { namespace, name: b"\x01a\x01b\x01c\x01d\x01e\x01f\x01g" }),
+        );
         check("dns-version.cluster.local", Some(DnsVersion));
         check("x.dns-version.cluster.local", Some(Nowhere));
         check("db.prod.cluster.local", Some(Nowhere));

@@ -114,6 +114,20 @@ pub enum Reason {
         /// The address asked for.
         address: IpAddr,
     },
+    /// No published endpoint is in the topology zone.
+    ZoneEmpty {
+        /// The Service.
+        service: ObjectName,
+        /// The zone asked for.
+        zone: Arc<str>,
+    },
+    /// No name of the search path has a Service.
+    SearchEmpty {
+        /// The name searched for.
+        name: Arc<str>,
+        /// The namespace whose search path it is.
+        namespace: Arc<str>,
+    },
     /// Neither a Service nor a published endpoint has the address.
     AddressUnknown {
         /// The address.
@@ -162,6 +176,8 @@ impl Reason {
             | Self::PodsDisabled
             | Self::PodNameMalformed
             | Self::PodMissing { .. }
+            | Self::ZoneEmpty { .. }
+            | Self::SearchEmpty { .. }
             | Self::AddressUnknown { .. }
             | Self::ReverseNameEmpty
             | Self::AliasLoop { .. }
@@ -233,6 +249,12 @@ impl Reason {
             }
             Self::PodMissing { namespace, address } => {
                 write!(text, "no pod in namespace {namespace} has the address {address}")
+            }
+            Self::ZoneEmpty { service, zone } => {
+                write!(text, "Service {service} has no ready endpoint in zone {zone}")
+            }
+            Self::SearchEmpty { name, namespace } => {
+                write!(text, "no Service answers to {name} in namespace {namespace}, nor beyond it")
             }
             Self::AddressUnknown { address } => {
                 write!(text, "no Service and no ready endpoint has the address {address}")

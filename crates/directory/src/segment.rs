@@ -20,6 +20,10 @@ pub(crate) struct Segment {
     labels: Box<[u8]>,
     /// The numbers of all ports, each once, in order.
     numbers: Box<[u16]>,
+    /// The topology zones that its endpoints are in, in lowercase, and of each row the place of its zone among them.
+    /// Both are empty unless names of zones are answered.
+    zones: Box<[Box<str>]>,
+    zone_of: Box<[u16]>,
     /// Endpoints, and how many of them are published.
     pub(crate) total: u32,
     pub(crate) published: u32,
@@ -61,7 +65,7 @@ impl Segment {
         let mut labelled_rows = Vec::with_capacity(view.endpoints.len());
         let mut published_count = 0;
         for endpoint in &view.endpoints {
-            let EndpointView { addresses, hostname, ready, serving, terminating, pod, zone: _ } =
+            let EndpointView { addresses, hostname, ready, serving, terminating, pod, zone } =
                 endpoint;
             let published =
                 *ready || (config.publish_serving_terminating && *serving && *terminating);
@@ -74,15 +78,31 @@ impl Segment {
             labelled_rows.extend(addresses.iter().map(|&address| {
                 let has_hostname = hostname.is_some();
                 let row = Row { address, published, has_hostname, label_start: 0, label_length: 0 };
-                (row, label.clone())
+                (row, label.clone(), zone.as_deref().unwrap_or_default())
             }));
         }
-        labelled_rows.sort_unstable_by(|(a, a_label), (b, b_label)| {
-            (a.address, a_label, !a.published).cmp(&(b.address, b_label, !b.published))
+        labelled_rows.sort_unstable_by(|(a, a_label, a_zone), (b, b_label, b_zone)| {
+            let published = a.published.cmp(&b.published).reverse();
+            a.address
+                .cmp(&b.address)
+                .then(a_label.cmp(b_label))
+                .then(published)
+                .then(a_zone.cmp(b_zone))
         });
         let mut labels = Vec::new();
         let mut rows = Vec::with_capacity(labelled_rows.len());
-        for (mut row, label) in labelled_rows {
+        let mut zones: Vec<Box<str>> = Vec::new();
+        let mut zone_of = Vec::new();
+        for (mut row, label, zone) in labelled_rows {
+            if config.zone_names {
+                let zone = zone.to_ascii_lowercase();
+                let at = zones.iter().position(|known| **known == *zone).unwrap_or_else(|| {
+                    zones.push(zone.into());
+                    zones.len() - 1
+                });
+                // A slice has fewer endpoints than that.
+                zone_of.push(u16::try_from(at).unwrap_or(u16::MAX));
+            }
             row.label_start = labels.len().try_into().unwrap_or(u32::MAX);
             row.label_length = label.len().try_into().unwrap_or(0);
             labels.extend_from_slice(label.as_bytes());
@@ -102,6 +122,8 @@ impl Segment {
         numbers.dedup();
         Self {
             ports,
+            zones: zones.into(),
+            zone_of: zone_of.into(),
             numbers: numbers.into(),
             labelled: labelled.into(),
             labels: labels.into(),
@@ -139,6 +161,14 @@ impl Segment {
         let labelled = self.labelled.iter().map(|&at| (at, &self.rows[at as usize]));
         let unlabelled = (0..).zip(&*self.rows).filter(|(_, row)| row.label_length == 0);
         labelled.chain(unlabelled).filter(|(_, row)| row.published)
+    }
+
+    /// The addresses of published endpoints in a topology zone (lowercase).
+    pub(crate) fn addresses_in<'a>(&'a self, zone: &'a [u8]) -> impl Iterator<Item = IpAddr> + 'a {
+        let wanted = self.zones.iter().position(|known| known.as_bytes() == zone);
+        let rows = self.rows.iter().zip(&*self.zone_of);
+        rows.filter(move |(row, at)| row.published && wanted == Some(usize::from(**at)))
+            .map(|(row, _)| row.address)
     }
 
     /// The name, below its Service, of the endpoint of a row of this segment.

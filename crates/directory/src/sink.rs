@@ -31,7 +31,7 @@ pub trait Sink {
         reason: impl FnOnce() -> Reason,
     );
 
-    /// The end of a circle of aliases, or of a chain of too many.
+    /// The end of a circle of aliases, or of a chain of too many. Records that were given before are void.
     fn looped(&mut self, reason: impl FnOnce() -> Reason);
 
     /// All addresses, of one family, of a name that the answer points to.
@@ -148,6 +148,7 @@ impl Sink for Collector<'_> {
     }
 
     fn looped(&mut self, reason: impl FnOnce() -> Reason) {
+        self.chain.clear();
         self.end = Some(Answer::Loop(reason()));
     }
 

@@ -32,6 +32,10 @@ pub struct ZoneConfig {
     pub ignore_empty_service: bool,
     /// Answers a reverse name with its first PTR record only.
     pub single_ptr: bool,
+    /// Answers `Z.pin._zone.S.N.svc` and `Z.prefer._zone.S.N.svc` with the endpoints in topology zone Z.
+    pub zone_names: bool,
+    /// Answers `X.N.search` by walking the search path of namespace N.
+    pub search_names: bool,
     /// The SOA serial before the first change. One that grows from start to start keeps the serial rising.
     pub first_serial: u32,
 }
@@ -92,6 +96,8 @@ impl ZoneConfig {
             publish_serving_terminating: false,
             ignore_empty_service: false,
             single_ptr: false,
+            zone_names: false,
+            search_names: false,
             first_serial: 1,
         }
     }

@@ -35,6 +35,8 @@ fn config() -> ZoneConfig {
         .map(|range| range.parse().unwrap())
         .to_vec();
     config.dns_services = vec![ObjectName::new("prod", "db")];
+    config.zone_names = true;
+    config.search_names = true;
     config
 }
 
@@ -57,6 +59,7 @@ fn service() -> impl Strategy<Value = ServiceView> {
             "web.dev.svc.cluster.local.",
             "web.prod.svc.Cluster.local",
             "example.com",
+            "db.prod.search.cluster.local",
             "192.0.2.1",
             "..",
         ])
@@ -84,6 +87,7 @@ fn slice() -> impl Strategy<Value = SliceView> {
         prop::option::of(select(&HOSTNAMES[..])),
         prop::bool::weighted(0.7),
         prop::option::of(select(vec!["pod-0", "pod-1"])),
+        prop::option::of(select(vec!["eu-1", "EU-2"])),
     );
     (
         id(&["s1", "s2", "s3"]),
@@ -97,18 +101,22 @@ fn slice() -> impl Strategy<Value = SliceView> {
                 port,
                 protocol,
             };
-            let endpoint =
-                |(addresses, hostname, ready, pod): (_, Option<&str>, _, Option<&str>)| {
-                    EndpointView {
-                        addresses,
-                        hostname: hostname.map(Into::into),
-                        ready,
-                        serving: ready,
-                        terminating: false,
-                        pod: pod.map(Into::into),
-                        zone: None,
-                    }
-                };
+            type Given = (
+                Vec<IpAddr>,
+                Option<&'static str>,
+                bool,
+                Option<&'static str>,
+                Option<&'static str>,
+            );
+            let endpoint = |(addresses, hostname, ready, pod, zone): Given| EndpointView {
+                addresses,
+                hostname: hostname.map(Into::into),
+                ready,
+                serving: ready,
+                terminating: false,
+                pod: pod.map(Into::into),
+                zone: zone.map(Into::into),
+            };
             SliceView {
                 id,
                 service: service.into(),
@@ -162,6 +170,16 @@ impl World {
             Change::PodGone(id) => self.objects.remove(&key(3, id)),
         };
     }
+}
+
+/// Names that are other ways to ask for those below. What lies below a search that finds nothing may be found all the same,
+/// for resolvers go on where a name does not exist, and not all of them where it has no data.
+fn views() -> Vec<Name> {
+    let zones = ["eu-1.pin", "eu-2.prefer", "eu-3.pin", "eu-3.prefer", "pin"]
+        .map(|zone| format!("{zone}._zone.db.prod.svc.cluster.local"));
+    let searches = ["db", "web.dev", "db-0.db", "no", "www.example.com", "db.prod.search"]
+        .map(|name| format!("{name}.prod.search.cluster.local"));
+    zones.iter().chain(&searches).map(|name| Name::parse(name).unwrap()).collect()
 }
 
 /// Every name that the objects above may publish, and names around them.
@@ -257,7 +275,7 @@ proptest! {
         batches in prop::collection::vec(prop::collection::vec(change(), 1..4), 1..24),
         order in prop::collection::vec(any::<Index>(), 32),
     ) {
-        let names = names();
+        let names = [names(), views()].concat();
         let (mut writer, reader) = synced();
         let mut world = World::default();
         for batch in batches {

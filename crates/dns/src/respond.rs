@@ -242,6 +242,7 @@ impl Sink for Reply<'_, '_> {
     }
 
     fn looped(&mut self, reason: impl FnOnce() -> Reason) {
+        self.message.clear();
         self.explain(OTHER, || reason().to_string());
     }
 

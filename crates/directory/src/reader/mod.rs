@@ -6,6 +6,7 @@ mod owners;
 mod pod;
 mod reply;
 mod reverse;
+mod search;
 mod service;
 
 pub use owners::{Owner, Role};
@@ -89,7 +90,19 @@ impl Reader {
                     self.port(asked, page, port, protocol, sink)
                 })
             }
-            Question::BelowService { namespace, service } => {
+            Question::ZoneLabels { namespace, service } if config.zone_names => {
+                self.below_service(namespace, service, sink, |_, sink| {
+                    let ttl = config.negative_ttl.service;
+                    self.no_data(ttl, sink, || Reason::OnlyNamesBelow)
+                })
+            }
+            Question::InZone { namespace, service, zone, pinned } if config.zone_names => self
+                .below_service(namespace, service, sink, |page, sink| {
+                    self.in_zone(asked, page, zone, pinned, sink)
+                }),
+            Question::ZoneLabels { namespace, service }
+            | Question::InZone { namespace, service, .. }
+            | Question::BelowService { namespace, service } => {
                 self.below_service(namespace, service, sink, |_, sink| {
                     self.no_such_name(config.negative_ttl.service, sink, || Reason::NoSuchShape)
                 })
@@ -111,7 +124,20 @@ impl Reader {
             },
             Question::NameServer => self.name_server(asked, sink),
             Question::DnsVersion => self.dns_version(asked, sink),
-            Question::Nowhere => {
+            Question::Searches if config.search_names => self.only_names_below(sink),
+            Question::SearchNamespace { namespace } if config.search_names => {
+                self.namespace(namespace, sink)
+            }
+            // An alias that leads here leads nowhere, so that none can lead in circles.
+            Question::Search { namespace, name }
+                if config.search_names && matches!(asked.owner, RecordOwner::Asked) =>
+            {
+                self.search(asked, namespace, name, sink)
+            }
+            Question::Searches
+            | Question::SearchNamespace { .. }
+            | Question::Search { .. }
+            | Question::Nowhere => {
                 self.no_such_name(config.negative_ttl.other, sink, || Reason::NoSuchShape)
             }
         }

@@ -94,7 +94,8 @@ impl Reader {
 
     /// Every name of the cluster zone that owns records: the zone's own, then those of each Service (see
     /// [`Reader::owners_of`]), then those of pods. Those of pods are left out where any address is echoed,
-    /// and listed in one spelling of their address, where they answer in any.
+    /// and listed in one spelling of their address, where they answer in any. Names of topology zones and of searches are
+    /// left out: they have no number, and lead to what is listed.
     ///
     /// Each is asked for while the list is made, so that it never holds a name that does not answer; what changes
     /// meanwhile may be in it or not.

@@ -112,6 +112,35 @@ impl Reader {
         })
     }
 
+    /// `Z.pin._zone.S.N.svc` and `Z.prefer._zone.S.N.svc`: the endpoints in a topology zone, or, unless pinned, all of them
+    /// where the zone has none.
+    pub(super) fn in_zone(
+        &self,
+        asked: Asked<'_>,
+        page: &Page,
+        zone: &[u8],
+        pinned: bool,
+        sink: &mut impl Sink,
+    ) -> Ending {
+        let negative_ttl = self.config().negative_ttl.service;
+        let segments = || page.segments().iter();
+        let mut addresses = each_once(segments().flat_map(|segment| segment.addresses_in(zone)));
+        if addresses.is_empty() && !pinned {
+            let published = segments().flat_map(|segment| segment.published_rows());
+            addresses = each_once(published.map(|(_, row)| row.address));
+        }
+        if addresses.is_empty() {
+            return self.no_data(negative_ttl, sink, || Reason::ZoneEmpty {
+                service: (*page.head.id).clone(),
+                zone: text_of(zone),
+            });
+        }
+        let (ttl, addresses) = (self.config().ttl.headless, addresses.iter().copied());
+        self.addresses(asked, ttl, addresses, negative_ttl, sink, |family| {
+            family_missing(page, family)
+        })
+    }
+
     /// `_T.S.N.svc`.
     pub(super) fn protocol(&self, page: &Page, protocol: Protocol, sink: &mut impl Sink) -> Ending {
         let accept = |name: &str, its: Protocol| !name.is_empty() && its == protocol;

@@ -65,6 +65,8 @@ fn setting(word: &str, config: &mut ZoneConfig) -> Parsed<()> {
         "publish-serving-terminating" => config.publish_serving_terminating = true,
         "ignore-empty-service" => config.ignore_empty_service = true,
         "single-ptr" => config.single_ptr = true,
+        "zone-names" => config.zone_names = true,
+        "search-names" => config.search_names = true,
         "ttl.cluster-ip" => config.ttl.cluster_ip = seconds(value)?,
         "ttl.headless" => config.ttl.headless = seconds(value)?,
         "ttl.external-name" => config.ttl.external_name = seconds(value)?,

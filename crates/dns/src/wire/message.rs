@@ -29,6 +29,8 @@ pub(crate) enum Owner<'a> {
 /// room for the OPT record.
 pub(crate) struct Message<'o> {
     out: &'o mut Vec<u8>,
+    /// Where the question ends.
+    records_start: usize,
     names: Names,
     flags: u16,
     counts: [u16; 3],
@@ -57,13 +59,21 @@ impl<'o> Message<'o> {
         let desired = if header.recursion_desired { flag::RECURSION_DESIRED } else { 0 };
         let flags = flag::RESPONSE | u16::from(header.opcode) << 11 | desired;
         let limit = limit - if edns.is_some() { OPT_LEN } else { 0 };
-        Self { out, names: Names::default(), flags, counts: [0; 3], limit, edns }
+        let names = Names::default();
+        Self { out, records_start: HEADER_LEN, names, flags, counts: [0; 3], limit, edns }
     }
 
     /// Repeats the question section as it came.
     pub(crate) fn question(&mut self, wire: &[u8]) {
         self.out[5] = 1;
         self.out.extend_from_slice(wire);
+        self.records_start = self.out.len();
+    }
+
+    /// Takes all records out again.
+    pub(crate) fn clear(&mut self) {
+        self.return_to(Place { length: self.records_start, names: 0, counts: [0; 3] });
+        self.flags &= !flag::TRUNCATED;
     }
 
     /// Lets later names point into the question's name.

@@ -1,0 +1,81 @@
+//! Names that stand for a whole search path: `X.N.search`.
+
+use super::reply::text_of;
+use super::{Asked, Reader};
+use crate::name::{LowerName, NameBuilder, NameRef};
+use crate::question::Question;
+use crate::sink::{Ending, Owner, Sink};
+use crate::{RdataRef, Reason, RecordType};
+
+impl Reader {
+    /// Walks the search path of a namespace as a resolver would: `X.N.svc`, `X.svc` and `X` in the zone, then `X` outside.
+    /// The first whose Service exists is the answer, whether it is ready or not: an existing Service ends the walk.
+    pub(super) fn search(
+        &self,
+        asked: Asked<'_>,
+        namespace: &[u8],
+        name: &[u8],
+        sink: &mut impl Sink,
+    ) -> Ending {
+        if !self.directory.has_namespace(namespace) {
+            return self.no_namespace(namespace, sink);
+        }
+        let domain = NameRef::from(&self.config().domain);
+        let start = || NameBuilder::new().labels(name);
+        let inside = [
+            start().label(namespace).label(b"svc").under_ref(domain),
+            start().label(b"svc").under_ref(domain),
+            start().under_ref(domain),
+        ];
+        if let Some(found) = inside.iter().flatten().find(|candidate| self.has_content(candidate)) {
+            return self.lead_to(asked, found, sink);
+        }
+        // A single label means nothing outside.
+        let is_single = usize::from(name[0]) + 1 == name.len();
+        match start().under_ref(NameRef::ROOT) {
+            Some(outside) if !is_single => self.lead_to(asked, &outside, sink),
+            _ => self.no_such_name(self.config().negative_ttl.missing_service, sink, || {
+                Reason::SearchEmpty { name: text_of(&name[1..]), namespace: text_of(namespace) }
+            }),
+        }
+    }
+
+    /// Whether a name of the zone belongs to a Service that exists, or to a pod of a namespace that does.
+    fn has_content(&self, name: &LowerName) -> bool {
+        let Some(labels) = name.labels_before(&self.directory.zone.suffix) else { return false };
+        match Question::parse(labels) {
+            Question::Service { namespace, service }
+            | Question::Endpoint { namespace, service, .. }
+            | Question::Protocol { namespace, service, .. }
+            | Question::Port { namespace, service, .. }
+            | Question::ZoneLabels { namespace, service }
+            | Question::InZone { namespace, service, .. } => {
+                self.directory.page(namespace, service).is_some()
+            }
+            Question::Pod { namespace, .. } => self.directory.has_namespace(namespace),
+            Question::NameServer | Question::DnsVersion => true,
+            Question::Apex
+            | Question::Services
+            | Question::Namespace { .. }
+            | Question::BelowService { .. }
+            | Question::Pods
+            | Question::PodNamespace { .. }
+            | Question::BelowPod { .. }
+            | Question::Dns
+            | Question::Searches
+            | Question::SearchNamespace { .. }
+            | Question::Search { .. }
+            | Question::Nowhere => false,
+        }
+    }
+
+    /// A CNAME record to a name, and what that answers.
+    fn lead_to(&self, asked: Asked<'_>, target: &LowerName, sink: &mut impl Sink) -> Ending {
+        let (ttl, name) = (self.config().ttl.headless, target.by_ref());
+        if matches!(asked.rtype, RecordType::CNAME | RecordType::ANY) {
+            return self.only(asked, ttl, RdataRef::Cname(name.into()), sink);
+        }
+        sink.alias(asked.owner, ttl, name);
+        self.find(Asked { owner: Owner::Target(name), name, rtype: asked.rtype }, sink)
+    }
+}
