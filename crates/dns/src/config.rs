@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::forward::ForwardConfig;
+
 /// How queries are answered and served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -15,6 +17,8 @@ pub struct Config {
     pub udp_threads: Option<NonZeroUsize>,
     /// Bounds for TCP.
     pub tcp: TcpLimits,
+    /// Whom names outside our zones are asked of. `None`: nobody, they are REFUSED.
+    pub forward: Option<ForwardConfig>,
 }
 
 /// How much an Extended DNS Error (RFC 8914) of a negative answer says. Clients without EDNS never get one.
@@ -50,6 +54,7 @@ impl Default for Config {
             max_udp_size: 1232,
             udp_threads: None,
             tcp: TcpLimits::default(),
+            forward: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod answering;
 mod config;
 mod counters;
+pub mod forward;
 mod respond;
 mod rotation;
 mod server;
