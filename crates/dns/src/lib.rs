@@ -10,6 +10,7 @@ pub mod forward;
 mod respond;
 mod rotation;
 mod server;
+mod shared;
 mod tcp;
 mod udp;
 pub mod wire;

@@ -10,7 +10,7 @@ use crate::wire::{
     CLASS_IN, Edns, ExtendedError, MESSAGE_MAX, Message, Owner, Query, Rcode, Rejection, Section,
     UDP_MIN,
 };
-use crate::{Answering, Config, EdeMode, Rotation};
+use crate::{Answering, Config, EdeMode, Rotation, wire};
 
 /// How a query came, which decides how long its reply may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,21 @@ pub fn respond(
     out: &mut Vec<u8>,
 ) -> Outcome {
     out.clear();
+    let outcome = answer(config, answering, rotation, transport, query, out);
+    if config.forward.is_some() && !out.is_empty() {
+        wire::set_recursion_available(out);
+    }
+    outcome
+}
+
+fn answer(
+    config: &Config,
+    answering: &impl Answering,
+    rotation: &Rotation,
+    transport: Transport,
+    query: &[u8],
+    out: &mut Vec<u8>,
+) -> Outcome {
     let query = match Query::parse(query) {
         Ok(query) => query,
         Err(Rejection::Drop) => return Outcome::Dropped,
@@ -135,7 +150,7 @@ pub fn respond(
 }
 
 /// The longest reply, in octets.
-fn limit(config: &Config, transport: Transport, edns: Option<Edns>) -> usize {
+pub(crate) fn limit(config: &Config, transport: Transport, edns: Option<Edns>) -> usize {
     match (transport, edns) {
         (Transport::Tcp, _) => MESSAGE_MAX,
         (Transport::Udp, None) => UDP_MIN,

@@ -5,12 +5,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use crate::forward::{ForwardConfig, ForwardError, Forwarder};
 use crate::tcp::{self, Clients};
 use crate::udp::{self, Datagrams};
 use crate::{Answering, Config, Counters};
@@ -21,6 +26,9 @@ pub(crate) struct Shared<A> {
     pub(crate) answering: A,
     pub(crate) counters: Arc<Counters>,
     pub(crate) clients: Arc<Clients>,
+    pub(crate) forwarder: Option<Arc<Forwarder>>,
+    /// Numbers for rotations that live for one query.
+    pub(crate) turn: AtomicUsize,
 }
 
 /// A transport protocol, in messages.
@@ -56,6 +64,9 @@ pub enum BindError {
     /// The system gives no more threads.
     #[error("cannot start a thread for DNS over UDP")]
     Thread(#[source] io::Error),
+    /// Forwarding can't be set up.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
 }
 
 /// A running server. Dropping it stops it too, without waiting for replies that are under way.
@@ -66,6 +77,8 @@ pub struct Server {
     threads: Vec<JoinHandle<()>>,
     listeners: JoinSet<()>,
     stop: watch::Sender<bool>,
+    forwarder: Option<Arc<Forwarder>>,
+    grace: Duration,
 }
 
 /// How many ports the system may choose for UDP that are taken for TCP.
@@ -82,7 +95,7 @@ impl Server {
     /// When one address can't be bound, none is served.
     pub fn bind<A: Answering + Send + Sync + 'static>(
         addresses: &[SocketAddr],
-        config: Config,
+        mut config: Config,
         answering: A,
     ) -> Result<Self, BindError> {
         let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -92,17 +105,35 @@ impl Server {
             .map(|&address| Bound::new(address, threads))
             .collect::<Result<_, _>>()?;
 
+        let addresses: Vec<_> = bound.iter().map(|bound| bound.address).collect();
+        let forwarder = match &mut config.forward {
+            None => None,
+            Some(forward) => {
+                take_out_own(forward, &addresses);
+                Some(Forwarder::new(forward.clone(), Handle::current())?)
+            }
+        };
         let counters = Arc::new(Counters::default());
         let clients = Clients::new(&config.tcp);
-        let shared = Arc::new(Shared { config, answering, counters: counters.clone(), clients });
+        let grace = config.tcp.shutdown_grace;
+        let shared = Arc::new(Shared {
+            config,
+            answering,
+            counters: counters.clone(),
+            clients,
+            forwarder: forwarder.clone(),
+            turn: AtomicUsize::new(0),
+        });
         let (stop, stopped) = watch::channel(false);
         let mut server = Self {
-            addresses: bound.iter().map(|bound| bound.address).collect(),
+            addresses,
             counters,
             sockets: Vec::new(),
             threads: Vec::new(),
             listeners: JoinSet::new(),
             stop,
+            forwarder,
+            grace,
         };
         for Bound { address: _, sockets, listener } in bound {
             server.listeners.spawn(tcp::serve(listener, shared.clone(), stopped.clone()));
@@ -126,6 +157,23 @@ impl Server {
         &self.counters
     }
 
+    /// What forwards, where that was set up.
+    pub fn forwarder(&self) -> Option<&Arc<Forwarder>> {
+        self.forwarder.as_ref()
+    }
+
+    /// Forwards by other settings from now on, without losing a query; see [`Forwarder::set_config`]. A server that
+    /// was started without forwarding can't begin it: its replies would have to say so (RA) from the first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Forwarder::set_config`].
+    pub fn set_forwarding(&self, mut config: ForwardConfig) -> Result<(), ForwardError> {
+        let Some(forwarder) = &self.forwarder else { return Ok(()) };
+        take_out_own(&mut config, &self.addresses);
+        forwarder.set_config(config)
+    }
+
     /// Stops: no more queries are taken; replies under way are sent, for at most
     /// [`TcpLimits::shutdown_grace`](crate::TcpLimits::shutdown_grace).
     pub async fn shutdown(mut self) {
@@ -139,6 +187,9 @@ impl Server {
         });
         while self.listeners.join_next().await.is_some() {}
         let _ = joined.await;
+        if let Some(forwarder) = &self.forwarder {
+            let _ = timeout(self.grace, forwarder.drained()).await;
+        }
     }
 
     fn stop(&self) {
@@ -152,6 +203,13 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// A query forwarded to ourselves comes to nothing.
+fn take_out_own(config: &mut ForwardConfig, own: &[SocketAddr]) {
+    for upstream in config.take_out_own(own) {
+        tracing::warn!(%upstream, "an upstream DNS server is this server itself and is left out");
     }
 }
 

@@ -1,8 +1,8 @@
 //! TCP: messages with a length before them, any number on a connection (RFC 7766).
 //!
 //! Everything a client can fill is bounded: connections in total and per client, the octets kept of a message
-//! that is not whole, the time it may take. Queries are answered in the order they came, and no more is read
-//! while a client does not take its replies in.
+//! that is not whole, the time it may take, the queries that wait for upstreams. No more is read while a client
+//! does not take its replies in.
 
 mod clients;
 
@@ -11,14 +11,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::server::Shared;
-use crate::{Answering, Outcome, Rotation, Transport, respond};
+use crate::{Answering, Outcome, Rotation, Transport};
 
 pub(crate) use clients::Clients;
 
@@ -27,6 +27,9 @@ const CHUNK: usize = 4096;
 
 /// Replies are sent when they have this many octets, or when no whole query is left.
 const FLUSH: usize = 64 << 10;
+
+/// Queries of one connection that wait for upstreams; more are read when one of them is answered.
+const WAITING_MAX: usize = 100;
 
 /// Binds a listener.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -82,6 +85,10 @@ pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
         connections.spawn(async move {
             let _held = (guard, slot);
             let rotation = Rotation::new(number);
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, %client, "a DNS connection ended");
+                return;
+            }
             if let Err(error) = Connection::new(stream, rotation).serve(&shared, stop).await {
                 tracing::debug!(%error, %client, "a DNS connection ended");
             }
@@ -98,17 +105,23 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
 }
 
-struct Connection {
-    stream: TcpStream,
+/// A connection. Queries that our own zone or the cache answers are answered in the order they came; those that wait
+/// for an upstream when it has answered, so that none holds up another (RFC 7766 §6.2.1.1).
+struct Connection<S> {
+    stream: S,
     rotation: Rotation,
     /// Octets that were read and not yet answered.
     input: Vec<u8>,
     /// Replies with their lengths.
     output: Vec<u8>,
+    /// Queries that wait for an upstream.
+    waiting: JoinSet<Vec<u8>>,
+    /// Whether the client may send more.
+    end: End,
 }
 
-/// Why no more is read from a connection.
-#[derive(PartialEq, Eq)]
+/// Whether more is read from a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     /// The client closed it, was idle for too long or sent what is no query; or the server stops.
     Closed,
@@ -116,74 +129,94 @@ enum End {
     Open,
 }
 
-impl Connection {
-    fn new(stream: TcpStream, rotation: Rotation) -> Self {
-        Self { stream, rotation, input: Vec::new(), output: Vec::new() }
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    fn new(stream: S, rotation: Rotation) -> Self {
+        let waiting = JoinSet::new();
+        Self { stream, rotation, input: Vec::new(), output: Vec::new(), waiting, end: End::Open }
     }
 
-    async fn serve<A: Answering>(
+    async fn serve<A: Answering + Send + Sync + 'static>(
         mut self,
-        shared: &Shared<A>,
+        shared: &Arc<Shared<A>>,
         mut stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        self.stream.set_nodelay(true)?;
         let idle = shared.config.tcp.idle_timeout;
-        while self.read_message(idle, &mut stop).await? == End::Open {
-            if self.answer(shared, idle).await? == End::Closed {
-                break;
+        while self.end == End::Open {
+            self.read_message(idle, &mut stop).await?;
+            if self.end == End::Open {
+                self.answer(shared, idle).await?;
             }
+        }
+        while let Some(reply) = self.waiting.join_next().await {
+            self.put_later(reply);
+            self.flush(idle).await?;
         }
         Ok(())
     }
 
     /// Reads until a whole message is there. The time runs for all of it, so that a client can't hold a
-    /// connection by sending an octet now and then.
+    /// connection by sending an octet now and then; it begins anew with a reply that it waited for.
     async fn read_message(
         &mut self,
         idle: Duration,
         stop: &mut watch::Receiver<bool>,
-    ) -> io::Result<End> {
-        let deadline = Instant::now() + idle;
+    ) -> io::Result<()> {
+        let mut deadline = Instant::now() + idle;
         let mut chunk = [0; CHUNK];
-        while first_message(&self.input).is_none() {
+        while self.waiting.len() >= WAITING_MAX || first_message(&self.input).is_none() {
+            let may_read = self.waiting.len() < WAITING_MAX;
+            let may_be_idle = !self.waiting.is_empty();
             let read = tokio::select! {
                 biased;
-                read = timeout_at(deadline, self.stream.read(&mut chunk)) => read,
-                _ = stopped(stop) => return Ok(End::Closed),
+                Some(reply) = self.waiting.join_next() => {
+                    self.put_later(reply);
+                    self.flush(idle).await?;
+                    deadline = Instant::now() + idle;
+                    continue;
+                }
+                read = timeout_at(deadline, self.stream.read(&mut chunk)), if may_read => read,
+                _ = stopped(stop) => return Ok(self.end = End::Closed),
             };
             match read {
-                Err(_elapsed) => return Ok(End::Closed),
+                Err(_elapsed) if may_be_idle => deadline = Instant::now() + idle,
+                Err(_elapsed) => return Ok(self.end = End::Closed),
                 Ok(read) => match read? {
-                    0 => return Ok(End::Closed),
+                    0 => return Ok(self.end = End::Closed),
                     length => self.input.extend_from_slice(&chunk[..length]),
                 },
             }
         }
-        Ok(End::Open)
+        Ok(())
     }
 
-    /// Answers every whole message that was read.
-    async fn answer<A: Answering>(
+    /// Answers every whole message that was read, or has it wait.
+    async fn answer<A: Answering + Send + Sync + 'static>(
         &mut self,
-        shared: &Shared<A>,
+        shared: &Arc<Shared<A>>,
         idle: Duration,
-    ) -> io::Result<End> {
+    ) -> io::Result<()> {
         let mut answered = 0;
-        let mut end = End::Open;
         let mut reply = Vec::new();
-        while let Some(query) = first_message(&self.input[answered..]) {
+        while self.waiting.len() < WAITING_MAX
+            && let Some(query) = first_message(&self.input[answered..])
+        {
             answered += 2 + query.len();
-            let Shared { config, answering, .. } = shared;
-            let outcome =
-                respond(config, answering, &self.rotation, Transport::Tcp, query, &mut reply);
-            shared.counters.count(Transport::Tcp, outcome, &reply);
-            if outcome == Outcome::Dropped {
-                end = End::Closed;
-                break;
+            match shared.answer(&self.rotation, Transport::Tcp, query, &mut reply) {
+                Ok(Outcome::Dropped) => {
+                    self.end = End::Closed;
+                    break;
+                }
+                Ok(_) => self.put(&reply),
+                Err(waiting) => {
+                    let shared = shared.clone();
+                    self.waiting.spawn(async move {
+                        let ready = waiting.ready().await;
+                        let mut reply = Vec::new();
+                        shared.complete(ready, &mut reply);
+                        reply
+                    });
+                }
             }
-            // A reply has at most 65,535 octets.
-            self.output.extend_from_slice(&(reply.len() as u16).to_be_bytes());
-            self.output.extend_from_slice(&reply);
             if self.output.len() >= FLUSH {
                 self.flush(idle).await?;
             }
@@ -193,12 +226,29 @@ impl Connection {
         // What a large message took is given back.
         self.input.shrink_to(CHUNK);
         self.output.shrink_to(CHUNK);
-        Ok(end)
+        Ok(())
+    }
+
+    fn put(&mut self, reply: &[u8]) {
+        // A reply has at most 65,535 octets.
+        self.output.extend_from_slice(&(reply.len() as u16).to_be_bytes());
+        self.output.extend_from_slice(reply);
+    }
+
+    fn put_later(&mut self, reply: Result<Vec<u8>, JoinError>) {
+        match reply {
+            Ok(reply) => self.put(&reply),
+            Err(error) => tracing::error!(%error, "a DNS query was dropped: answering it panicked"),
+        }
     }
 
     async fn flush(&mut self, idle: Duration) -> io::Result<()> {
         if !self.output.is_empty() {
-            timeout(idle, self.stream.write_all(&self.output)).await??;
+            let write = async {
+                self.stream.write_all(&self.output).await?;
+                self.stream.flush().await
+            };
+            timeout(idle, write).await??;
             self.output.clear();
         }
         Ok(())

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::forward::Waiting;
 use crate::server::Shared;
-use crate::{Answering, Outcome, Rotation, Transport, respond};
+use crate::{Answering, Outcome, Rotation, Transport};
 
 pub(crate) use socket::Datagrams;
+use socket::Peer;
 
 /// The longest query read, in octets. A longer one arrives cut and is answered FORMERR: nothing that asks us
 /// something sensible comes near.
@@ -44,7 +46,11 @@ pub(crate) fn spawn<A: Answering + Send + Sync + 'static>(
         .spawn(move || serve(&socket, &shared, number))
 }
 
-fn serve<A: Answering>(socket: &Datagrams, shared: &Shared<A>, number: usize) {
+fn serve<A: Answering + Send + Sync + 'static>(
+    socket: &Arc<Datagrams>,
+    shared: &Arc<Shared<A>>,
+    number: usize,
+) {
     let rotation = Rotation::new(number);
     let mut query = [0; QUERY_MAX];
     let mut reply = Vec::with_capacity(QUERY_MAX);
@@ -77,17 +83,40 @@ fn serve<A: Answering>(socket: &Datagrams, shared: &Shared<A>, number: usize) {
         // A thread that dies takes its socket's share of the clients with it.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let query = &query[..length];
-            respond(&shared.config, &shared.answering, &rotation, Transport::Udp, query, &mut reply)
+            match shared.answer(&rotation, Transport::Udp, query, &mut reply) {
+                Ok(outcome) => outcome,
+                Err(waiting) => {
+                    reply_later(socket.clone(), shared.clone(), peer, waiting);
+                    Outcome::Dropped
+                }
+            }
         }));
         let Ok(outcome) = outcome else {
             tracing::error!("a DNS query was dropped: answering it panicked");
             continue;
         };
-        shared.counters.count(Transport::Udp, outcome, &reply);
         if outcome != Outcome::Dropped
             && let Err(error) = socket.send(&reply, &peer)
         {
             tracing::debug!(%error, client = %peer.address, "sending a DNS reply over UDP");
         }
     }
+}
+
+/// Replies to a query when an upstream has answered, or failed to.
+fn reply_later<A: Answering + Send + Sync + 'static>(
+    socket: Arc<Datagrams>,
+    shared: Arc<Shared<A>>,
+    peer: Peer,
+    waiting: Waiting,
+) {
+    let Some(forwarder) = &shared.forwarder else { return };
+    forwarder.runtime().clone().spawn(async move {
+        let ready = waiting.ready().await;
+        let mut reply = Vec::new();
+        shared.complete(ready, &mut reply);
+        if let Err(error) = socket.send(&reply, &peer) {
+            tracing::debug!(%error, client = %peer.address, "sending a DNS reply over UDP");
+        }
+    });
 }

@@ -13,7 +13,7 @@ pub struct Edns {
 }
 
 /// The length of an OPT record without options, in octets.
-pub(super) const OPT_LEN: usize = 11;
+pub(crate) const OPT_LEN: usize = 11;
 
 /// The DO flag among the OPT record's TTL bits.
 const DNSSEC_OK: u32 = 0x8000;
@@ -44,7 +44,7 @@ pub(crate) struct ExtendedError {
 
 /// Writes our OPT record: the upper bits of the response code, our own UDP size, and an Extended DNS Error
 /// as far as `room` octets hold it: its text is given up first, then all of it.
-pub(super) fn write(
+pub(crate) fn write(
     out: &mut Vec<u8>,
     client: Edns,
     udp_size: u16,

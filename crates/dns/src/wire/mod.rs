@@ -6,7 +6,7 @@ mod names;
 mod query;
 
 pub use edns::Edns;
-pub(crate) use edns::ExtendedError;
+pub(crate) use edns::{ExtendedError, OPT_LEN, write as write_opt};
 pub(crate) use message::{Message, Owner, Section};
 pub use query::{Header, Query, Question, Rejection};
 
@@ -29,6 +29,9 @@ pub(crate) mod flag {
     pub(crate) const AUTHORITATIVE: u16 = 0x0400;
     pub(crate) const TRUNCATED: u16 = 0x0200;
     pub(crate) const RECURSION_DESIRED: u16 = 0x0100;
+    pub(crate) const RECURSION_AVAILABLE: u16 = 0x0080;
+    pub(crate) const AUTHENTIC_DATA: u16 = 0x0020;
+    pub(crate) const CHECKING_DISABLED: u16 = 0x0010;
 }
 
 /// A response code; those above 15 need EDNS for their upper bits (RFC 6891 §6.1.3).
@@ -47,4 +50,11 @@ pub enum Rcode {
 /// Whether a message has the TC flag.
 pub(crate) fn is_truncated(message: &[u8]) -> bool {
     message.get(2).is_some_and(|octet| u16::from(*octet) << 8 & flag::TRUNCATED != 0)
+}
+
+/// Sets the RA flag of a message.
+pub(crate) fn set_recursion_available(message: &mut [u8]) {
+    if let Some(octet) = message.get_mut(3) {
+        *octet |= flag::RECURSION_AVAILABLE as u8;
+    }
 }
