@@ -450,3 +450,6 @@ fn random_below(count: usize) -> usize {
     let random = getrandom::u32().unwrap_or_default();
     (u64::from(random) * count as u64 >> 32) as usize
 }
+
+#[cfg(test)]
+mod tests;
