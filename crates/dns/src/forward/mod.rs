@@ -38,6 +38,8 @@ pub use config::{Authorities, CacheConfig, ForwardConfig, Order, StubZone};
 pub use counters::{ForwardCounters, ForwardEvent};
 pub use forwarder::Forwarder;
 pub(crate) use forwarder::{Ready, Waiting};
+pub use question::{Chance, Question, Sent, Wishes};
+pub use reply::{Reply, Unbelieved};
 pub use resolv_conf::{Unusable, resolv_conf};
 pub use server::UpstreamState;
 pub use tls::ForwardError;

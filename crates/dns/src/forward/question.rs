@@ -15,23 +15,23 @@ const KEY_MAX: usize = 258;
 
 /// A question of class IN to an upstream, in one form: the key of the cache and of what is under way.
 #[derive(Clone, Copy)]
-pub(super) struct Question {
+pub struct Question {
     octets: [u8; KEY_MAX],
     length: usize,
 }
 
 /// The flags of a question that change its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wishes {
+pub struct Wishes {
     /// DO: DNSSEC records with the answer (RFC 3225).
-    pub(super) dnssec_ok: bool,
+    pub dnssec_ok: bool,
     /// CD: no validation by the upstream (RFC 4035 §3.2.2).
-    pub(super) checking_disabled: bool,
+    pub checking_disabled: bool,
 }
 
 impl Question {
     /// `name` is in wire form, of any case; `None` when it is too long for a name.
-    pub(super) fn new(name: &[u8], rtype: RecordType, wishes: Wishes) -> Option<Self> {
+    pub fn new(name: &[u8], rtype: RecordType, wishes: Wishes) -> Option<Self> {
         let mut octets = [0; KEY_MAX];
         let length = name.len() + 3;
         let (to, rest) = octets.get_mut(..length)?.split_at_mut(name.len());
@@ -48,11 +48,12 @@ impl Question {
     }
 
     /// The name in wire form, in lowercase.
-    pub(super) fn name(&self) -> &[u8] {
+    pub fn name(&self) -> &[u8] {
         &self.octets[..self.length - 3]
     }
 
-    pub(super) fn rtype(&self) -> RecordType {
+    /// The type.
+    pub fn rtype(&self) -> RecordType {
         RecordType(u16::from_be_bytes([self.octets[self.length - 3], self.octets[self.length - 2]]))
     }
 
@@ -87,9 +88,11 @@ pub(super) fn section(name: &[u8], rtype: RecordType) -> Vec<u8> {
 
 /// What an answer must be guessed by, to be forged: the id, and a bit for each letter of the name.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chance {
-    pub(super) id: u16,
-    pub(super) case: [u8; 32],
+pub struct Chance {
+    /// The message's id.
+    pub id: u16,
+    /// A letter is in upper case when its bit, of its place in the name, is set.
+    pub case: [u8; 32],
 }
 
 impl Chance {
@@ -104,7 +107,7 @@ impl Chance {
 
 /// A query as it goes to an upstream.
 #[derive(Clone, Debug)]
-pub(super) struct Sent {
+pub struct Sent {
     message: Vec<u8>,
     /// Where the question section ends.
     question_end: usize,
@@ -112,7 +115,7 @@ pub(super) struct Sent {
 
 impl Sent {
     /// Asks `question`, its letters in random case (draft-vixie-dnsext-dns0x20).
-    pub(super) fn new(question: &Question, chance: &Chance) -> Self {
+    pub fn new(question: &Question, chance: &Chance) -> Self {
         let wishes = question.wishes();
         let mut message = Vec::with_capacity(HEADER_LEN + question.key().len() + 16);
         message.extend_from_slice(&chance.id.to_be_bytes());
@@ -139,17 +142,17 @@ impl Sent {
     }
 
     /// The message.
-    pub(super) fn message(&self) -> &[u8] {
+    pub fn message(&self) -> &[u8] {
         &self.message
     }
 
     /// The id that a reply must have.
-    pub(super) fn id(&self) -> u16 {
+    pub fn id(&self) -> u16 {
         u16::from_be_bytes([self.message[0], self.message[1]])
     }
 
     /// The question section that a reply must have, to the letter.
-    pub(super) fn question(&self) -> &[u8] {
+    pub fn question(&self) -> &[u8] {
         &self.message[HEADER_LEN..self.question_end]
     }
 }

@@ -14,17 +14,17 @@ use crate::wire::{CLASS_IN, HEADER_LEN, MESSAGE_MAX, Rcode, flag};
 /// section what a negative answer or its proof needs. Upstreams' OPT and additional records end here: what is in
 /// them is for us, or can be asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Reply {
+pub struct Reply {
     message: Box<[u8]>,
     /// How long it may be kept; 0: not at all.
-    pub(super) ttl: Duration,
+    pub ttl: Duration,
     /// Whether a CNAME record is in the answer section.
-    pub(super) has_alias: bool,
+    pub has_alias: bool,
 }
 
 /// Octets that came are not the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unbelieved {
+pub enum Unbelieved {
     /// Not a response to what was sent: forged, or late. The reply may still come.
     Stranger,
     /// All is right but the case of the question: the upstream changes it, or someone guessed the rest.
@@ -37,7 +37,7 @@ pub(super) enum Unbelieved {
 
 impl Reply {
     /// Reads what an upstream sent. Takes time and memory that the octets' number bounds; never panics.
-    pub(super) fn read(
+    pub fn read(
         octets: &[u8],
         sent: &Sent,
         question: &Question,
@@ -136,13 +136,18 @@ impl Reply {
         Some(Self { message: out.into(), ttl, has_alias: kept.has_alias })
     }
 
+    /// The message, in our form.
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
     /// The response code, 0 to 15.
-    pub(super) fn rcode(&self) -> u8 {
+    pub fn rcode(&self) -> u8 {
         self.message[3] & 0xF
     }
 
     /// Whether it says something of the name: records, no data or no such name.
-    pub(super) fn is_answer(&self) -> bool {
+    pub fn is_answer(&self) -> bool {
         matches!(self.rcode(), 0 | 3)
     }
 
