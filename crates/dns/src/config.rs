@@ -1,6 +1,8 @@
 //! The server's settings.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::forward::ForwardConfig;
@@ -19,6 +21,21 @@ pub struct Config {
     pub tcp: TcpLimits,
     /// Whom names outside our zones are asked of. `None`: nobody, they are REFUSED.
     pub forward: Option<ForwardConfig>,
+    /// Listeners for DNS over TLS and HTTPS. `None`: there are none.
+    pub encrypted: Option<EncryptedConfig>,
+}
+
+/// Listeners whose clients are shown a certificate. [`TcpLimits`] hold for them as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncryptedConfig {
+    /// Addresses for DNS over TLS (RFC 7858); the usual port is 853.
+    pub tls: Vec<SocketAddr>,
+    /// Addresses for DNS over HTTPS (RFC 8484), at `/dns-query`; the usual port is 443.
+    pub https: Vec<SocketAddr>,
+    /// The certificate and those that it hangs on, in PEM.
+    pub certificate: PathBuf,
+    /// The certificate's key, in PEM.
+    pub key: PathBuf,
 }
 
 /// How much an Extended DNS Error (RFC 8914) of a negative answer says. Clients without EDNS never get one.
@@ -55,6 +72,7 @@ impl Default for Config {
             udp_threads: None,
             tcp: TcpLimits::default(),
             forward: None,
+            encrypted: None,
         }
     }
 }

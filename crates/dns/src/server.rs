@@ -16,9 +16,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::forward::{ForwardConfig, ForwardError, Forwarder};
-use crate::tcp::{self, Clients};
+use crate::https;
+use crate::tcp::{self, Clients, Speaks};
+use crate::tls::{Certificate, CertificateError};
 use crate::udp::{self, Datagrams};
-use crate::{Answering, Config, Counters};
+use crate::{Answering, Config, Counters, EncryptedConfig};
 
 /// What every thread and task of a server uses.
 pub(crate) struct Shared<A> {
@@ -64,6 +66,9 @@ pub enum BindError {
     /// The system gives no more threads.
     #[error("cannot start a thread for DNS over UDP")]
     Thread(#[source] io::Error),
+    /// There is no certificate for DNS over TLS or HTTPS.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// Forwarding can't be set up.
     #[error(transparent)]
     Forward(#[from] ForwardError),
@@ -78,6 +83,7 @@ pub struct Server {
     listeners: JoinSet<()>,
     stop: watch::Sender<bool>,
     forwarder: Option<Arc<Forwarder>>,
+    encrypted: Encrypted,
     grace: Duration,
 }
 
@@ -105,6 +111,10 @@ impl Server {
             .map(|&address| Bound::new(address, threads))
             .collect::<Result<_, _>>()?;
 
+        let (encrypted, encrypted_listeners) = match &config.encrypted {
+            Some(encrypted) => Encrypted::bind(encrypted)?,
+            None => (Encrypted::default(), Vec::new()),
+        };
         let addresses: Vec<_> = bound.iter().map(|bound| bound.address).collect();
         let forwarder = match &mut config.forward {
             None => None,
@@ -133,10 +143,20 @@ impl Server {
             listeners: JoinSet::new(),
             stop,
             forwarder,
+            encrypted,
             grace,
         };
+        for (listener, speaks) in encrypted_listeners {
+            let (shared, stopped) = (shared.clone(), stopped.clone());
+            server.listeners.spawn(tcp::serve(listener, speaks, shared, stopped));
+        }
         for Bound { address: _, sockets, listener } in bound {
-            server.listeners.spawn(tcp::serve(listener, shared.clone(), stopped.clone()));
+            server.listeners.spawn(tcp::serve(
+                listener,
+                Speaks::Dns,
+                shared.clone(),
+                stopped.clone(),
+            ));
             for socket in sockets {
                 let number = server.threads.len();
                 let thread = udp::spawn(socket.clone(), shared.clone(), number);
@@ -150,6 +170,25 @@ impl Server {
     /// The addresses served, in the order asked for, with their ports.
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses of DNS over TLS, in the order of [`EncryptedConfig::tls`].
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.encrypted.tls
+    }
+
+    /// The addresses of DNS over HTTPS, in the order of [`EncryptedConfig::https`].
+    pub fn https_addresses(&self) -> &[SocketAddr] {
+        &self.encrypted.https
+    }
+
+    /// Reads the certificate and its key again, for connections that come from now on.
+    ///
+    /// # Errors
+    ///
+    /// They can't be used; then the ones that were read before stay.
+    pub fn reload_certificate(&self) -> Result<(), CertificateError> {
+        self.encrypted.certificate.as_ref().map_or(Ok(()), |certificate| certificate.reload())
     }
 
     /// What became of the queries so far.
@@ -203,6 +242,41 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// What is listened on with a certificate.
+#[derive(Default)]
+struct Encrypted {
+    tls: Vec<SocketAddr>,
+    https: Vec<SocketAddr>,
+    certificate: Option<Arc<Certificate>>,
+}
+
+impl Encrypted {
+    fn bind(config: &EncryptedConfig) -> Result<(Self, Vec<(TcpListener, Speaks)>), BindError> {
+        let certificate = Certificate::read(config)?;
+        let mut listeners = Vec::new();
+        let mut listen = |addresses: &[SocketAddr], speaks: Speaks| {
+            let listen = |&address: &SocketAddr| {
+                let listened = tcp::bind(address).and_then(TcpListener::from_std);
+                let local = listened.and_then(|listener| {
+                    let local = listener.local_addr()?;
+                    listeners.push((listener, speaks.clone()));
+                    Ok(local)
+                });
+                local.map_err(|source| BindError::Listen {
+                    address,
+                    protocol: Protocol::Tcp,
+                    source,
+                })
+            };
+            addresses.iter().map(listen).collect::<Result<Vec<_>, _>>()
+        };
+        let tls = listen(&config.tls, Speaks::Tls(certificate.acceptor(&["dot"])?))?;
+        let https = certificate.acceptor(&https::PROTOCOLS)?;
+        let https = listen(&config.https, Speaks::Https(https))?;
+        Ok((Self { tls, https, certificate: Some(certificate) }, listeners))
     }
 }
 

@@ -6,17 +6,20 @@
 
 mod clients;
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
 
+use crate::https;
 use crate::server::Shared;
 use crate::{Answering, Outcome, Rotation, Transport};
 
@@ -47,9 +50,21 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
+/// What is spoken on a listener's connections.
+#[derive(Clone)]
+pub(crate) enum Speaks {
+    /// DNS.
+    Dns,
+    /// DNS over TLS (RFC 7858).
+    Tls(TlsAcceptor),
+    /// DNS over HTTPS (RFC 8484).
+    Https(TlsAcceptor),
+}
+
 /// Serves a listener until `stop` turns true, then waits for the replies under way, but not for long.
 pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
     listener: TcpListener,
+    speaks: Speaks,
     shared: Arc<Shared<A>>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -81,16 +96,12 @@ pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
             slot = shared.clients.slot() => slot,
         };
         number += 1;
-        let (shared, stop) = (shared.clone(), stop.clone());
+        let (shared, speaks, stop) = (shared.clone(), speaks.clone(), stop.clone());
         connections.spawn(async move {
             let _held = (guard, slot);
             let rotation = Rotation::new(number);
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, %client, "a DNS connection ended");
-                return;
-            }
-            if let Err(error) = Connection::new(stream, rotation).serve(&shared, stop).await {
-                tracing::debug!(%error, %client, "a DNS connection ended");
+            if let Err(error) = speak(speaks, stream, rotation, &shared, stop).await {
+                tracing::debug!(error, %client, "a DNS connection ended");
             }
         });
     }
@@ -100,8 +111,34 @@ pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
     let _ = timeout(grace, async { while connections.join_next().await.is_some() {} }).await;
 }
 
+async fn speak<A: Answering + Send + Sync + 'static>(
+    speaks: Speaks,
+    stream: TcpStream,
+    rotation: Rotation,
+    shared: &Arc<Shared<A>>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    stream.set_nodelay(true)?;
+    let acceptor = match &speaks {
+        Speaks::Dns => {
+            return Ok(Connection::new(stream, rotation).serve(shared, stop).await?);
+        }
+        Speaks::Tls(acceptor) | Speaks::Https(acceptor) => acceptor,
+    };
+    let stream = tokio::select! {
+        stream = timeout(shared.config.tcp.idle_timeout, acceptor.accept(stream)) => stream??,
+        () = stopped(&mut stop) => return Ok(()),
+    };
+    match speaks {
+        Speaks::Https(_) => https::serve(stream, shared, stop).await,
+        Speaks::Dns | Speaks::Tls(_) => {
+            Ok(Connection::new(stream, rotation).serve(shared, stop).await?)
+        }
+    }
+}
+
 /// Waits until `stop` is true or nobody can set it any more.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
 }
 

@@ -254,6 +254,12 @@ fn records(message: &[u8]) -> impl Iterator<Item = Rr<'_>> {
     records.filter(|record| record.rtype != RecordType::OPT)
 }
 
+/// The least TTL of a reply's records but for its additional ones; `None` when it has none.
+pub(crate) fn ttl_min(message: &[u8]) -> Option<u32> {
+    let kept = records(message).filter(|record| record.section != Section::Additional);
+    kept.map(|record| record.ttl).min()
+}
+
 /// Records are not shown to live longer than they are kept.
 fn capped(ttl: u32, reply: &Reply) -> u32 {
     // What is not kept has age 0, and its records' own TTLs.

@@ -12,7 +12,7 @@ use dns::{Answering, Config, EdeMode, Outcome, Rotation, Server, Transport, resp
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{self, RData};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
 /// Waiting longer than this means that no reply comes.
@@ -290,7 +290,7 @@ pub fn framed(message: &[u8]) -> Vec<u8> {
 }
 
 /// The next message of a stream; `None` when it was closed.
-pub async fn read_framed(stream: &mut TcpStream) -> Option<Vec<u8>> {
+pub async fn read_framed(stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
     let read = async {
         let length = stream.read_u16().await.ok()?;
         let mut message = vec![0; usize::from(length)];
@@ -298,4 +298,10 @@ pub async fn read_framed(stream: &mut TcpStream) -> Option<Vec<u8>> {
         Some(message)
     };
     tokio::time::timeout(PATIENCE, read).await.expect("a reply or the end in time")
+}
+
+/// Reads until the other end closes, however it does so.
+pub async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) {
+    let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await;
+    let _ = end.expect("the end in time");
 }

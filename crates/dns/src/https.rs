@@ -1,0 +1,155 @@
+//! DNS over HTTPS (RFC 8484): POST with the query as body, GET with the query in the address, at `/dns-query`.
+
+mod idle;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+
+use crate::server::Shared;
+use crate::tcp::stopped;
+use crate::wire::MESSAGE_MAX;
+use crate::{Answering, Outcome, Rotation, Transport, forward};
+use idle::Idle;
+
+/// The protocols that clients may choose between.
+pub(crate) const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
+
+/// Where queries go.
+const PATH: &str = "/dns-query";
+
+/// The media type of DNS messages.
+const MESSAGE: &str = "application/dns-message";
+
+/// Queries of one connection that are answered at once.
+const STREAMS_MAX: u32 = 100;
+
+/// The longest head of a request, in octets: a query of 4 KiB in the address and some headers.
+const HEAD_MAX: usize = 16 << 10;
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Serves one connection until it ends, or is idle for too long, or the server stops; then what is under way is
+/// finished.
+pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
+    stream: TlsStream<TcpStream>,
+    shared: &Arc<Shared<A>>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), AnyError> {
+    let limits = &shared.config.tcp;
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_timeout)
+        .max_buf_size(HEAD_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_MAX as u32)
+        .max_send_buf_size(MESSAGE_MAX);
+    let service = hyper::service::service_fn(|request| {
+        let shared = shared.clone();
+        async move { answer(request, &shared).await }
+    });
+    let stream = TokioIo::new(Idle::new(stream, limits.idle_timeout));
+    let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = stopped(&mut stop) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    timeout(limits.shutdown_grace, connection).await.unwrap_or(Ok(()))
+}
+
+/// Answers one request. Whoever sends what is no query learns it by the status (RFC 8484 §4.2.1).
+async fn answer<A: Answering + Send + Sync + 'static>(
+    request: Request<Incoming>,
+    shared: &Shared<A>,
+) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
+    let reply = match query(request).await {
+        Ok(query) => reply_to(&query, shared).await.ok_or(StatusCode::BAD_REQUEST),
+        Err(status) => Err(status),
+    };
+    let mut response = Response::new(Full::default());
+    match reply {
+        Ok(reply) => {
+            // How long it may be kept is what its records say (RFC 8484 §5.1).
+            let age = format!("max-age={}", forward::ttl_min(&reply).unwrap_or(0));
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(MESSAGE));
+            if let Ok(age) = HeaderValue::from_str(&age) {
+                headers.insert(CACHE_CONTROL, age);
+            }
+            *response.body_mut() = Full::new(reply.into());
+        }
+        Err(status) => {
+            *response.status_mut() = status;
+            if status == StatusCode::METHOD_NOT_ALLOWED {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+            }
+        }
+    }
+    Ok(response)
+}
+
+/// The query that a request holds.
+async fn query(request: Request<Incoming>) -> Result<Bytes, StatusCode> {
+    let (head, body) = request.into_parts();
+    if head.uri.path() != PATH {
+        return Err(StatusCode::NOT_FOUND);
+    }
+    match head.method {
+        Method::GET => in_address(&head.uri).map(Bytes::from).ok_or(StatusCode::BAD_REQUEST),
+        Method::POST => {
+            let is_message = head.headers.get(CONTENT_TYPE).is_some_and(|value| value == MESSAGE);
+            if !is_message {
+                return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            }
+            match Limited::new(body, MESSAGE_MAX).collect().await {
+                Ok(body) => Ok(body.to_bytes()),
+                Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+                    Err(StatusCode::PAYLOAD_TOO_LARGE)
+                }
+                Err(_) => Err(StatusCode::BAD_REQUEST),
+            }
+        }
+        _ => Err(StatusCode::METHOD_NOT_ALLOWED),
+    }
+}
+
+/// The query in `?dns=`, which needs no percent signs (RFC 8484 §6).
+fn in_address(uri: &Uri) -> Option<Vec<u8>> {
+    let parameters = uri.query()?.split('&');
+    let value = parameters.filter_map(|one| one.strip_prefix("dns=")).next()?;
+    URL_SAFE_NO_PAD.decode(value).ok()
+}
+
+/// `None` for what is no query.
+async fn reply_to<A: Answering>(query: &[u8], shared: &Shared<A>) -> Option<Vec<u8>> {
+    let mut reply = Vec::new();
+    let answered = {
+        let rotation = Rotation::new(shared.turn.fetch_add(1, Ordering::Relaxed));
+        shared.answer(&rotation, Transport::Tcp, query, &mut reply)
+    };
+    match answered {
+        Ok(Outcome::Dropped) => return None,
+        Ok(_) => {}
+        Err(waiting) => shared.complete(waiting.ready().await, &mut reply),
+    }
+    Some(reply)
+}
