@@ -206,3 +206,6 @@ impl Shard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
