@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::forward::{Ready, Waiting};
+use crate::forward::{Own, Ready, Waiting};
 use crate::server::Shared;
 use crate::{Answering, Outcome, Rotation, Transport, respond};
 
@@ -19,9 +19,8 @@ impl<A: Answering> Shared<A> {
         let Self { config, answering, counters, forwarder, .. } = self;
         let outcome = respond(config, answering, rotation, transport, query, out);
         if let Some(forwarder) = forwarder {
-            let mut own = self.own(rotation);
-            let waiting = forwarder.begin(config, transport, query, outcome, &mut own, out);
-            if let Some(waiting) = waiting {
+            let own = Own { config, rotation, answer: &mut self.own(rotation) };
+            if let Some(waiting) = forwarder.begin(own, transport, query, outcome, out) {
                 out.clear();
                 return Err(waiting);
             }
@@ -34,7 +33,8 @@ impl<A: Answering> Shared<A> {
     pub(crate) fn complete(&self, ready: Ready, out: &mut Vec<u8>) {
         let (transport, outcome) = ready.whence();
         let rotation = Rotation::new(self.turn.fetch_add(1, Ordering::Relaxed));
-        ready.write(&self.config, &mut self.own(&rotation), out);
+        let answer = &mut self.own(&rotation);
+        ready.write(Own { config: &self.config, rotation: &rotation, answer }, out);
         self.counters.count(transport, outcome, out);
     }
 

@@ -92,6 +92,29 @@ async fn a_name_outside_is_asked_of_the_upstream_once() {
 }
 
 #[tokio::test]
+async fn addresses_take_turns_at_being_first() {
+    let upstream = FakeUpstream::start(|query, _| {
+        let made = Made::to(query).alias("www.example.com", 60, "a.example.com");
+        let made = (0..4).fold(made, |made, n| {
+            made.record(In::Answer, "a.example.com", RecordType::A, 60, &[192, 0, 2, n])
+        });
+        Does::Send(vec![made.octets()])
+    })
+    .await;
+    let server = serve(forward(&[upstream.address]));
+    let mut firsts = std::collections::BTreeSet::new();
+    for _ in 0..40 {
+        let answer = lines(&udp(&server, "www.example.com").await.answer);
+        assert_eq!(answer[0], "www.example.com. 60 IN CNAME a.example.com.");
+        firsts.insert(answer[1].clone());
+        let all: std::collections::BTreeSet<_> = answer.iter().collect();
+        assert_eq!(all.len(), 5);
+    }
+    assert_eq!((firsts.len(), upstream.asked(By::Udp)), (4, 1));
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn own_names_never_go_out() {
     let upstream = FakeUpstream::start(address).await;
     let server = serve(forward(&[upstream.address]));

@@ -8,7 +8,7 @@ use super::records::{Records, Rr, Section, WireName};
 use super::reply::Reply;
 use super::write::{NotWritten, Writer};
 use crate::wire::{Edns, ExtendedError, HEADER_LEN, OPT_LEN, Query, Rcode, flag, write_opt};
-use crate::{EdeMode, Outcome};
+use crate::{Config, EdeMode, Outcome, Rotation};
 
 /// The TTL of answers past their time (RFC 8767 §4).
 const STALE_TTL: u32 = 30;
@@ -16,8 +16,13 @@ const STALE_TTL: u32 = 30;
 /// How many aliases of an upstream's answer are followed.
 const ALIASES_MAX: usize = 16;
 
-/// What our own zone answers for a query: [`crate::respond()`] over TCP.
-pub(super) type Own<'a> = &'a mut dyn FnMut(&[u8], &mut Vec<u8>) -> Outcome;
+/// What our own side has a say in.
+pub(crate) struct Own<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) rotation: &'a Rotation,
+    /// What our own zone answers for a query: [`crate::respond()`] over TCP.
+    pub(crate) answer: &'a mut dyn FnMut(&[u8], &mut Vec<u8>) -> Outcome,
+}
 
 /// A client and its query, as far as its reply depends on them.
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +70,7 @@ impl Trouble {
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn new(
-        octets: &'a [u8],
-        query: &Query<'a>,
-        limit: usize,
-        config: &crate::Config,
-    ) -> Self {
+    pub(super) fn new(octets: &'a [u8], query: &Query<'a>, limit: usize, config: &Config) -> Self {
         Self {
             query: octets,
             question: query.question.wire,
@@ -133,6 +133,7 @@ impl<'a> Asker<'a> {
     /// A reply of the aliases of our zone that `own_reply` has, if any, and what an upstream said of the last one's
     /// target.
     pub(super) fn complete(&self, own_reply: &[u8], hit: &Hit, own: Own<'_>, out: &mut Vec<u8>) {
+        let rotation = own.rotation;
         let Hit { reply, age, freshness } = hit;
         let is_stale = matches!(freshness, Freshness::Stale | Freshness::StaleHeld);
         let ttl = |record: &Rr<'_>| match is_stale {
@@ -159,7 +160,7 @@ impl<'a> Asker<'a> {
         }
         let rcode = match &end {
             None => {
-                for record in reply.records() {
+                for record in rotated(reply, rotation) {
                     let ttl = ttl(&record);
                     fitted = fitted.and_then(|()| writer.record(record.section, &record, ttl));
                 }
@@ -212,7 +213,7 @@ impl<'a> Asker<'a> {
             if matches!(rtype, RecordType::CNAME | RecordType::ANY) {
                 return Ok(None);
             }
-            match own(&plain_query(&target, rtype), &mut own_reply) {
+            match (own.answer)(&plain_query(&target, rtype), &mut own_reply) {
                 Outcome::NotOurs => name = target,
                 Outcome::AliasNotOurs | Outcome::Loop => return Err(Trouble::Loop),
                 Outcome::Answered | Outcome::NoData | Outcome::NoSuchName | Outcome::NotSynced => {
@@ -258,6 +259,21 @@ fn records(message: &[u8]) -> impl Iterator<Item = Rr<'_>> {
 pub(crate) fn ttl_min(message: &[u8]) -> Option<u32> {
     let kept = records(message).filter(|record| record.section != Section::Additional);
     kept.map(|record| record.ttl).min()
+}
+
+/// The records of a reply, its addresses from another one on each time, so that clients spread over them.
+fn rotated<'r>(reply: &'r Reply, rotation: &Rotation) -> impl Iterator<Item = Rr<'r>> {
+    let is_address = |record: &Rr<'_>| {
+        let is_type = matches!(record.rtype, RecordType::A | RecordType::AAAA);
+        record.section == Section::Answer && is_type
+    };
+    let before = reply.records().take_while(|record| !is_address(record)).count();
+    let count = reply.records().skip(before).take_while(is_address).count();
+    let start = rotation.start(count);
+    let part = move |from: usize, count: usize| reply.records().skip(before + from).take(count);
+    let head = reply.records().take(before);
+    let tail = reply.records().skip(before + count);
+    head.chain(part(start, count - start)).chain(part(0, start)).chain(tail)
 }
 
 /// Records are not shown to live longer than they are kept.

@@ -21,7 +21,7 @@ use super::server::{Group, Routes, Server, UpstreamState, order};
 use super::tls::{ForwardError, connector};
 use crate::respond::limit;
 use crate::wire::{Query, flag, is_truncated};
-use crate::{Config, Outcome, Transport};
+use crate::{Outcome, Transport};
 
 /// How long a query waits for upstreams when an answer past its time is at hand (RFC 8767 §5, the client response
 /// timer).
@@ -171,13 +171,13 @@ impl Forwarder {
     /// Takes over a query whose reply by our own zone is in `out`. Either `out` is the reply then, or the query waits.
     pub(crate) fn begin(
         self: &Arc<Self>,
-        config: &Config,
+        own: Own<'_>,
         transport: Transport,
         octets: &[u8],
         outcome: Outcome,
-        own: Own<'_>,
         out: &mut Vec<u8>,
     ) -> Option<Waiting> {
+        let config = own.config;
         let is_alias = match outcome {
             Outcome::NotOurs => false,
             // Aliases that do not fit: the client comes again over TCP.
@@ -323,7 +323,8 @@ impl Ready {
     }
 
     /// Writes the reply.
-    pub(crate) fn write(self, config: &Config, own: Own<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn write(self, own: Own<'_>, out: &mut Vec<u8>) {
+        let config = own.config;
         let Waiting { query: octets, transport, own_reply, forwarder, .. } = &self.waiting;
         out.clear();
         // It was read when it came.

@@ -34,7 +34,7 @@ mod tls;
 mod upstream;
 mod write;
 
-pub(crate) use compose::ttl_min;
+pub(crate) use compose::{Own, ttl_min};
 pub use config::{Authorities, CacheConfig, ForwardConfig, Order, StubZone};
 pub use counters::{ForwardCounters, ForwardEvent};
 pub use forwarder::Forwarder;

@@ -12,7 +12,7 @@ use crate::forward::exchange::Failed;
 use crate::forward::question::{Chance, Sent};
 use crate::forward::reply::Unbelieved;
 use crate::forward::{CacheConfig, Upstream};
-use crate::{EdeMode, Rotation, respond};
+use crate::{Config, EdeMode, Rotation, respond};
 
 /// What an upstream does.
 #[derive(Clone, Copy, Debug)]
@@ -154,13 +154,15 @@ impl Case {
         let mut out = Vec::new();
         let transport = Transport::Udp;
         let outcome = respond(&self.config, &self.reader, &rotation, transport, &query, &mut out);
-        let mut own = |query: &[u8], out: &mut Vec<u8>| {
+        let mut answer = |query: &[u8], out: &mut Vec<u8>| {
             respond(&self.config, &self.reader, &Rotation::new(0), Transport::Tcp, query, out)
         };
         let config = &self.config;
-        let begun = self.forwarder.begin(config, transport, &query, outcome, &mut own, &mut out);
+        let own = Own { config, rotation: &rotation, answer: &mut answer };
+        let begun = self.forwarder.begin(own, transport, &query, outcome, &mut out);
         if let Some(waiting) = begun {
-            waiting.ready().await.write(config, &mut own, &mut out);
+            let ready = waiting.ready().await;
+            ready.write(Own { config, rotation: &rotation, answer: &mut answer }, &mut out);
         }
         read(&out, query.len())
     }
