@@ -119,7 +119,7 @@ impl Server {
         let forwarder = match &mut config.forward {
             None => None,
             Some(forward) => {
-                take_out_own(forward, &addresses);
+                take_out_own(forward, &[&addresses[..], &encrypted.tls].concat());
                 Some(Forwarder::new(forward.clone(), Handle::current())?)
             }
         };
@@ -209,7 +209,7 @@ impl Server {
     /// As [`Forwarder::set_config`].
     pub fn set_forwarding(&self, mut config: ForwardConfig) -> Result<(), ForwardError> {
         let Some(forwarder) = &self.forwarder else { return Ok(()) };
-        take_out_own(&mut config, &self.addresses);
+        take_out_own(&mut config, &[&self.addresses[..], &self.encrypted.tls].concat());
         forwarder.set_config(config)
     }
 

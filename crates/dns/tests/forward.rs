@@ -10,6 +10,7 @@ mod support;
 mod upstream;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use directory::RecordType;
@@ -22,6 +23,7 @@ use support::{
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use upstream::{By, Does, FakeUpstream};
 
 const ADDRESS: [u8; 4] = [192, 0, 2, 7];
@@ -381,7 +383,7 @@ async fn another_upstream_stands_in_for_one_that_fails() {
     };
     let works = FakeUpstream::start(address).await;
     let upstreams = [silent.address, closed, refuses.address, works.address];
-    let attempt_timeout = Duration::from_millis(200);
+    let attempt_timeout = Duration::from_secs(1);
     let server = serve(ForwardConfig { attempt_timeout, ..forward(&upstreams) });
     let answer = ["www.example.com. 60 IN A 192.0.2.7"];
     check(&udp(&server, "www.example.com").await, ResponseCode::NoError, &answer);
@@ -401,18 +403,39 @@ async fn another_upstream_stands_in_for_one_that_fails() {
     }
 }
 
+/// Until so many of this have come about.
+async fn until(server: &Server, what: ForwardEvent, count: u64) {
+    let counted = async {
+        while event(server, what) < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), counted).await.expect("it comes about");
+}
+
+/// An upstream that answers when told.
+async fn told() -> (FakeUpstream, Arc<Notify>) {
+    let told = Arc::new(Notify::new());
+    let script = told.clone();
+    let upstream = FakeUpstream::start(move |query, _| {
+        Does::When(script.clone(), Made::to(query).a(60, ADDRESS).octets())
+    });
+    (upstream.await, told)
+}
+
 #[tokio::test]
 async fn those_who_wait_for_the_same_share_one_question() {
-    let upstream = FakeUpstream::start(|query, _| {
-        Does::Later(Duration::from_millis(200), Made::to(query).a(60, ADDRESS).octets())
-    })
-    .await;
+    let (upstream, told) = told().await;
     let server = serve(forward(&[upstream.address]));
-    for reply in udp_all(&server, &["www.example.com"; 20]).await {
+    let joined = async {
+        until(&server, ForwardEvent::Joined, 19).await;
+        told.notify_one();
+    };
+    let (replies, ()) = tokio::join!(udp_all(&server, &["www.example.com"; 20]), joined);
+    for reply in replies {
         check(&reply, ResponseCode::NoError, &["www.example.com. 60 IN A 192.0.2.7"]);
     }
     assert_eq!(upstream.asked(By::Udp), 1);
-    assert_eq!(event(&server, ForwardEvent::Joined), 19);
     server.shutdown().await;
 }
 
@@ -434,16 +457,11 @@ async fn what_is_too_much_is_answered_at_once() {
         ForwardConfig { waiting_max: 1, ..forward(&[upstream.address]) },
         ForwardConfig { concurrent_max: 1, ..forward(&[upstream.address]) },
     ] {
-        let server = serve(ForwardConfig { timeout: Duration::from_secs(1), ..limited });
+        let server = serve(limited);
         let waits = query(1, &name("a.example.com"), RecordType::A, None);
         let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
         socket.send_to(&waits, server.local_addresses()[0]).await.expect("sent");
-        let begun = async {
-            while event(&server, ForwardEvent::Miss) == 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(5), begun).await.expect("it waits");
+        until(&server, ForwardEvent::Miss, 1).await;
         let reply = udp(&server, "b.example.com").await;
         check(&reply, ResponseCode::ServFail, &[]);
         let (code, text) = reply.ede.expect("a reason");
@@ -455,14 +473,12 @@ async fn what_is_too_much_is_answered_at_once() {
 
 #[tokio::test]
 async fn a_slow_upstream_holds_up_nobody_on_a_connection() {
-    let upstream = FakeUpstream::start(|query, _| {
+    let told = Arc::new(Notify::new());
+    let script = told.clone();
+    let upstream = FakeUpstream::start(move |query, _| {
         let reply = Made::to(query).a(60, ADDRESS).octets();
         // "slow" has four letters.
-        if query[12] == 4 {
-            Does::Later(Duration::from_millis(300), reply)
-        } else {
-            Does::Send(vec![reply])
-        }
+        if query[12] == 4 { Does::When(script.clone(), reply) } else { Does::Send(vec![reply]) }
     })
     .await;
     let server = serve(forward(&[upstream.address]));
@@ -480,6 +496,9 @@ async fn a_slow_upstream_holds_up_nobody_on_a_connection() {
         let reply = decode(&read_framed(&mut stream).await.expect("a reply"));
         assert_eq!(reply.id, id);
         assert!(reply.answer[0].to_string().ends_with(address));
+        if id == 3 {
+            told.notify_one();
+        }
     }
     assert_eq!(read_framed(&mut stream).await, None);
     server.shutdown().await;
@@ -507,10 +526,7 @@ async fn more_than_a_connection_may_wait_for_come_in_turn() {
 
 #[tokio::test]
 async fn replies_under_way_are_sent_before_the_server_ends() {
-    let upstream = FakeUpstream::start(|query, _| {
-        Does::Later(Duration::from_millis(200), Made::to(query).a(60, ADDRESS).octets())
-    })
-    .await;
+    let (upstream, told) = told().await;
     let server = serve(forward(&[upstream.address]));
     let address = server.local_addresses()[0];
     let query = query(1, &name("www.example.com"), RecordType::A, None);
@@ -519,13 +535,12 @@ async fn replies_under_way_are_sent_before_the_server_ends() {
     by_udp.send(&query).await.expect("sent");
     let mut by_tcp = TcpStream::connect(address).await.expect("connected");
     by_tcp.write_all(&framed(&query)).await.expect("sent");
-    let begun = async {
-        while event(&server, ForwardEvent::Miss) < 2 {
-            tokio::task::yield_now().await;
-        }
+    until(&server, ForwardEvent::Miss, 2).await;
+    let stopping = async {
+        tokio::task::yield_now().await;
+        told.notify_one();
     };
-    tokio::time::timeout(Duration::from_secs(5), begun).await.expect("both wait");
-    server.shutdown().await;
+    tokio::join!(server.shutdown(), stopping);
     assert_eq!(decode(&support::receive(&by_udp).await).answer.len(), 1);
     assert_eq!(decode(&read_framed(&mut by_tcp).await.expect("a reply")).answer.len(), 1);
 }

@@ -8,7 +8,8 @@
 //! | `compose` | a client's reply, of our own records and an upstream's |
 //! | `server` | upstreams: who is asked for which name, in which order |
 //! | `exchange`, `stream`, `tls` | the network |
-//! | `forwarder` | all of it together |
+//! | `state` | a question's way: attempts, health, keeping |
+//! | `forwarder` | a query's way: the cache, then waiting |
 //!
 //! **Forged replies.** A question goes out from a port that the system chose by chance, with an id and a case of
 //! letters chosen by chance (`getrandom`), and one is under way only once. A reply must come from the address asked
@@ -29,6 +30,7 @@ mod records;
 mod reply;
 mod resolv_conf;
 mod server;
+mod state;
 mod stream;
 mod tls;
 mod upstream;

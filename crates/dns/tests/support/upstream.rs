@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// By which transport a query came.
@@ -24,6 +25,8 @@ pub enum Does {
     Send(Vec<Vec<u8>>),
     /// After this time.
     Later(Duration, Vec<u8>),
+    /// When the test says so.
+    When(Arc<Notify>, Vec<u8>),
     /// Sent from another address.
     FromElsewhere(Vec<u8>),
     /// Nothing.
@@ -103,6 +106,10 @@ async fn serve_udp(socket: Arc<UdpSocket>, script: Script, count: Arc<AtomicUsiz
                     tokio::time::sleep(time).await;
                     let _ = socket.send_to(&message, from).await;
                 }
+                Does::When(told, message) => {
+                    told.notified().await;
+                    let _ = socket.send_to(&message, from).await;
+                }
                 Does::FromElsewhere(message) => {
                     let other = UdpSocket::bind("127.0.0.2:0").await.expect("a socket");
                     let _ = other.send_to(&message, from).await;
@@ -142,9 +149,10 @@ pub async fn serve_stream(
             return;
         }
         count.fetch_add(1, Ordering::SeqCst);
+        let at_once = Duration::ZERO;
         let (time, messages) = match script(&query, By::Tcp) {
-            Does::Send(messages) => (Duration::ZERO, messages),
-            Does::FromElsewhere(message) => (Duration::ZERO, vec![message]),
+            Does::Send(messages) => (at_once, messages),
+            Does::FromElsewhere(message) | Does::When(_, message) => (at_once, vec![message]),
             Does::Later(time, message) => (time, vec![message]),
             Does::Nothing => continue,
             Does::Close => return,

@@ -8,9 +8,11 @@ use directory::Name;
 use tokio::time::{advance, sleep};
 
 use super::*;
-use crate::forward::exchange::Failed;
+use crate::forward::config::Order;
+use crate::forward::exchange::{Exchange, Failed};
 use crate::forward::question::{Chance, Sent};
-use crate::forward::reply::Unbelieved;
+use crate::forward::reply::{Reply, Unbelieved};
+use crate::forward::server::Server;
 use crate::forward::{CacheConfig, Upstream};
 use crate::{Config, EdeMode, Rotation, respond};
 
