@@ -10,8 +10,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,42 +29,49 @@ use tokio::runtime::Runtime;
 /// After this long without any reply, what is in flight counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(6);
 
-/// A run: its name, how many queries, over how many names, how many in flight, and the upstream's time.
-const RUNS: [(&str, usize, usize, usize, Duration); 3] = [
+type Run = (&'static str, usize, usize, usize, Duration);
+
+/// Its name, how many queries, over how many names, how many in flight, and the upstream's time.
+const RUNS: [Run; 3] = [
     ("misses, upstream at once", 60_000, 60_000, 100, Duration::ZERO),
     ("misses, upstream after 20 ms", 30_000, 30_000, 800, Duration::from_millis(20)),
     ("hits", 200_000, 1_000, 100, Duration::ZERO),
 ];
 
 fn main() {
+    // Each measurement is a process of its own, so that its threads are all there are.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [candidate, run] = &arguments[..]
+        && let Some(run) = run.parse().ok().and_then(|run: usize| RUNS.get(run))
+    {
+        return measure(candidate, *run);
+    }
     println!("{:<30} {:<10} {:>10} {:>8} {:>8}", "", "", "queries/s", "µs CPU", "failed");
-    for (what, count, names, in_flight, delay) in RUNS {
-        for round in 0..3 {
-            for candidate in ["headcount", "hickory"] {
-                let upstream = Upstreamed::start(delay);
-                let runtime = Runtime::new().expect("a runtime");
-                let address = upstream.address;
-                let (front, _held) = match candidate {
-                    "headcount" => headcount(&runtime, address),
-                    _ => (hickory(&runtime, address), None),
-                };
-                // Every name once, so that those that are asked for again are kept.
-                if names < count {
-                    load(front, names, names, in_flight);
-                }
-                let cpu = cpu(&upstream.thread);
-                let begin = Instant::now();
-                let failed = load(front, count, names, in_flight);
-                let seconds = begin.elapsed().as_secs_f64();
-                let cpu = self::cpu(&upstream.thread) - cpu;
-                let (rate, each) = (count as f64 / seconds, cpu as f64 / 1e3 / count as f64);
-                println!("{what:<30} {candidate:<10} {rate:>10.0} {each:>8.1} {failed:>8}");
-                let _ = round;
-                upstream.stop.store(true, Ordering::Relaxed);
-                runtime.shutdown_background();
-            }
+    let program = std::env::current_exe().expect("this program");
+    for run in 0..RUNS.len() {
+        for candidate in ["headcount", "hickory"].repeat(3) {
+            let status = Command::new(&program).arg(candidate).arg(run.to_string()).status();
+            assert!(status.expect("it starts").success());
         }
     }
+}
+
+fn measure(candidate: &str, (what, count, names, in_flight, delay): Run) {
+    let upstream = start_upstream(delay);
+    let runtime = Runtime::new().expect("a runtime");
+    let (front, _held) = match candidate {
+        "headcount" => headcount(&runtime, upstream),
+        _ => (hickory(&runtime, upstream), None),
+    };
+    // Every name once, so that those that are asked for again are kept.
+    if names < count {
+        load(front, names, names, in_flight);
+    }
+    let (cpu_before, begin) = (cpu(), Instant::now());
+    let failed = load(front, count, names, in_flight);
+    let seconds = begin.elapsed().as_secs_f64();
+    let (rate, each) = (count as f64 / seconds, (cpu() - cpu_before) as f64 / 1e3 / count as f64);
+    println!("{what:<30} {candidate:<10} {rate:>10.0} {each:>8.1} {failed:>8}");
 }
 
 /// This server with nothing of its own.
@@ -128,42 +135,32 @@ fn hickory(runtime: &Runtime, upstream: SocketAddr) -> SocketAddr {
     })
 }
 
-/// An upstream on a thread of its own, whose name is in `thread`.
-struct Upstreamed {
-    address: SocketAddr,
-    thread: String,
-    stop: Arc<AtomicBool>,
-}
+/// What the upstream's thread is called.
+const UPSTREAM: &str = "upstream";
 
-impl Upstreamed {
-    fn start(delay: Duration) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
-        socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20).expect("a buffer");
-        let address = socket.local_addr().expect("an address");
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let thread = "upstream".to_owned();
-        let serve = move || {
-            let mut due: VecDeque<(Instant, Vec<u8>, SocketAddr)> = VecDeque::new();
-            let mut buffer = [0; 512];
-            while !stopped.load(Ordering::Relaxed) {
-                let next =
-                    due.front().map(|(at, _, _)| at.saturating_duration_since(Instant::now()));
-                let wait =
-                    next.unwrap_or(Duration::from_millis(100)).max(Duration::from_micros(50));
-                socket.set_read_timeout(Some(wait)).expect("a timeout");
-                if let Ok((length, from)) = socket.recv_from(&mut buffer) {
-                    due.push_back((Instant::now() + delay, answer(&buffer[..length]), from));
-                }
-                while due.front().is_some_and(|(at, _, _)| *at <= Instant::now()) {
-                    let Some((_, reply, to)) = due.pop_front() else { break };
-                    let _ = socket.send_to(&reply, to);
-                }
+/// An upstream on a thread of its own.
+fn start_upstream(delay: Duration) -> SocketAddr {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20).expect("a buffer");
+    let address = socket.local_addr().expect("an address");
+    let serve = move || {
+        let mut due: VecDeque<(Instant, Vec<u8>, SocketAddr)> = VecDeque::new();
+        let mut buffer = [0; 512];
+        loop {
+            let next = due.front().map(|(at, _, _)| at.saturating_duration_since(Instant::now()));
+            let wait = next.unwrap_or(Duration::from_millis(100)).max(Duration::from_micros(50));
+            socket.set_read_timeout(Some(wait)).expect("a timeout");
+            if let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                due.push_back((Instant::now() + delay, answer(&buffer[..length]), from));
             }
-        };
-        thread::Builder::new().name(thread.clone()).spawn(serve).expect("a thread");
-        Self { address, thread, stop }
-    }
+            while due.front().is_some_and(|(at, _, _)| *at <= Instant::now()) {
+                let Some((_, reply, to)) = due.pop_front() else { break };
+                let _ = socket.send_to(&reply, to);
+            }
+        }
+    };
+    thread::Builder::new().name(UPSTREAM.to_owned()).spawn(serve).expect("a thread");
+    address
 }
 
 /// An address, an hour long.
@@ -214,13 +211,13 @@ fn load(front: SocketAddr, count: usize, names: usize, in_flight: usize) -> usiz
 }
 
 /// Nanoseconds on a core of all threads but this one and the upstream's.
-fn cpu(upstream: &str) -> u64 {
+fn cpu() -> u64 {
     let read = |path: std::path::PathBuf| fs::read_to_string(path).unwrap_or_default();
     let own = fs::read_link("/proc/thread-self").expect("Linux");
     let tasks = fs::read_dir("/proc/self/task").expect("Linux").flatten();
     tasks
         .filter(|task| own.file_name() != Some(&task.file_name()))
-        .filter(|task| read(task.path().join("comm")).trim() != upstream)
+        .filter(|task| read(task.path().join("comm")).trim() != UPSTREAM)
         .filter_map(|task| {
             read(task.path().join("schedstat")).split(' ').next()?.parse::<u64>().ok()
         })

@@ -153,8 +153,6 @@ struct Connection<S> {
     output: Vec<u8>,
     /// Queries that wait for an upstream.
     waiting: JoinSet<Vec<u8>>,
-    /// Whether the client may send more.
-    end: End,
 }
 
 /// Whether more is read from a connection.
@@ -169,7 +167,7 @@ enum End {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn new(stream: S, rotation: Rotation) -> Self {
         let waiting = JoinSet::new();
-        Self { stream, rotation, input: Vec::new(), output: Vec::new(), waiting, end: End::Open }
+        Self { stream, rotation, input: Vec::new(), output: Vec::new(), waiting }
     }
 
     async fn serve<A: Answering + Send + Sync + 'static>(
@@ -178,10 +176,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         mut stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
         let idle = shared.config.tcp.idle_timeout;
-        while self.end == End::Open {
-            self.read_message(idle, &mut stop).await?;
-            if self.end == End::Open {
-                self.answer(shared, idle).await?;
+        while self.read_message(idle, &mut stop).await? == End::Open {
+            if self.answer(shared, idle).await? == End::Closed {
+                break;
             }
         }
         while let Some(reply) = self.waiting.join_next().await {
@@ -197,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         &mut self,
         idle: Duration,
         stop: &mut watch::Receiver<bool>,
-    ) -> io::Result<()> {
+    ) -> io::Result<End> {
         let mut deadline = Instant::now() + idle;
         let mut chunk = [0; CHUNK];
         while self.waiting.len() >= WAITING_MAX || first_message(&self.input).is_none() {
@@ -212,18 +209,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     continue;
                 }
                 read = timeout_at(deadline, self.stream.read(&mut chunk)), if may_read => read,
-                _ = stopped(stop) => return Ok(self.end = End::Closed),
+                _ = stopped(stop) => return Ok(End::Closed),
             };
             match read {
                 Err(_elapsed) if may_be_idle => deadline = Instant::now() + idle,
-                Err(_elapsed) => return Ok(self.end = End::Closed),
+                Err(_elapsed) => return Ok(End::Closed),
                 Ok(read) => match read? {
-                    0 => return Ok(self.end = End::Closed),
+                    0 => return Ok(End::Closed),
                     length => self.input.extend_from_slice(&chunk[..length]),
                 },
             }
         }
-        Ok(())
+        Ok(End::Open)
     }
 
     /// Answers every whole message that was read, or has it wait.
@@ -231,8 +228,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         &mut self,
         shared: &Arc<Shared<A>>,
         idle: Duration,
-    ) -> io::Result<()> {
+    ) -> io::Result<End> {
         let mut answered = 0;
+        let mut end = End::Open;
         let mut reply = Vec::new();
         while self.waiting.len() < WAITING_MAX
             && let Some(query) = first_message(&self.input[answered..])
@@ -240,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             answered += 2 + query.len();
             match shared.answer(&self.rotation, Transport::Tcp, query, &mut reply) {
                 Ok(Outcome::Dropped) => {
-                    self.end = End::Closed;
+                    end = End::Closed;
                     break;
                 }
                 Ok(_) => self.put(&reply),
@@ -263,7 +261,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         // What a large message took is given back.
         self.input.shrink_to(CHUNK);
         self.output.shrink_to(CHUNK);
-        Ok(())
+        Ok(end)
     }
 
     fn put(&mut self, reply: &[u8]) {

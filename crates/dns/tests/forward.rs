@@ -174,7 +174,8 @@ async fn stub_zones_have_upstreams_of_their_own_and_the_rest_is_refused() {
 #[tokio::test]
 async fn aliases_get_the_targets_records_and_code() {
     let own = "outside.prod.svc.cluster.local. 5 IN CNAME db.example.com.";
-    let cases: [(fn(&[u8]) -> Made, ResponseCode, &[&str]); 5] = [
+    type Says = fn(&[u8]) -> Made;
+    let cases: [(Says, ResponseCode, &[&str]); 5] = [
         (
             |query| Made::to(query).a(60, ADDRESS),
             ResponseCode::NoError,

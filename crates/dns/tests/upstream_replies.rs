@@ -2,7 +2,6 @@
 
 #[path = "support/any_reply.rs"]
 mod any_reply;
-#[allow(dead_code, reason = "only some records are made here")]
 #[path = "support/made.rs"]
 mod made;
 

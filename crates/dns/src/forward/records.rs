@@ -198,7 +198,7 @@ impl Rr<'_> {
                 }
                 Field::Name(compression) => {
                     let (name, end) = self.name_at(at)?;
-                    visit(Part::Name(name, *compression));
+                    visit(Part::Name(&name, *compression));
                     end
                 }
             };
@@ -222,7 +222,7 @@ impl Rr<'_> {
 /// A part of a record's data.
 pub(super) enum Part<'a> {
     Octets(&'a [u8]),
-    Name(WireName, Compression),
+    Name(&'a WireName, Compression),
 }
 
 /// Whether a name may be written as a pointer: in the types of RFC 1035 alone (RFC 3597 §4).

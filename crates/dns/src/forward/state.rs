@@ -160,5 +160,5 @@ impl State {
 /// Where to begin among servers. Nothing hangs on its being hard to guess.
 fn random_below(count: usize) -> usize {
     let random = getrandom::u32().unwrap_or_default();
-    (u64::from(random) * count as u64 >> 32) as usize
+    ((u64::from(random) * count as u64) >> 32) as usize
 }

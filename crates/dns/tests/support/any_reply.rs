@@ -64,12 +64,12 @@ fn check_message(octets: &[u8], sent: &Sent, question: &Question) {
     assert_eq!(twice.message(), message);
     assert_eq!((twice.ttl, twice.has_alias), (reply.ttl, reply.has_alias));
     // What the library reads of the reply, it reads of our form of it, in the sections that are kept.
-    if let (Ok(theirs), Ok(ours)) = (Message::from_vec(octets), Message::from_vec(message)) {
-        if !theirs.queries.is_empty() {
-            assert_eq!(theirs.answers.len(), ours.answers.len());
-            for (theirs, ours) in theirs.answers.iter().zip(&ours.answers) {
-                assert_eq!((&theirs.name, &theirs.data), (&ours.name, &ours.data));
-            }
+    if let (Ok(theirs), Ok(ours)) = (Message::from_vec(octets), Message::from_vec(message))
+        && !theirs.queries.is_empty()
+    {
+        assert_eq!(theirs.answers.len(), ours.answers.len());
+        for (theirs, ours) in theirs.answers.iter().zip(&ours.answers) {
+            assert_eq!((&theirs.name, &theirs.data), (&ours.name, &ours.data));
         }
     }
 }

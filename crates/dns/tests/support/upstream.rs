@@ -135,9 +135,9 @@ async fn serve_tcp(
 }
 
 /// Serves one connection, of TCP or of TLS.
-pub async fn serve_stream(
+async fn serve_stream(
     stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static,
-    script: Arc<dyn Fn(&[u8], By) -> Does + Send + Sync>,
+    script: Script,
     count: Arc<AtomicUsize>,
 ) {
     let (mut reader, writer) = tokio::io::split(stream);
