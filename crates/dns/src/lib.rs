@@ -10,7 +10,7 @@ mod respond;
 mod rotation;
 mod server;
 mod tcp;
-mod udp;
+pub mod udp;
 pub mod wire;
 
 pub use answering::Answering;
