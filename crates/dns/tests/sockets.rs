@@ -283,20 +283,20 @@ async fn nothing_ends_the_serving_of_udp() {
 
 async fn check_nothing_ends_it(config: Config) {
     let server = server(PanicsOnce(AtomicBool::new(false)), config);
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    socket.connect(server.local_addresses()[0]).await.unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket call");
+    socket.connect(server.local_addresses()[0]).await.expect("a socket call");
     // No reply is due to these; a panic while answering is the last.
     for octets in [&[][..], &[0; 11], &[0xFF; 12], &ask_a(1, None)] {
-        socket.send(octets).await.unwrap();
+        socket.send(octets).await.expect("a socket call");
     }
     // A reply that nobody takes comes back as an error.
-    let gone = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    gone.connect(server.local_addresses()[0]).await.unwrap();
-    gone.send(&ask_a(2, None)).await.unwrap();
+    let gone = UdpSocket::bind("127.0.0.1:0").await.expect("a socket call");
+    gone.connect(server.local_addresses()[0]).await.expect("a socket call");
+    gone.send(&ask_a(2, None)).await.expect("a socket call");
     drop(gone);
-    socket.send(&[0; 12]).await.unwrap();
+    socket.send(&[0; 12]).await.expect("a socket call");
     assert_eq!(decode(&receive(&socket).await).rcode, ResponseCode::FormErr);
-    socket.send(&ask_a(3, None)).await.unwrap();
+    socket.send(&ask_a(3, None)).await.expect("a socket call");
     assert_eq!(decode(&receive(&socket).await).rcode, ResponseCode::Refused);
     server.shutdown().await;
 }

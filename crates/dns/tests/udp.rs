@@ -26,7 +26,7 @@ fn serve(
     batch: NonZeroUsize,
     answer: impl FnMut(&[u8], &Peer, &mut Vec<u8>) + Send + 'static,
 ) -> Served {
-    let socket = udp::bind(address.parse().unwrap(), 1).unwrap().remove(0);
+    let socket = udp::bind(address.parse().expect("an address"), 1).expect("a port").remove(0);
     let served = socket.clone();
     let thread = thread::spawn(move || udp::serve(&served, batch, answer));
     Served { socket, thread: Some(thread) }
@@ -34,15 +34,15 @@ fn serve(
 
 impl Served {
     fn address(&self) -> SocketAddr {
-        self.socket.local_address().unwrap()
+        self.socket.local_address().expect("bound")
     }
 
     /// A client that takes replies from `address` alone.
     fn client(&self, address: SocketAddr) -> UdpSocket {
         let any = if address.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
-        let client = UdpSocket::bind(any).unwrap();
-        client.connect(address).unwrap();
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let client = UdpSocket::bind(any).expect("a socket");
+        client.connect(address).expect("connected");
+        client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         client
     }
 }
@@ -51,7 +51,7 @@ impl Drop for Served {
     fn drop(&mut self) {
         self.socket.stop();
         let started = Instant::now();
-        self.thread.take().unwrap().join().unwrap();
+        self.thread.take().expect("once").join().expect("no panic");
         assert!(started.elapsed() < Duration::from_millis(900), "woken, not timed out");
     }
 }
