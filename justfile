@@ -44,6 +44,21 @@ bench-watches:
 bench-api *args:
     cargo bench --package headcount --bench api -- {{args}}
 
+# What a DNS answer costs, beside a bare echo, Knot and NSD; `just bench-dns --help` has the tasks and options
+bench-dns *args: bench-dns-tools
+    cargo bench --package headcount --bench dns -- {{args}}
+
+# Debian's packages of the servers and of dnsperf, unpacked below target/tools
+[private]
+bench-dns-tools:
+    test -x target/tools/dnsperf || .ci/debian dnsperf dnsperf
+    test -x target/tools/knotd || .ci/debian knot knotd
+    test -x target/tools/nsd || .ci/debian nsd nsd
+
+# Instructions of a DNS answer, by kind of question (needs valgrind)
+bench-instructions:
+    cargo bench --package dns --bench instructions
+
 # Lint of 10,000 objects; `just bench-lint rules` says what each rule takes
 bench-lint *args:
     cargo bench --package advisor -- {{args}}

@@ -17,6 +17,9 @@ pub struct Config {
     pub max_udp_size: u16,
     /// How many threads, each with its socket, serve UDP for each address. `None`: one per core.
     pub udp_threads: Option<NonZeroUsize>,
+    /// How many datagrams one system call takes or sends, at most. With 1, and on systems other than Linux, each
+    /// has its own. docs/performance.md has the figures behind the default.
+    pub udp_batch: NonZeroUsize,
     /// Bounds for TCP.
     pub tcp: TcpLimits,
     /// Whom names outside our zones are asked of. `None`: nobody, they are REFUSED.
@@ -50,6 +53,9 @@ pub enum EdeMode {
     Text,
 }
 
+/// [`Config::udp_batch`] by default.
+const BATCH: NonZeroUsize = NonZeroUsize::new(32).expect("it is not 0");
+
 /// Bounds for TCP connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpLimits {
@@ -70,6 +76,7 @@ impl Default for Config {
             ede: EdeMode::default(),
             max_udp_size: 1232,
             udp_threads: None,
+            udp_batch: BATCH,
             tcp: TcpLimits::default(),
             forward: None,
             encrypted: None,

@@ -14,7 +14,7 @@ mod server;
 mod shared;
 mod tcp;
 mod tls;
-mod udp;
+pub mod udp;
 pub mod wire;
 
 pub use answering::Answering;

@@ -83,6 +83,38 @@ async fn what_does_not_fit_over_tcp_is_truncated() {
     server.shutdown().await;
 }
 
+/// A query whose OPT record has an option of this many octets, and this many more after the message.
+fn padded(option: u16, after: usize) -> Vec<u8> {
+    let mut query = ask_a(7, Some(1232));
+    let length_at = query.len() - 2;
+    query[length_at..].copy_from_slice(&(option + 4).to_be_bytes());
+    // 12 is Padding (RFC 7830).
+    query.extend([0, 12]);
+    query.extend(option.to_be_bytes());
+    query.resize(query.len() + usize::from(option) + after, 0);
+    query
+}
+
+#[tokio::test]
+async fn a_datagram_that_is_cut_is_malformed_where_it_ends_too_early() {
+    for udp_batch in [1, 32].map(|batch| NonZeroUsize::new(batch).unwrap()) {
+        let server = server(answer(1), Config { udp_batch, ..config() });
+        let address = server.local_addresses()[0];
+        for (query, rcode) in [
+            (padded(2000, 0), ResponseCode::NoError),
+            (padded(5000, 0), ResponseCode::FormErr),
+            (padded(60_000, 0), ResponseCode::FormErr),
+            // What comes after a message is read past.
+            (padded(0, 5000), ResponseCode::NoError),
+        ] {
+            let reply = decode(&ask_udp(address, &query).await);
+            assert_eq!(reply.rcode, rcode, "{} octets", query.len());
+            assert_eq!(reply.id, 7);
+        }
+        server.shutdown().await;
+    }
+}
+
 #[tokio::test]
 async fn glue_is_left_out_before_anything_is_truncated() {
     // Two addresses for each of 40 names: sets are whole or absent.
@@ -243,22 +275,28 @@ impl Answering for PanicsOnce {
 
 #[tokio::test]
 async fn nothing_ends_the_serving_of_udp() {
-    let config = Config { udp_threads: NonZeroUsize::new(1), ..config() };
+    for udp_batch in [1, 32].map(|batch| NonZeroUsize::new(batch).unwrap()) {
+        check_nothing_ends_it(Config { udp_threads: NonZeroUsize::new(1), udp_batch, ..config() })
+            .await;
+    }
+}
+
+async fn check_nothing_ends_it(config: Config) {
     let server = server(PanicsOnce(AtomicBool::new(false)), config);
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    socket.connect(server.local_addresses()[0]).await.unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket call");
+    socket.connect(server.local_addresses()[0]).await.expect("a socket call");
     // No reply is due to these; a panic while answering is the last.
     for octets in [&[][..], &[0; 11], &[0xFF; 12], &ask_a(1, None)] {
-        socket.send(octets).await.unwrap();
+        socket.send(octets).await.expect("a socket call");
     }
     // A reply that nobody takes comes back as an error.
-    let gone = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    gone.connect(server.local_addresses()[0]).await.unwrap();
-    gone.send(&ask_a(2, None)).await.unwrap();
+    let gone = UdpSocket::bind("127.0.0.1:0").await.expect("a socket call");
+    gone.connect(server.local_addresses()[0]).await.expect("a socket call");
+    gone.send(&ask_a(2, None)).await.expect("a socket call");
     drop(gone);
-    socket.send(&[0; 12]).await.unwrap();
+    socket.send(&[0; 12]).await.expect("a socket call");
     assert_eq!(decode(&receive(&socket).await).rcode, ResponseCode::FormErr);
-    socket.send(&ask_a(3, None)).await.unwrap();
+    socket.send(&ask_a(3, None)).await.expect("a socket call");
     assert_eq!(decode(&receive(&socket).await).rcode, ResponseCode::Refused);
     server.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! Receiving a datagram with the address it was sent to, and sending one from a chosen address (Linux).
+//! The address that a datagram was sent to, and the one that it leaves from (Linux).
 
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -13,7 +13,14 @@ use super::{Local, Peer};
 
 /// Room for one control message of either family, aligned as `cmsghdr` is.
 #[repr(C, align(8))]
-struct Control([u8; 64]);
+#[derive(Clone, Copy)]
+pub(super) struct Control([u8; 64]);
+
+impl Default for Control {
+    fn default() -> Self {
+        Self([0; 64])
+    }
+}
 
 /// Asks the kernel to tell each datagram's destination.
 pub(super) fn enable(socket: &UdpSocket, v6: bool) -> io::Result<()> {
@@ -37,7 +44,7 @@ pub(super) fn enable(socket: &UdpSocket, v6: bool) -> io::Result<()> {
 
 /// Waits for a datagram.
 pub(super) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, Peer)> {
-    let mut control = Control([0; 64]);
+    let mut control = Control::default();
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let mut local = None;
     let mut length = 0;
@@ -56,7 +63,7 @@ pub(super) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usiz
             let received = libc::recvmsg(socket.as_raw_fd(), &mut header, 0);
             length = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
             *storage_len = header.msg_namelen;
-            local = read_local(&header);
+            local = read(&header);
             Ok(())
         })
     }?;
@@ -71,8 +78,8 @@ pub(super) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usiz
 ///
 /// # Safety
 ///
-/// `header` was filled by a successful `recvmsg`, and its control block is alive.
-unsafe fn read_local(header: &libc::msghdr) -> Option<Local> {
+/// `header` was filled by a successful `recvmsg` or `recvmmsg`, and its control block is alive.
+pub(super) unsafe fn read(header: &libc::msghdr) -> Option<Local> {
     // SAFETY: per the contract above; the data is read unaligned, as its own type says.
     unsafe {
         let mut message = libc::CMSG_FIRSTHDR(header);
@@ -106,20 +113,31 @@ pub(super) fn send(
     local: Local,
 ) -> io::Result<()> {
     let to = SockAddr::from(to);
-    let mut control = Control([0; 64]);
+    let mut control = Control::default();
     let mut part = libc::iovec { iov_base: reply.as_ptr().cast_mut().cast(), iov_len: reply.len() };
     // SAFETY: all pointers in the header are to live values of the lengths given; sendmsg writes to none of
-    // them. The control block is aligned, and longer than the space of either message.
+    // them.
     let sent = unsafe {
         let mut header: libc::msghdr = zeroed();
         header.msg_name = to.as_ptr().cast_mut().cast();
         header.msg_namelen = to.len();
         header.msg_iov = &mut part;
         header.msg_iovlen = 1;
-        header.msg_control = control.0.as_mut_ptr().cast();
-        header.msg_controllen = control.0.len() as _;
-        let message = libc::CMSG_FIRSTHDR(&header);
-        let space = match local.address {
+        write(&mut header, &mut control, local);
+        libc::sendmsg(socket.as_raw_fd(), &header, 0)
+    };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Lets a header that is to be sent say, by way of `control`, that it leaves from `local`.
+pub(super) fn write(header: &mut libc::msghdr, control: &mut Control, local: Local) {
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = control.0.len() as _;
+    // SAFETY: the control block is aligned, longer than the space of either message, and alive; so its first
+    // message is not null.
+    let space = unsafe {
+        let message = libc::CMSG_FIRSTHDR(header);
+        match local.address {
             IpAddr::V4(address) => {
                 let mut info: libc::in_pktinfo = zeroed();
                 info.ipi_spec_dst.s_addr = u32::from_ne_bytes(address.octets());
@@ -135,11 +153,9 @@ pub(super) fn send(
                 (*message).cmsg_type = libc::IPV6_PKTINFO;
                 write_data(message, info)
             }
-        };
-        header.msg_controllen = space as _;
-        libc::sendmsg(socket.as_raw_fd(), &header, 0)
+        }
     };
-    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    header.msg_controllen = space as _;
 }
 
 /// Puts the data of a control message in place and returns the space that the message takes.

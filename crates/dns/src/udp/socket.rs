@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-/// The receive buffer asked of the kernel, in octets: room for a burst of some thousand queries. The kernel
-/// caps it at its own maximum.
-const RECEIVE_BUFFER: usize = 4 << 20;
+/// The buffers asked of the kernel in each direction, in octets: room for a burst of some thousand messages. The
+/// kernel caps them at its own maximum (on Linux the settings net.core.rmem_max and wmem_max).
+const BUFFER: usize = 4 << 20;
+
+/// How long a reply may wait for room in the send buffer before it is lost. Meanwhile queries queue up.
+const SEND_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How often a waiting thread looks at the stop flag where stopping does not wake it, which Linux does.
 const STOP_POLL: Duration = Duration::from_secs(1);
 
-/// One UDP socket, used by one thread.
-pub(crate) struct Datagrams {
+/// One UDP socket, served by one thread; others may send replies through it.
+pub struct Datagrams {
     socket: UdpSocket,
     /// Bound to the wildcard address.
     wildcard: bool,
@@ -25,18 +28,20 @@ pub(crate) struct Datagrams {
 
 /// Where a query came from, and which of our addresses it was sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Peer {
+pub struct Peer {
     /// The client.
-    pub(super) address: SocketAddr,
+    pub address: SocketAddr,
     /// Our side, known where the socket is bound to the wildcard address.
-    pub(super) local: Option<Local>,
+    pub local: Option<Local>,
 }
 
 /// One of our addresses; the interface counts where the address is link-local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Local {
-    pub(super) address: IpAddr,
-    pub(super) interface: u32,
+pub struct Local {
+    /// The address.
+    pub address: IpAddr,
+    /// The number of the interface, 0 for any.
+    pub interface: u32,
 }
 
 impl Datagrams {
@@ -68,7 +73,11 @@ impl Datagrams {
     }
 
     /// The address bound to, with its port.
-    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+    ///
+    /// # Errors
+    ///
+    /// None is to be expected of a socket that is bound.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
@@ -81,8 +90,13 @@ impl Datagrams {
         Ok((length, Peer { address, local: None }))
     }
 
-    /// Sends a reply to where its query came from, from where that was sent to.
-    pub(super) fn send(&self, reply: &[u8], peer: &Peer) -> io::Result<()> {
+    /// Sends a reply to where its query came from, from where that was sent to. Waits for room to send, though not
+    /// for long.
+    ///
+    /// # Errors
+    ///
+    /// It could not be sent, and is lost.
+    pub fn send(&self, reply: &[u8], peer: &Peer) -> io::Result<()> {
         match peer.local {
             Some(local) => packet_info::send(&self.socket, reply, peer.address, local),
             None => self.socket.send_to(reply, peer.address).map(drop),
@@ -90,10 +104,22 @@ impl Datagrams {
     }
 
     /// Ends the serving of this socket.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         // Wakes the thread that waits, though the call says ENOTCONN.
         let _ = SockRef::from(&self.socket).shutdown(Shutdown::Read);
+    }
+
+    /// Whether it is bound to the wildcard address, so that each datagram tells which of ours it was sent to.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_wildcard(&self) -> bool {
+        self.wildcard
+    }
+
+    /// The socket's file descriptor.
+    #[cfg(target_os = "linux")]
+    pub(super) fn descriptor(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsRawFd::as_raw_fd(&self.socket)
     }
 
     /// Whether [`Datagrams::stop`] was called.
@@ -108,14 +134,15 @@ fn prepare(address: SocketAddr) -> io::Result<Socket> {
         // So that [::] and 0.0.0.0 can be served side by side.
         socket.set_only_v6(true)?;
     }
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    let _ = socket.set_recv_buffer_size(BUFFER);
+    let _ = socket.set_send_buffer_size(BUFFER);
     socket.set_read_timeout(Some(STOP_POLL))?;
+    socket.set_write_timeout(Some(SEND_PATIENCE))?;
     Ok(socket)
 }
 
 #[cfg(target_os = "linux")]
-#[path = "packet_info.rs"]
-mod packet_info;
+use super::packet_info;
 
 /// Elsewhere, replies of a wildcard socket leave from the address that the system chooses.
 #[cfg(not(target_os = "linux"))]

@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod ask;
 mod nsd;
+mod questions;
 mod records;
 mod sessions;
 #[path = "../up/support/mod.rs"]

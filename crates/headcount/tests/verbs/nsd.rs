@@ -142,7 +142,7 @@ fn examples() -> Vec<PathBuf> {
 }
 
 /// What the manifests of a folder come to.
-fn reader(folder: &Path) -> Reader {
+pub(crate) fn reader(folder: &Path) -> Reader {
     let mut documents = Vec::new();
     for entry in std::fs::read_dir(folder).expect("an example") {
         let path = entry.expect("an entry").path();
