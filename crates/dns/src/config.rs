@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use directory::Cidr;
+
 use crate::forward::ForwardConfig;
 
 /// How queries are answered and served.
@@ -22,6 +24,8 @@ pub struct Config {
     pub udp_batch: NonZeroUsize,
     /// Bounds for TCP.
     pub tcp: TcpLimits,
+    /// Who may have whole zones (AXFR), by address. Others are REFUSED.
+    pub transfer_to: Vec<Cidr>,
     /// Whom names outside our zones are asked of. `None`: nobody, they are REFUSED.
     pub forward: Option<ForwardConfig>,
     /// Listeners for DNS over TLS and HTTPS. `None`: there are none.
@@ -78,6 +82,7 @@ impl Default for Config {
             udp_threads: None,
             udp_batch: BATCH,
             tcp: TcpLimits::default(),
+            transfer_to: Vec::new(),
             forward: None,
             encrypted: None,
         }

@@ -14,6 +14,7 @@ mod server;
 mod shared;
 mod tcp;
 mod tls;
+mod transfer;
 pub mod udp;
 pub mod wire;
 

@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use directory::{
-    Ending, Full, NameParts, NameRef, RdataRef, Reason, RecordOwner, RecordType, Sink,
-};
+use directory::{Ending, Full, NameParts, NameRef, RdataRef, Reason, RecordOwner, Sink};
 
+use crate::transfer::is_transfer;
 use crate::wire::{
     CLASS_IN, Edns, ExtendedError, MESSAGE_MAX, Message, Owner, Query, Rcode, Rejection, Section,
     UDP_MIN,
@@ -158,11 +157,6 @@ pub(crate) fn limit(config: &Config, transport: Transport, edns: Option<Edns>) -
             usize::from(edns.udp_size.min(config.max_udp_size)).max(UDP_MIN)
         }
     }
-}
-
-/// AXFR and IXFR.
-fn is_transfer(rtype: RecordType) -> bool {
-    matches!(rtype, RecordType::AXFR | RecordType(251))
 }
 
 /// A reply into which an answer is put.

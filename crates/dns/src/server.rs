@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -31,6 +31,8 @@ pub(crate) struct Shared<A> {
     pub(crate) forwarder: Option<Arc<Forwarder>>,
     /// Numbers for rotations that live for one query.
     pub(crate) turn: AtomicUsize,
+    /// Zones are transferred one after the other: each takes the memory of its records.
+    pub(crate) transfers: Arc<Semaphore>,
 }
 
 /// A transport protocol, in messages.
@@ -133,6 +135,7 @@ impl Server {
             clients,
             forwarder: forwarder.clone(),
             turn: AtomicUsize::new(0),
+            transfers: Arc::new(Semaphore::new(1)),
         });
         let (stop, stopped) = watch::channel(false);
         let mut server = Self {

@@ -8,20 +8,20 @@ mod clients;
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use crate::https;
 use crate::server::Shared;
-use crate::{Answering, Outcome, Rotation, Transport};
+use crate::{Answering, Outcome, Rotation, Transport, transfer};
 
 pub(crate) use clients::Clients;
 
@@ -33,6 +33,9 @@ const FLUSH: usize = 64 << 10;
 
 /// Queries of one connection that wait for upstreams; more are read when one of them is answered.
 const WAITING_MAX: usize = 100;
+
+/// Messages of a zone transfer that are made before the client takes them.
+const MESSAGES_AHEAD: usize = 4;
 
 /// Binds a listener.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -100,7 +103,8 @@ pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
         connections.spawn(async move {
             let _held = (guard, slot);
             let rotation = Rotation::new(number);
-            if let Err(error) = speak(speaks, stream, rotation, &shared, stop).await {
+            let peer = Peer { client: client.ip(), rotation };
+            if let Err(error) = speak(speaks, stream, peer, &shared, stop).await {
                 tracing::debug!(error, %client, "a DNS connection ended");
             }
         });
@@ -111,17 +115,23 @@ pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
     let _ = timeout(grace, async { while connections.join_next().await.is_some() {} }).await;
 }
 
+/// Who is at the other end, and where answers to it start.
+struct Peer {
+    client: IpAddr,
+    rotation: Rotation,
+}
+
 async fn speak<A: Answering + Send + Sync + 'static>(
     speaks: Speaks,
     stream: TcpStream,
-    rotation: Rotation,
+    peer: Peer,
     shared: &Arc<Shared<A>>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
     let acceptor = match &speaks {
         Speaks::Dns => {
-            return Ok(Connection::new(stream, rotation).serve(shared, stop).await?);
+            return Ok(Connection::new(stream, peer).serve(shared, stop).await?);
         }
         Speaks::Tls(acceptor) | Speaks::Https(acceptor) => acceptor,
     };
@@ -132,7 +142,7 @@ async fn speak<A: Answering + Send + Sync + 'static>(
     match speaks {
         Speaks::Https(_) => https::serve(stream, shared, stop).await,
         Speaks::Dns | Speaks::Tls(_) => {
-            Ok(Connection::new(stream, rotation).serve(shared, stop).await?)
+            Ok(Connection::new(stream, peer).serve(shared, stop).await?)
         }
     }
 }
@@ -146,7 +156,7 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 /// for an upstream when it has answered, so that none holds up another (RFC 7766 §6.2.1.1).
 struct Connection<S> {
     stream: S,
-    rotation: Rotation,
+    peer: Peer,
     /// Octets that were read and not yet answered.
     input: Vec<u8>,
     /// Replies with their lengths.
@@ -165,9 +175,9 @@ enum End {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    fn new(stream: S, rotation: Rotation) -> Self {
+    fn new(stream: S, peer: Peer) -> Self {
         let waiting = JoinSet::new();
-        Self { stream, rotation, input: Vec::new(), output: Vec::new(), waiting }
+        Self { stream, peer, input: Vec::new(), output: Vec::new(), waiting }
     }
 
     async fn serve<A: Answering + Send + Sync + 'static>(
@@ -236,7 +246,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && let Some(query) = first_message(&self.input[answered..])
         {
             answered += 2 + query.len();
-            match shared.answer(&self.rotation, Transport::Tcp, query, &mut reply) {
+            if transfer::is_granted(&shared.config, self.peer.client, query) {
+                let query = query.to_vec();
+                if !self.transfer(shared, &query, idle).await? {
+                    // The refusal of a zone that is not ours.
+                    let _ = shared.answer(&self.peer.rotation, Transport::Tcp, &query, &mut reply);
+                    self.put(&reply);
+                }
+                continue;
+            }
+            match shared.answer(&self.peer.rotation, Transport::Tcp, query, &mut reply) {
                 Ok(Outcome::Dropped) => {
                     end = End::Closed;
                     break;
@@ -262,6 +281,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.input.shrink_to(CHUNK);
         self.output.shrink_to(CHUNK);
         Ok(end)
+    }
+
+    /// Sends a whole zone, which holds up what comes after it; false when the zone is not ours.
+    async fn transfer<A: Answering + Send + Sync + 'static>(
+        &mut self,
+        shared: &Arc<Shared<A>>,
+        query: &[u8],
+        idle: Duration,
+    ) -> io::Result<bool> {
+        // Never closed.
+        let Ok(_turn) = shared.transfers.clone().acquire_owned().await else { return Ok(false) };
+        let (sender, mut messages) = mpsc::channel(MESSAGES_AHEAD);
+        let task = tokio::task::spawn_blocking({
+            let (shared, query) = (shared.clone(), query.to_vec());
+            move || {
+                let send = |message| sender.blocking_send(message).is_ok();
+                transfer::transfer(&shared.config, &shared.answering, &query, send)
+            }
+        });
+        while let Some(message) = messages.recv().await {
+            self.put(&message);
+            self.flush(idle).await?;
+        }
+        let is_done = task.await.map_err(io::Error::other)?;
+        if is_done {
+            shared.counters.count(Transport::Tcp, Outcome::Answered, &[]);
+        }
+        Ok(is_done)
     }
 
     fn put(&mut self, reply: &[u8]) {

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use directory::{Answer, Ending, NameRef, RecordType, Sink};
+use directory::{Answer, Ending, NameRef, Record, RecordType, Sink};
 use dns::{Answering, Config, Outcome, Server, Transport};
 use hickory_proto::op::ResponseCode;
 use support::{
@@ -270,6 +270,10 @@ impl Answering for PanicsOnce {
     fn answer(&self, _: NameRef<'_>, _: RecordType, _: &mut impl Sink) -> Ending {
         assert!(self.0.swap(true, Ordering::Relaxed), "the first question");
         Ending::NotOurs
+    }
+
+    fn zone(&self, _: NameRef<'_>) -> Option<Vec<Record>> {
+        None
     }
 }
 

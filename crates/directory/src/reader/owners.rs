@@ -11,7 +11,7 @@ use crate::name::{LowerName, NameBuilder};
 use crate::page::Page;
 use crate::reverse::{ReverseName, ReverseZone};
 use crate::view::{ObjectName, Protocol};
-use crate::{Answer, Name, PodMode, Record, RecordType};
+use crate::{Answer, Name, NameRef, PodMode, Record, RecordType};
 
 /// A name, and what it is the name of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +176,22 @@ impl Reader {
             zones[place].1.add(Some(name), role);
         }
         zones.into_iter().map(|(apex, found)| (apex, found.owners)).collect()
+    }
+}
+
+impl Reader {
+    /// All records of a zone of ours, given by its apex: the cluster zone, or one of reverse names. `None` for a name that is
+    /// none of one, and before the first sync.
+    pub fn zone_records(&self, apex: NameRef<'_>) -> Option<Vec<Record>> {
+        let owners = match apex == NameRef::from(&self.config().domain) {
+            _ if !self.is_synced() => return None,
+            true => self.owners(),
+            false => {
+                let mut zones = self.reverse_zones().into_iter();
+                zones.find(|(its, _)| NameRef::from(its) == apex)?.1
+            }
+        };
+        Some(owners.iter().flat_map(|owner| self.records(&owner.name)).collect())
     }
 }
 

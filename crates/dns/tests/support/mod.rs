@@ -29,6 +29,10 @@ impl Answering for Always {
     fn answer(&self, asked: NameRef<'_>, _: RecordType, sink: &mut impl Sink) -> Ending {
         give(&self.0, asked, sink)
     }
+
+    fn zone(&self, _: NameRef<'_>) -> Option<Vec<Record>> {
+        None
+    }
 }
 
 /// Gives a finished answer to a sink, as the directory gives the parts of one.
