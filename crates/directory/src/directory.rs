@@ -1,9 +1,11 @@
 //! What the writer and the readers share.
 
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+
+use foldhash::fast::RandomState;
 
 use crate::map::{Found, Map};
 use crate::ordered::Ordered;
@@ -62,7 +64,7 @@ impl Directory {
         Self {
             serial: AtomicU32::new(config.first_serial),
             zone: Zone::new(config),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             pages: Map::new(4096),
             namespaces: Map::new(256),
             pods: Map::new(16384),

@@ -75,8 +75,13 @@ pub(crate) fn parse_dashed(label: &[u8]) -> Option<IpAddr> {
 
 /// Reads an address written with dashes, in any of its spellings (`fd00--1`, `fd00-0-0-0-0-0-0-1`).
 pub(crate) fn parse_address(label: &[u8]) -> Option<IpAddr> {
-    // Labels may hold any bytes, dots too.
-    if !label.contains(&b'-') || label.iter().any(|byte| matches!(byte, b'.' | b':')) {
+    // Most labels are no addresses; that shows by their dashes.
+    let dashes = label.iter().filter(|byte| **byte == b'-').count();
+    let is_v6 =
+        (2..=7).contains(&dashes) && (dashes == 7 || label.windows(2).any(|two| two == b"--"));
+    let is_v4 = dashes == 3 && label[0].is_ascii_digit();
+    let is_hex = |byte: &u8| *byte == b'-' || byte.is_ascii_hexdigit();
+    if !(is_v4 || is_v6) || !label.iter().all(is_hex) {
         return None;
     }
     let with = |separator: u8| {

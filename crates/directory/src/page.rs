@@ -1,8 +1,10 @@
 //! Everything that one Service publishes.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+
+use foldhash::{HashSet, HashSetExt as _};
 
 use crate::label::{self, Label};
 use crate::name::{NameBuilder, NameRef};
