@@ -122,3 +122,41 @@ async fn other_settings_hold_from_the_next_query_on() {
     );
     server.shutdown().await;
 }
+
+#[tokio::test]
+async fn an_upstream_from_before_edns_is_asked_without() {
+    let upstream = FakeUpstream::start(|query, _| {
+        let has_opt = query[11] == 1;
+        let reply = Made::to(query);
+        Does::Send(vec![if has_opt { reply.rcode(1) } else { reply.a(60, ADDRESS) }.octets()])
+    })
+    .await;
+    let server = serve(forward(&[upstream.address]));
+    let reply = udp(&server, "www.example.com").await;
+    check(&reply, ResponseCode::NoError, &["www.example.com. 60 IN A 192.0.2.7"]);
+    assert_eq!(reply.edns, Some((1232, 0, false)), "between us and the client");
+    assert_eq!(upstream.asked(By::Udp), 2);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn servers_that_forward_to_each_other_do_not_run_hot() {
+    let quick = |upstream: SocketAddr| ForwardConfig {
+        timeout: Duration::from_millis(600),
+        attempt_timeout: Duration::from_millis(200),
+        ..forward(&[upstream])
+    };
+    let one = serve(quick("127.0.0.1:1".parse().expect("an address")));
+    let two = serve(quick(one.local_addresses()[0]));
+    one.set_forwarding(quick(two.local_addresses()[0])).expect("set");
+    let reply = udp(&one, "www.example.com").await;
+    check(&reply, ResponseCode::ServFail, &[]);
+    for server in [&one, &two] {
+        let [state] = &server.forwarder().expect("it forwards").upstreams()[..] else {
+            panic!("one upstream");
+        };
+        assert!((1..=4).contains(&state.asked), "{state:?}");
+    }
+    one.shutdown().await;
+    two.shutdown().await;
+}
