@@ -135,6 +135,8 @@ impl<'a> Asker<'a> {
     pub(super) fn complete(&self, own_reply: &[u8], hit: &Hit, own: Own<'_>, out: &mut Vec<u8>) {
         let rotation = own.rotation;
         let Hit { reply, age, freshness } = hit;
+        // A failure has no records, of ours neither.
+        let own_reply = if reply.is_answer() { own_reply } else { &[] };
         let is_stale = matches!(freshness, Freshness::Stale | Freshness::StaleHeld);
         let ttl = |record: &Rr<'_>| match is_stale {
             true => STALE_TTL,
