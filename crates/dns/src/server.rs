@@ -228,11 +228,12 @@ impl Server {
                 let _ = thread.join();
             }
         });
-        while self.listeners.join_next().await.is_some() {}
         let _ = joined.await;
+        // The listeners' tasks run meanwhile.
         if let Some(forwarder) = &self.forwarder {
             let _ = timeout(self.grace, forwarder.drained()).await;
         }
+        while self.listeners.join_next().await.is_some() {}
     }
 
     fn stop(&self) {
