@@ -2,6 +2,7 @@
 
 mod idle;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -46,6 +47,7 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// finished.
 pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
     stream: TlsStream<TcpStream>,
+    client: IpAddr,
     shared: &Arc<Shared<A>>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), AnyError> {
@@ -64,7 +66,7 @@ pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
         .max_send_buf_size(MESSAGE_MAX);
     let service = hyper::service::service_fn(|request| {
         let shared = shared.clone();
-        async move { answer(request, &shared).await }
+        async move { answer(request, client, &shared).await }
     });
     let stream = TokioIo::new(Idle::new(stream, limits.idle_timeout));
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
@@ -79,10 +81,11 @@ pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
 /// Answers one request. Whoever sends what is no query learns it by the status (RFC 8484 §4.2.1).
 async fn answer<A: Answering + Send + Sync + 'static>(
     request: Request<Incoming>,
+    client: IpAddr,
     shared: &Shared<A>,
 ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
     let reply = match query(request).await {
-        Ok(query) => reply_to(&query, shared).await.ok_or(StatusCode::BAD_REQUEST),
+        Ok(query) => reply_to(&query, client, shared).await.ok_or(StatusCode::BAD_REQUEST),
         Err(status) => Err(status),
     };
     let mut response = Response::new(Full::default());
@@ -140,11 +143,15 @@ fn in_address(uri: &Uri) -> Option<Vec<u8>> {
 }
 
 /// `None` for what is no query.
-async fn reply_to<A: Answering>(query: &[u8], shared: &Shared<A>) -> Option<Vec<u8>> {
+async fn reply_to<A: Answering>(
+    query: &[u8],
+    client: IpAddr,
+    shared: &Shared<A>,
+) -> Option<Vec<u8>> {
     let mut reply = Vec::new();
     let answered = {
         let rotation = Rotation::new(shared.turn.fetch_add(1, Ordering::Relaxed));
-        shared.answer(&rotation, Transport::Tcp, query, &mut reply)
+        shared.answer(&rotation, Transport::Tcp, client, query, &mut reply)
     };
     match answered {
         Ok(Outcome::Dropped) => return None,

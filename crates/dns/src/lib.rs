@@ -4,6 +4,7 @@
 //! carries octets between sockets and that function. Where the answers come from is an [`Answering`].
 
 mod answering;
+mod clients;
 mod config;
 mod counters;
 pub mod forward;

@@ -202,7 +202,7 @@ impl Reply<'_, '_> {
         };
         match outcome {
             Outcome::NotOurs => self.explain(NOT_AUTHORITATIVE, || {
-                "the name is outside the zones served here, and nothing is forwarded".to_owned()
+                "the name is outside the zones served here, and no upstream server is set up for it".to_owned()
             }),
             Outcome::NotSynced => {
                 let reason = Reason::NotSynced;

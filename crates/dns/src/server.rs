@@ -15,9 +15,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::clients::Clients;
 use crate::forward::{ForwardConfig, ForwardError, Forwarder};
 use crate::https;
-use crate::tcp::{self, Clients, Speaks};
+use crate::tcp::{self, Speaks};
 use crate::tls::{Certificate, CertificateError};
 use crate::udp::{self, Datagrams};
 use crate::{Answering, Config, Counters, EncryptedConfig};
@@ -126,7 +127,7 @@ impl Server {
             }
         };
         let counters = Arc::new(Counters::default());
-        let clients = Clients::new(&config.tcp);
+        let clients = Clients::new(config.tcp.connections, config.tcp.connections_per_client);
         let grace = config.tcp.shutdown_grace;
         let shared = Arc::new(Shared {
             config,
@@ -227,11 +228,12 @@ impl Server {
                 let _ = thread.join();
             }
         });
-        while self.listeners.join_next().await.is_some() {}
         let _ = joined.await;
+        // The listeners' tasks run meanwhile.
         if let Some(forwarder) = &self.forwarder {
             let _ = timeout(self.grace, forwarder.drained()).await;
         }
+        while self.listeners.join_next().await.is_some() {}
     }
 
     fn stop(&self) {

@@ -1,5 +1,6 @@
 //! One query, whatever transport it came by: from our own zone, from the cache, or later from an upstream.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
 use crate::forward::{Own, Ready, Waiting};
@@ -13,16 +14,17 @@ impl<A: Answering> Shared<A> {
         &self,
         rotation: &Rotation,
         transport: Transport,
+        client: IpAddr,
         query: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<Outcome, Waiting> {
+    ) -> Result<Outcome, Box<Waiting>> {
         let Self { config, answering, counters, forwarder, .. } = self;
         let outcome = respond(config, answering, rotation, transport, query, out);
         if let Some(forwarder) = forwarder {
             let own = Own { config, rotation, answer: &mut self.own(rotation) };
-            if let Some(waiting) = forwarder.begin(own, transport, query, outcome, out) {
+            if let Some(waiting) = forwarder.begin(own, transport, client, query, outcome, out) {
                 out.clear();
-                return Err(waiting);
+                return Err(Box::new(waiting));
             }
         }
         counters.count(transport, outcome, out);

@@ -4,8 +4,6 @@
 //! that is not whole, the time it may take, the queries that wait for upstreams. No more is read while a client
 //! does not take its replies in.
 
-mod clients;
-
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -22,8 +20,6 @@ use tokio_rustls::TlsAcceptor;
 use crate::https;
 use crate::server::Shared;
 use crate::{Answering, Outcome, Rotation, Transport, transfer};
-
-pub(crate) use clients::Clients;
 
 /// How much is read at once, in octets.
 const CHUNK: usize = 4096;
@@ -140,7 +136,7 @@ async fn speak<A: Answering + Send + Sync + 'static>(
         () = stopped(&mut stop) => return Ok(()),
     };
     match speaks {
-        Speaks::Https(_) => https::serve(stream, shared, stop).await,
+        Speaks::Https(_) => https::serve(stream, peer.client, shared, stop).await,
         Speaks::Dns | Speaks::Tls(_) => {
             Ok(Connection::new(stream, peer).serve(shared, stop).await?)
         }
@@ -250,12 +246,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let query = query.to_vec();
                 if !self.transfer(shared, &query, idle).await? {
                     // The refusal of a zone that is not ours.
-                    let _ = shared.answer(&self.peer.rotation, Transport::Tcp, &query, &mut reply);
+                    let _ = shared.answer(
+                        &self.peer.rotation,
+                        Transport::Tcp,
+                        self.peer.client,
+                        &query,
+                        &mut reply,
+                    );
                     self.put(&reply);
                 }
                 continue;
             }
-            match shared.answer(&self.peer.rotation, Transport::Tcp, query, &mut reply) {
+            match shared.answer(
+                &self.peer.rotation,
+                Transport::Tcp,
+                self.peer.client,
+                query,
+                &mut reply,
+            ) {
                 Ok(Outcome::Dropped) => {
                     end = End::Closed;
                     break;

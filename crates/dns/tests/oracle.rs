@@ -224,7 +224,10 @@ fn failures_carry_no_records() {
             outcome: Outcome::NotOurs,
             rcode: ResponseCode::Refused,
             authoritative: false,
-            ede: Some((20, "the name is outside the zones served here, and nothing is forwarded")),
+            ede: Some((
+                20,
+                "the name is outside the zones served here, and no upstream server is set up for it",
+            )),
             ..Expected::default()
         },
     );

@@ -87,6 +87,36 @@ fn what_is_kept_is_what_was_asked_for() {
     check("a name that is too long", RecordType::MX, mx(&LONG), broken);
 }
 
+/// Thousands of names of 127 labels that are nearly the same as others: to find out where each could point to would
+/// take minutes. They are written out instead, which is too long.
+#[test]
+fn names_made_to_take_long_are_not_worth_it() {
+    let (question, sent) = asked(RecordType::MX);
+    let deep = |count: usize, end: &[u8]| [&[1, b'a'].repeat(count), end, &[0]].concat();
+    let preference = [0, 10];
+    let mut octets = Made::to(sent.message())
+        .asked(In::Answer, RecordType::MX, 60, &[&preference[..], &deep(126, &[])].concat())
+        .octets();
+    // Where the second name begins.
+    let second = octets.len() as u16 + 14;
+    let mut made = |data: &[u8]| {
+        octets.extend([0xC0, 12, 0, 15, 0, 1, 0, 0, 0, 60, 0, 2 + data.len() as u8, 0, 10]);
+        octets.extend(data);
+    };
+    made(&deep(124, &[1, b'b']));
+    let pointer = (0xC000 | second).to_be_bytes();
+    for _ in 0..3000 {
+        made(&[&[1, b'x'], &pointer[..]].concat());
+    }
+    octets[6..8].copy_from_slice(&3002_u16.to_be_bytes());
+    let reply = Reply::read(&octets, &sent, &question, &CacheConfig::default());
+    assert_eq!(reply, Err(Unbelieved::Malformed));
+    // A few of them are a reply.
+    octets[6..8].copy_from_slice(&100_u16.to_be_bytes());
+    let reply = Reply::read(&octets, &sent, &question, &CacheConfig::default());
+    assert!(reply.is_ok_and(|reply| reply.message().len() < 65_535));
+}
+
 /// Preference, then labels of 63 octets and no end.
 const LONG: [u8; 258] = {
     let mut long = [63; 258];

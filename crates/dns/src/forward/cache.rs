@@ -18,9 +18,9 @@ const POPULAR: u32 = 3;
 const PREFETCH_PART: u32 = 10;
 
 /// What an entry takes besides its key and reply, in octets: the slot and the map's place for it (both may be half
-/// empty after they have grown), reference counts, and what the allocator adds to three allocations.
+/// empty after they have grown), reference counts, and what the allocator adds to four allocations.
 const ENTRY_OVERHEAD: usize =
-    2 * size_of::<Entry>() + 2 * (size_of::<(Arc<[u8]>, usize)>() + 1) + 2 * 16 + 3 * 16;
+    2 * size_of::<Entry>() + 2 * (size_of::<(Arc<[u8]>, usize)>() + 1) + 2 * 16 + 4 * 16;
 
 /// Replies by the key of their question.
 pub(super) struct Cache {

@@ -13,8 +13,8 @@ use crate::{Config, EdeMode, Outcome, Rotation};
 /// The TTL of answers past their time (RFC 8767 §4).
 const STALE_TTL: u32 = 30;
 
-/// How many aliases of an upstream's answer are followed.
-const ALIASES_MAX: usize = 16;
+/// How many addresses take turns at being first. No datagram holds more.
+const ROTATED_MAX: usize = 64;
 
 /// What our own side has a say in.
 pub(crate) struct Own<'a> {
@@ -135,6 +135,8 @@ impl<'a> Asker<'a> {
     pub(super) fn complete(&self, own_reply: &[u8], hit: &Hit, own: Own<'_>, out: &mut Vec<u8>) {
         let rotation = own.rotation;
         let Hit { reply, age, freshness } = hit;
+        // A failure has no records, of ours neither.
+        let own_reply = if reply.is_answer() { own_reply } else { &[] };
         let is_stale = matches!(freshness, Freshness::Stale | Freshness::StaleHeld);
         let ttl = |record: &Rr<'_>| match is_stale {
             true => STALE_TTL,
@@ -144,7 +146,7 @@ impl<'a> Asker<'a> {
             true => is_stale.then_some(Trouble::Stale),
             false => Some(Trouble::Unable),
         };
-        let end = if reply.has_alias { self.follow(reply, own) } else { Ok(None) };
+        let end = if reply.has_alias() { self.follow(reply, own) } else { Ok(None) };
         let end = match end {
             Ok(end) => end,
             Err(trouble) => return self.fail(trouble, out),
@@ -152,40 +154,30 @@ impl<'a> Asker<'a> {
 
         let mut writer = Writer::new(out, self.question, self.room());
         let mut flags = self.flags();
-        let mut fitted = Ok(());
-        for record in records(own_reply).filter(|record| record.section == Section::Answer) {
+        let own_answer = || records(own_reply).filter(|record| record.section == Section::Answer);
+        if own_answer().next().is_some() {
             flags |= flag::AUTHORITATIVE;
-            let ttl = record.ttl;
-            fitted = fitted.and_then(|()| writer.record(Section::Answer, &record, ttl));
+        } else if end.is_none() && self.knows_authentic() && reply.is_authentic() {
+            flags |= flag::AUTHENTIC_DATA;
         }
-        let rcode = match &end {
+        let own_ttl = |record: &Rr<'_>| record.ttl;
+        let aliases = write_all(&mut writer, own_answer(), own_ttl);
+        let (fitted, rcode) = match &end {
             None => {
-                for record in rotated(reply, rotation) {
-                    let ttl = ttl(&record);
-                    fitted = fitted.and_then(|()| writer.record(record.section, &record, ttl));
-                }
-                if self.knows_authentic()
-                    && reply.is_authentic()
-                    && flags & flag::AUTHORITATIVE == 0
-                {
-                    flags |= flag::AUTHENTIC_DATA;
-                }
-                reply.rcode()
+                let all = |()| write_all(&mut writer, rotated(reply, rotation), ttl);
+                (aliases.and_then(all), reply.rcode())
             }
             Some(Inside { chain, own_reply }) => {
-                for record in chain {
-                    let ttl = ttl(record);
-                    fitted = fitted.and_then(|()| writer.record(Section::Answer, record, ttl));
-                }
-                for record in records(own_reply) {
-                    let written =
-                        fitted.and_then(|()| writer.record(record.section, &record, record.ttl));
+                let is_glue = |record: &Rr<'_>| record.section == Section::Additional;
+                let answer = || records(own_reply).filter(|record| !is_glue(record));
+                let fitted = aliases
+                    .and_then(|()| write_all(&mut writer, chain.iter().copied(), ttl))
+                    .and_then(|()| write_all(&mut writer, answer(), own_ttl));
+                if fitted.is_ok() {
                     // Glue may be missing without a word.
-                    if record.section != Section::Additional {
-                        fitted = written;
-                    }
+                    let _ = write_all(&mut writer, records(own_reply).filter(is_glue), own_ttl);
                 }
-                own_reply[3] & 0xF
+                (fitted, own_reply[3] & 0xF)
             }
         };
         match fitted {
@@ -205,10 +197,10 @@ impl<'a> Asker<'a> {
         let mut chain = Vec::new();
         let mut own_reply = Vec::new();
         while let Some((record, target)) = alias_of(reply, &name) {
-            chain.push(record);
-            if chain.len() > ALIASES_MAX {
+            if chain.len() == reply.aliases().count() {
                 return Err(Trouble::Loop);
             }
+            chain.push(record);
             // An alias that was asked for itself is the answer.
             if matches!(rtype, RecordType::CNAME | RecordType::ANY) {
                 return Ok(None);
@@ -242,11 +234,17 @@ pub(super) fn last_target(own_reply: &[u8]) -> Option<WireName> {
 }
 
 fn alias_of<'r>(reply: &'r Reply, name: &WireName) -> Option<(Rr<'r>, WireName)> {
-    reply.records().find_map(|record| {
-        let is_here = record.section == Section::Answer && record.owner.is(name.octets());
-        let target = record.cname().filter(|_| is_here)?;
-        Some((record, target))
-    })
+    let record = reply.aliases().find(|record| record.owner.is(name.octets()))?;
+    Some((record, record.cname()?))
+}
+
+/// Writes records up to the first that does not fit.
+fn write_all<'r>(
+    writer: &mut Writer<'_>,
+    mut records: impl Iterator<Item = Rr<'r>>,
+    ttl: impl Fn(&Rr<'_>) -> u32,
+) -> Result<(), NotWritten> {
+    records.try_for_each(|record| writer.record(record.section, &record, ttl(&record)))
 }
 
 /// The records of a reply of ours, but for its OPT record.
@@ -267,8 +265,10 @@ fn rotated<'r>(reply: &'r Reply, rotation: &Rotation) -> impl Iterator<Item = Rr
         let is_type = matches!(record.rtype, RecordType::A | RecordType::AAAA);
         record.section == Section::Answer && is_type
     };
-    let before = reply.records().take_while(|record| !is_address(record)).count();
-    let count = reply.records().skip(before).take_while(is_address).count();
+    // Looking at no more than can take turns: a reply may have thousands.
+    let few = || reply.records().take(ROTATED_MAX);
+    let before = few().take_while(|record| !is_address(record)).count();
+    let count = few().skip(before).take_while(is_address).count();
     let start = rotation.start(count);
     let part = move |from: usize, count: usize| reply.records().skip(before + from).take(count);
     let head = reply.records().take(before);

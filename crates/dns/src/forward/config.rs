@@ -26,6 +26,8 @@ pub struct ForwardConfig {
     pub attempt_timeout: Duration,
     /// Queries that wait for upstreams at once; one more is answered SERVFAIL at once.
     pub waiting_max: usize,
+    /// Queries of one client address that wait at once: what one asks about slow names leaves room for others.
+    pub waiting_per_client_max: usize,
     /// Questions put to upstreams at once. Those that wait for the same answer share one.
     pub concurrent_max: usize,
     /// Questions put to one upstream at once, so that one that is slow does not take the turn of others.
@@ -94,6 +96,7 @@ impl Default for ForwardConfig {
             timeout: Duration::from_secs(4),
             attempt_timeout: Duration::from_millis(1300),
             waiting_max: 4096,
+            waiting_per_client_max: 256,
             concurrent_max: 1000,
             concurrent_per_upstream_max: 500,
             failures_max: 2,

@@ -14,12 +14,16 @@ use super::question::{Chance, Question, Sent};
 use super::reply::{Reply, Unbelieved};
 use super::server::Server;
 use super::upstream::UpstreamProtocol;
+use crate::wire::Rcode;
 
 /// How many datagrams that are not the reply are put up with: more, and someone is guessing.
 const STRANGERS_MAX: usize = 3;
 
 /// The longest datagram read, in octets; we offer less.
 const DATAGRAM_MAX: usize = 4096;
+
+const FORMERR: u8 = Rcode::FormErr as u8;
+const NOTIMP: u8 = Rcode::NotImp as u8;
 
 /// How upstreams are asked; tests put another in its place.
 pub(super) trait Exchange: Send + Sync {
@@ -66,12 +70,28 @@ impl Exchange for Network {
 
 impl Network {
     async fn ask(&self, server: &Server, question: &Question) -> Result<Reply, Failed> {
-        let chance = Chance::new().map_err(io::Error::other)?;
-        let sent = Sent::new(question, &chance);
+        let chance = || Chance::new().map_err(io::Error::other);
+        let reply = self.send(server, question, &Sent::new(question, &chance()?)).await?;
+        // What servers from before EDNS say to it (RFC 6891 §7).
+        match reply.rcode() {
+            FORMERR | NOTIMP => {
+                let sent = Sent::without_edns(question, &chance()?);
+                self.send(server, question, &sent).await
+            }
+            _ => Ok(reply),
+        }
+    }
+
+    async fn send(
+        &self,
+        server: &Server,
+        question: &Question,
+        sent: &Sent,
+    ) -> Result<Reply, Failed> {
         let is_datagram = server.upstream.protocol == UpstreamProtocol::Udp
             && !server.prefers_streams(Instant::now());
         if is_datagram {
-            match self.by_datagram(server.upstream.address, &sent, question).await {
+            match self.by_datagram(server.upstream.address, sent, question).await {
                 Err(Failed::Unbelieved(Unbelieved::Truncated)) => {}
                 Err(Failed::Unbelieved(unbelieved)) => {
                     tracing::debug!(upstream = %server.upstream, %question, ?unbelieved, "asking over TCP");
@@ -82,7 +102,7 @@ impl Network {
         }
         let octets =
             server.streams.ask(&server.upstream, self.tls.as_ref(), sent.message()).await?;
-        Ok(Reply::read(&octets, &sent, question, &self.limits)?)
+        Ok(Reply::read(&octets, sent, question, &self.limits)?)
     }
 
     /// Each question has a socket of its own, and so a port that the system chose by chance. Connected sockets get

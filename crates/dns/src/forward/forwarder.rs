@@ -1,12 +1,13 @@
 //! The forwarder: the cache first, then upstreams, each question once however many wait for it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 
 use super::cache::{Cache, Freshness, Hit};
@@ -17,6 +18,7 @@ use super::question::{Question, Wishes};
 use super::server::{Group, UpstreamState};
 use super::state::{Fetched, State};
 use super::tls::ForwardError;
+use crate::clients::Entered;
 use crate::respond::limit;
 use crate::wire::{Query, flag, is_truncated};
 use crate::{Outcome, Transport};
@@ -45,7 +47,7 @@ pub(crate) struct Waiting {
     flight: Flight,
     stale: Option<Hit>,
     forwarder: Arc<Forwarder>,
-    _turn: OwnedSemaphorePermit,
+    _turn: (Entered, OwnedSemaphorePermit),
 }
 
 /// A query whose answer has come, or will not.
@@ -110,16 +112,12 @@ impl Forwarder {
 
     /// How many queries wait for upstreams.
     pub fn waiting(&self) -> usize {
-        let state = self.state.load();
-        state.config.waiting_max.max(1).saturating_sub(state.waiting.available_permits())
+        self.state.load().waiting.taken()
     }
 
     /// Waits until no query waits any more.
     pub(crate) async fn drained(&self) {
-        let state = self.state.load_full();
-        let all = state.config.waiting_max.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        // Never closed, so never an error.
-        let _ = state.waiting.acquire_many(u32::try_from(all).unwrap_or(u32::MAX)).await;
+        self.state.load_full().waiting.all_gone().await;
     }
 
     /// Where the forwarder does its work.
@@ -132,6 +130,7 @@ impl Forwarder {
         self: &Arc<Self>,
         own: Own<'_>,
         transport: Transport,
+        client: IpAddr,
         octets: &[u8],
         outcome: Outcome,
         out: &mut Vec<u8>,
@@ -168,10 +167,8 @@ impl Forwarder {
                 return None;
             }
         }
-        let begun = match state.waiting.clone().try_acquire_owned() {
-            Ok(turn) => self.fly(&state, group, question).ok().map(|flight| (turn, flight)),
-            Err(_) => None,
-        };
+        let turn = state.waiting.enter(client).zip(state.waiting.try_slot());
+        let begun = turn.and_then(|turn| Some((turn, self.fly(&state, group, question).ok()?)));
         match (begun, stale) {
             (Some((turn, flight)), stale) => {
                 self.counters.count(ForwardEvent::Miss);

@@ -141,6 +141,14 @@ impl Sent {
         Self { message, question_end }
     }
 
+    /// As [`Sent::new`], without EDNS.
+    pub fn without_edns(question: &Question, chance: &Chance) -> Self {
+        let mut sent = Self::new(question, chance);
+        sent.message.truncate(sent.question_end);
+        sent.message[11] = 0;
+        sent
+    }
+
     /// The message.
     pub fn message(&self) -> &[u8] {
         &self.message

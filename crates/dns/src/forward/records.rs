@@ -8,6 +8,9 @@ use crate::wire::{CLASS_IN, HEADER_LEN};
 /// The longest name, in octets (RFC 1035 §2.3.4).
 const NAME_MAX: usize = 255;
 
+/// How many pointers a name may lead through: as many as it can have labels.
+const POINTERS_MAX: usize = 127;
+
 /// A domain name in wire form, without compression, its case as it stood.
 #[derive(Clone, Copy)]
 pub(super) struct WireName {
@@ -30,6 +33,7 @@ impl WireName {
     pub(super) fn read(message: &[u8], start: usize) -> Option<(Self, usize)> {
         let mut name = Self { octets: [0; NAME_MAX], length: 0 };
         let mut after = None;
+        let mut pointers = 0;
         // Each pointer must lead before the part of the name that it stands in.
         let (mut at, mut part) = (start, start);
         loop {
@@ -50,7 +54,8 @@ impl WireName {
                     let target =
                         usize::from(length & 0x3F) << 8 | usize::from(*message.get(at + 1)?);
                     after.get_or_insert(at + 2);
-                    if target >= part {
+                    pointers += 1;
+                    if target >= part || pointers > POINTERS_MAX {
                         return None;
                     }
                     (at, part) = (target, target);
@@ -121,6 +126,11 @@ impl<'a> Records<'a> {
         };
         let (_, end) = WireName::read(message, HEADER_LEN)?;
         Some(Self { message, at: end + 4, left: [answers, authorities, additionals] })
+    }
+
+    /// One record of the answer section, which begins here.
+    pub(super) fn answer_at(message: &'a [u8], at: usize) -> Option<Rr<'a>> {
+        Self { message, at, left: [0; 3] }.read(Section::Answer)
     }
 
     fn read(&mut self, section: Section) -> Option<Rr<'a>> {

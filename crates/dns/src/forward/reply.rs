@@ -18,9 +18,12 @@ pub struct Reply {
     message: Box<[u8]>,
     /// How long it may be kept; 0: not at all.
     pub ttl: Duration,
-    /// Whether a CNAME record is in the answer section.
-    pub has_alias: bool,
+    /// Where the CNAME records of the answer section are.
+    aliases: Box<[u16]>,
 }
+
+/// More CNAME records than this are no answer.
+const ALIASES_MAX: usize = 16;
 
 /// Octets that came are not the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +86,7 @@ impl Reply {
         let mut message = Vec::new();
         Writer::new(&mut message, &question.section(), MESSAGE_MAX).finish();
         message[3] = rcode;
-        Self { message: message.into(), ttl: Duration::ZERO, has_alias: false }
+        Self { message: message.into(), ttl: Duration::ZERO, aliases: Box::default() }
     }
 
     fn keep(message: &[u8], flags: u16, question: &Question, limits: &CacheConfig) -> Option<Self> {
@@ -115,6 +118,7 @@ impl Reply {
             _ => limits.failure_ttl,
         };
         let mut out = Vec::with_capacity(message.len());
+        let mut aliases = Vec::new();
         let mut writer = Writer::new(&mut out, &question.section(), MESSAGE_MAX);
         for record in Records::of(message)? {
             let record = record.ok()?;
@@ -124,6 +128,9 @@ impl Reply {
                 Section::Additional => false,
             };
             if is_wanted {
+                if record.section == Section::Answer && record.rtype == RecordType::CNAME {
+                    aliases.push(u16::try_from(writer.position()).ok()?);
+                }
                 // A negative TTL is the lesser of SOA's two (RFC 2308 §5).
                 let soa = if is_negative { record.soa_minimum() } else { None };
                 let lifetime = lifetime(&record).min(soa.unwrap_or(u32::MAX));
@@ -133,7 +140,7 @@ impl Reply {
         writer.finish();
         let kept_flags = flags & (flag::AUTHENTIC_DATA | 0xF);
         out[2..4].copy_from_slice(&kept_flags.to_be_bytes());
-        Some(Self { message: out.into(), ttl, has_alias: kept.has_alias })
+        Some(Self { message: out.into(), ttl, aliases: aliases.into() })
     }
 
     /// The message, in our form.
@@ -161,6 +168,17 @@ impl Reply {
         Records::of(&self.message).into_iter().flatten().flatten()
     }
 
+    /// The CNAME records of the answer section, at most 16.
+    pub(super) fn aliases(&self) -> impl Iterator<Item = Rr<'_>> {
+        let at = self.aliases.iter().map(|at| usize::from(*at));
+        at.filter_map(|at| Records::answer_at(&self.message, at))
+    }
+
+    /// Whether a CNAME record is in the answer section.
+    pub fn has_alias(&self) -> bool {
+        !self.aliases.is_empty()
+    }
+
     /// The name that was asked for.
     pub(super) fn name(&self) -> Option<WireName> {
         WireName::read(&self.message, HEADER_LEN).map(|(name, _)| name)
@@ -168,21 +186,21 @@ impl Reply {
 
     /// The memory it takes, in octets.
     pub(super) fn size(&self) -> usize {
-        size_of::<Self>() + self.message.len()
+        size_of::<Self>() + self.message.len() + size_of_val(&*self.aliases)
     }
 }
 
 /// What the records of a reply say of how long it may be kept.
 struct Kept {
     has_type: bool,
-    has_alias: bool,
+    aliases: usize,
     answer_ttl: u32,
     negative_ttl: Option<u32>,
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Self { has_type: false, has_alias: false, answer_ttl: u32::MAX, negative_ttl: None }
+        Self { has_type: false, aliases: 0, answer_ttl: u32::MAX, negative_ttl: None }
     }
 }
 
@@ -191,7 +209,10 @@ impl Kept {
         self.has_type |= record.rtype == asked || asked == RecordType::ANY;
         if record.rtype == RecordType::CNAME {
             record.cname()?;
-            self.has_alias = true;
+            self.aliases += 1;
+            if self.aliases > ALIASES_MAX {
+                return None;
+            }
         }
         self.answer_ttl = self.answer_ttl.min(lifetime(record));
         Some(())

@@ -15,6 +15,7 @@ use super::question::{Question, Wishes};
 use super::reply::Reply;
 use super::server::{Group, Routes, Server, order};
 use super::tls::{ForwardError, connector};
+use crate::clients::Clients;
 
 /// How often each server is tried for a question, at most: a datagram may be lost.
 const ROUNDS: usize = 3;
@@ -31,7 +32,7 @@ pub(super) struct State {
     pub(super) routes: Routes,
     exchange: Box<dyn Exchange>,
     pub(super) cache: Arc<Cache>,
-    pub(super) waiting: Arc<Semaphore>,
+    pub(super) waiting: Arc<Clients>,
     pub(super) concurrent: Arc<Semaphore>,
 }
 
@@ -49,13 +50,13 @@ impl State {
         cache: Arc<Cache>,
         exchange: Box<dyn Exchange>,
     ) -> Self {
-        let semaphore = |max: usize| Arc::new(Semaphore::new(max.clamp(1, Semaphore::MAX_PERMITS)));
+        let concurrent_max = config.concurrent_max.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             routes: Routes::new(&config),
             exchange,
             cache,
-            waiting: semaphore(config.waiting_max.min(u32::MAX as usize)),
-            concurrent: semaphore(config.concurrent_max),
+            waiting: Clients::new(config.waiting_max, config.waiting_per_client_max),
+            concurrent: Arc::new(Semaphore::new(concurrent_max)),
             config,
         }
     }

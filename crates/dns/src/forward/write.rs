@@ -9,6 +9,9 @@ const POINTER_MAX: usize = 0x3FFF;
 /// How many places of a message later names may point to. More names are written out.
 const PLACES_MAX: usize = 64;
 
+/// How many labels are compared for a message, at most: some 10 ms. What comes then is written out.
+const COMPARED_MAX: usize = 1 << 20;
+
 /// Why a record was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotWritten {
@@ -30,6 +33,8 @@ pub(super) struct Writer<'o> {
     limit: usize,
     /// Where labels begin that names can end with.
     places: Vec<u16>,
+    /// Labels that may still be compared.
+    comparisons: usize,
     counts: [u16; 3],
 }
 
@@ -40,10 +45,16 @@ impl<'o> Writer<'o> {
         out.resize(HEADER_LEN, 0);
         out[5] = 1;
         out.extend_from_slice(question);
-        let mut writer = Self { out, limit, places: Vec::new(), counts: [0; 3] };
+        let mut writer =
+            Self { out, limit, places: Vec::new(), comparisons: COMPARED_MAX, counts: [0; 3] };
         let name = question.len().saturating_sub(4);
         writer.remember(HEADER_LEN, &question[..name]);
         writer
+    }
+
+    /// Where the next record begins.
+    pub(super) fn position(&self) -> usize {
+        self.out.len()
     }
 
     /// Appends a record, all of it or nothing. Sections come in order.
@@ -128,13 +139,16 @@ impl<'o> Writer<'o> {
 
     /// Where the message has `ending`, in whatever case: so names that are the question's go out in the case of
     /// the question.
-    fn find(&self, ending: &[u8]) -> Option<u16> {
-        self.places.iter().copied().find(|place| self.has(usize::from(*place), ending))
+    fn find(&mut self, ending: &[u8]) -> Option<u16> {
+        let found = (0..self.places.len()).find(|place| self.has(*place, ending));
+        found.map(|place| self.places[place])
     }
 
-    fn has(&self, mut at: usize, ending: &[u8]) -> bool {
+    fn has(&mut self, place: usize, ending: &[u8]) -> bool {
+        let mut at = usize::from(self.places[place]);
         let mut rest = ending;
-        loop {
+        while let Some(left) = self.comparisons.checked_sub(1) {
+            self.comparisons = left;
             let length = self.out[at];
             if length >= 0xC0 {
                 // Written by us: it leads back, to a label.
@@ -151,5 +165,6 @@ impl<'o> Writer<'o> {
             }
             at += label.len();
         }
+        false
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn spawn<A: Answering + Send + Sync + 'static>(
     thread::Builder::new().name(format!("dns-udp-{number}")).spawn(move || {
         let rotation = Rotation::new(number);
         serve(&socket, shared.config.udp_batch, |query, peer, reply| {
-            match shared.answer(&rotation, Transport::Udp, query, reply) {
+            match shared.answer(&rotation, Transport::Udp, peer.address.ip(), query, reply) {
                 // What is dropped leaves nothing to send.
                 Ok(_outcome) => {}
                 Err(waiting) => reply_later(socket.clone(), shared.clone(), *peer, waiting),
@@ -123,7 +123,7 @@ fn reply_later<A: Answering + Send + Sync + 'static>(
     socket: Arc<Datagrams>,
     shared: Arc<Shared<A>>,
     peer: Peer,
-    waiting: Waiting,
+    waiting: Box<Waiting>,
 ) {
     let Some(forwarder) = &shared.forwarder else { return };
     forwarder.runtime().clone().spawn(async move {

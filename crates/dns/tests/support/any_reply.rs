@@ -4,6 +4,7 @@
 use directory::{Name, RecordType};
 use dns::forward::{CacheConfig, Chance, Question, Reply, Sent, Unbelieved, Wishes};
 use hickory_proto::op::Message;
+use hickory_proto::rr::RData;
 
 /// Panics when what is made of an upstream's reply breaks a rule.
 ///
@@ -62,14 +63,30 @@ fn check_message(octets: &[u8], sent: &Sent, question: &Question) {
     again[12..12 + sent.question().len()].copy_from_slice(sent.question());
     let twice = Reply::read(&again, sent, question, &limits).expect("what we wrote can be read");
     assert_eq!(twice.message(), message);
-    assert_eq!((twice.ttl, twice.has_alias), (reply.ttl, reply.has_alias));
-    // What the library reads of the reply, it reads of our form of it, in the sections that are kept.
+    assert_eq!(twice, reply);
+    // What the library reads of the reply, it reads of our form of it. Where it reads compressed names that may not be
+    // (SVCB), or no names where there may be (RT), it is no judge.
     if let (Ok(theirs), Ok(ours)) = (Message::from_vec(octets), Message::from_vec(message))
         && !theirs.queries.is_empty()
     {
         assert_eq!(theirs.answers.len(), ours.answers.len());
         for (theirs, ours) in theirs.answers.iter().zip(&ours.answers) {
-            assert_eq!((&theirs.name, &theirs.data), (&ours.name, &ours.data));
+            assert_eq!(theirs.name, ours.name);
+            if matches!(
+                theirs.data,
+                RData::A(_)
+                    | RData::AAAA(_)
+                    | RData::CNAME(_)
+                    | RData::MX(_)
+                    | RData::NAPTR(_)
+                    | RData::NS(_)
+                    | RData::PTR(_)
+                    | RData::SOA(_)
+                    | RData::SRV(_)
+                    | RData::TXT(_)
+            ) {
+                assert_eq!(theirs.data, ours.data);
+            }
         }
     }
 }

@@ -147,21 +147,27 @@ impl Case {
         }
     }
 
-    /// Asks for an address; with what is passed, not all in the same question.
+    /// Asks for an address.
     async fn ask(&self, name: &str) -> Seen {
+        self.ask_from(1, name).await
+    }
+
+    /// As the client of this number.
+    async fn ask_from(&self, client: u8, name: &str) -> Seen {
         let mut query = vec![0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
         query.extend(Name::parse(name).expect("a name").wire());
         query.extend([0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
         let rotation = Rotation::new(0);
         let mut out = Vec::new();
         let transport = Transport::Udp;
+        let client = [10, 0, 0, client].into();
         let outcome = respond(&self.config, &self.reader, &rotation, transport, &query, &mut out);
         let mut answer = |query: &[u8], out: &mut Vec<u8>| {
             respond(&self.config, &self.reader, &Rotation::new(0), Transport::Tcp, query, out)
         };
         let config = &self.config;
         let own = Own { config, rotation: &rotation, answer: &mut answer };
-        let begun = self.forwarder.begin(own, transport, &query, outcome, &mut out);
+        let begun = self.forwarder.begin(own, transport, client, &query, outcome, &mut out);
         if let Some(waiting) = begun {
             let ready = waiting.ready().await;
             ready.write(Own { config, rotation: &rotation, answer: &mut answer }, &mut out);
@@ -407,4 +413,19 @@ async fn all_who_wait_are_counted_and_drained() {
     assert_eq!((one, two), (seen(0, 1), seen(0, 1)));
     assert_eq!(case.forwarder.waiting(), 0);
     assert_eq!(case.count(ForwardEvent::Joined), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_waits_for_much_leaves_room_for_others() {
+    let case = Case::new(&[Does::Slow(SECOND)], |forward| forward.waiting_per_client_max = 2);
+    let others = async {
+        tokio::task::yield_now().await;
+        assert_eq!(case.ask("c.example").await, failed(0), "it has two");
+        assert_eq!(case.ask_from(2, "d.example").await.rcode, 0);
+        // What it waited for has come.
+        sleep(SECOND).await;
+        assert_eq!(case.ask("c.example").await.rcode, 0);
+    };
+    let (one, two, ()) = tokio::join!(case.ask("a.example"), case.ask("b.example"), others);
+    assert_eq!((one.rcode, two.rcode), (0, 0));
 }
