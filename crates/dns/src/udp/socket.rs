@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+#[cfg(target_os = "linux")]
+use super::packet_info;
+
 /// The buffers asked of the kernel in each direction, in octets: room for a burst of some thousand messages. The
 /// kernel caps them at its own maximum (on Linux the settings net.core.rmem_max and wmem_max).
 const BUFFER: usize = 4 << 20;
@@ -140,9 +143,6 @@ fn prepare(address: SocketAddr) -> io::Result<Socket> {
     socket.set_write_timeout(Some(SEND_PATIENCE))?;
     Ok(socket)
 }
-
-#[cfg(target_os = "linux")]
-use super::packet_info;
 
 /// Elsewhere, replies of a wildcard socket leave from the address that the system chooses.
 #[cfg(not(target_os = "linux"))]
