@@ -1,17 +1,20 @@
-//! A hit allocates nothing: every class of answer is asked for under an allocator that counts.
+//! A hit allocates nothing: every class of answer is asked for under an allocator that counts, and datagrams go round.
 
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Duration;
 
 use directory::view::{
     EndpointView, ObjectName, PodView, Protocol, ServicePort, ServiceShape, ServiceView, SlicePort,
     SliceView,
 };
 use directory::{Change, Name, Reader, RecordType, ZoneConfig};
-use dns::{Config, EdeMode, Outcome, Rotation, Transport, respond};
+use dns::{Config, EdeMode, Outcome, Rotation, Transport, respond, udp};
 use support::{name, query};
 
 /// Counts the allocations of each thread.
@@ -140,6 +143,39 @@ fn a_hit_allocates_nothing() {
             assert_eq!(got, outcome, "{case}");
             assert_eq!(allocated, 0, "{case}");
         }
+    }
+}
+
+#[test]
+fn datagrams_come_and_go_without_an_allocation() {
+    for (batch, address) in [(1, "127.0.0.1:0"), (16, "127.0.0.1:0"), (16, "0.0.0.0:0")] {
+        let batch = NonZeroUsize::new(batch).unwrap();
+        let socket = udp::bind(address.parse().unwrap(), 1).unwrap().remove(0);
+        let served = socket.clone();
+        let thread = thread::spawn(move || {
+            udp::serve(&served, batch, |query, _, reply| {
+                reply.extend(query);
+                reply.extend(COUNT.get().to_be_bytes());
+            });
+        });
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_address().unwrap().port();
+        client.connect(("127.0.0.1", port)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut counts = Vec::new();
+        for burst in [1, 1, 40, 1, 40] {
+            for _ in 0..burst {
+                client.send(&[0; 1000]).unwrap();
+            }
+            for _ in 0..burst {
+                let mut reply = [0; 2000];
+                let length = client.recv(&mut reply).unwrap();
+                counts.push(reply[1000..length].to_vec());
+            }
+        }
+        assert!(counts.iter().all(|count| *count == counts[0]), "batch {batch}: {counts:?}");
+        socket.stop();
+        thread.join().unwrap();
     }
 }
 
