@@ -70,7 +70,7 @@ impl Service {
         match self.shape {
             Shape::Outside => format!("db-{}.example.com", self.number),
             _ => {
-                let back = if self.number / 10 % 2 == 0 { 2 } else { 8 };
+                let back = if (self.number / 10).is_multiple_of(2) { 2 } else { 8 };
                 Self::new(self.number - back).owner().trim_end_matches('.').to_owned()
             }
         }
