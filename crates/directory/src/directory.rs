@@ -81,7 +81,7 @@ impl Directory {
 
     /// The page of a Service; labels in lowercase.
     pub(crate) fn page(&self, namespace: &[u8], service: &[u8]) -> Option<Found<Arc<Page>>> {
-        self.pages.get(self.hash((namespace, service)), |page| is_of(page, namespace, service))
+        self.pages.get(self.hash((namespace, service)), |page| page.is_of(namespace, service))
     }
 
     pub(crate) fn page_of(&self, id: &ObjectName) -> Option<Found<Arc<Page>>> {
@@ -105,7 +105,7 @@ impl Directory {
     pub(crate) fn set_page(&self, id: &ObjectName, page: Option<Arc<Page>>) {
         let (namespace, service) = (id.namespace.as_bytes(), id.name.as_bytes());
         let hash = self.hash((namespace, service));
-        self.pages.set(hash, |page| is_of(page, namespace, service), page);
+        self.pages.set(hash, |page| page.is_of(namespace, service), page);
     }
 
     /// Whether a namespace exists; in lowercase.
@@ -129,9 +129,4 @@ impl Directory {
         });
         self.pods.set(self.hash(address), |pods| pods.address == address, value);
     }
-}
-
-fn is_of(page: &Page, namespace: &[u8], service: &[u8]) -> bool {
-    let ObjectName { namespace: its_namespace, name } = &*page.head.id;
-    its_namespace.as_bytes() == namespace && name.as_bytes() == service
 }

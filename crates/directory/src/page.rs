@@ -17,6 +17,10 @@ use crate::{Name, ZoneConfig};
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) head: Arc<Head>,
+    /// The head's name, and whether an endpoint is published: kept here because every question looks at them, and each
+    /// further place in memory to look at costs more than the rest of a short answer.
+    name: Option<Name>,
+    has_endpoint: bool,
     segments: Box<[Arc<Segment>]>,
     /// Those of a headless Service.
     addresses: Addresses,
@@ -114,9 +118,11 @@ impl Head {
         Self { name: name.under(services), id: Arc::new(id), shape, ports: ports.into() }
     }
 
-    /// Whether the Service's labels can be asked for.
+    /// Whether the Service's labels can be asked for: those of Kubernetes are in lowercase, as are questions here.
     pub(crate) fn is_publishable(&self) -> bool {
-        label::is_publishable(&self.id.namespace) && label::is_publishable(&self.id.name)
+        let is_lower = |label: &str| !label.bytes().any(|byte| byte.is_ascii_uppercase());
+        let labels = [&*self.id.namespace, &*self.id.name];
+        labels.into_iter().all(|label| label::is_publishable(label) && is_lower(label))
     }
 }
 
@@ -147,7 +153,19 @@ impl Page {
             Shape::Headless => (Addresses::of(&segments), endpoints(&segments)),
             Shape::ClusterIp(_) | Shape::ExternalName(_) => Default::default(),
         };
-        Self { head, segments, addresses, endpoints }
+        let has_endpoint = segments.iter().any(|segment| segment.published > 0);
+        Self { name: head.name.clone(), has_endpoint, head, segments, addresses, endpoints }
+    }
+
+    /// Whether this is the page of a Service; labels in lowercase.
+    pub(crate) fn is_of(&self, namespace: &[u8], service: &[u8]) -> bool {
+        match &self.name {
+            Some(name) => name.starts_with([service, namespace]),
+            None => {
+                let ObjectName { namespace: its_namespace, name } = &*self.head.id;
+                its_namespace.as_bytes() == namespace && name.as_bytes() == service
+            }
+        }
     }
 
     pub(crate) fn segments(&self) -> &[Arc<Segment>] {
@@ -169,10 +187,9 @@ impl Page {
 
     /// Whether the Service's own name exists (Kubernetes DNS specification 2.4.1 for headless ones).
     pub(crate) fn is_present(&self, config: &ZoneConfig) -> bool {
-        let has_endpoint = || self.segments.iter().any(|segment| segment.published > 0);
         match self.head.shape {
-            Shape::ClusterIp(_) => !config.ignore_empty_service || has_endpoint(),
-            Shape::Headless => has_endpoint(),
+            Shape::ClusterIp(_) => !config.ignore_empty_service || self.has_endpoint,
+            Shape::Headless => self.has_endpoint,
             Shape::ExternalName(_) => true,
         }
     }
