@@ -7,6 +7,7 @@ mod ops;
 mod run;
 mod settings;
 mod source;
+mod upstreams;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -41,12 +41,11 @@ pub(super) async fn run(verb: Dns) -> Result<Exit, Error> {
     let (waiting, reader) = directory::new(settings.zone.clone());
     let live = Live::new(settings.dns.clone(), reader);
     // First of all: a taken port is found out before anything is read. Until all is read the answer is SERVFAIL.
-    let server =
-        dns::Server::bind_live(&settings.listen, live.clone(), counters).map_err(|error| {
-            Error::of(&error).hint("stop what listens there, or name another address with --listen")
-        })?;
+    let server = dns::Server::bind_live(&settings.listen, live.clone(), counters)
+        .map_err(|error| not_bound(&error))?;
+    state.forward_by(server.forwarder().cloned());
     let listeners = Listener::bind(&settings.pages).await?;
-    let words = words(server.local_addresses(), &listeners);
+    let words = words(&server, &listeners);
     tracing::info!("listening {words}");
     let shown = state.clone();
     std::thread::Builder::new()
@@ -72,7 +71,10 @@ pub(super) async fn run(verb: Dns) -> Result<Exit, Error> {
                     if let Some(kept) = &serving.kept {
                         kept.reload();
                     }
-                    serving.change(config.reread(&serving.objects))?;
+                    if let Err(error) = server.reload_certificate() {
+                        eprintln!("{}\n  note: the certificate stays as it was", Error::of(&error));
+                    }
+                    serving.change(&server, config.reread(&serving.objects))?;
                 }
             },
             filled = serving.filled() => {
@@ -94,7 +96,7 @@ pub(super) async fn run(verb: Dns) -> Result<Exit, Error> {
             }
             _ = poll.tick() => {
                 if config.has_changed() {
-                    serving.change(config.reread(&serving.objects))?;
+                    serving.change(&server, config.reread(&serving.objects))?;
                 }
             }
         }
@@ -131,6 +133,18 @@ async fn objects(verb: &Dns) -> Result<(Objects, Option<Name>), Error> {
     Ok((Objects::Cluster { client, url, of_this_pod }, domain))
 }
 
+fn not_bound(error: &dns::BindError) -> Error {
+    let told = Error::of(error);
+    match error {
+        dns::BindError::Listen { .. } => {
+            told.hint("stop what listens there, or name another address with --listen")
+        }
+        dns::BindError::Thread(_) | dns::BindError::Certificate(_) | dns::BindError::Forward(_) => {
+            told
+        }
+    }
+}
+
 fn ready(words: &str, reader: &Reader, started: Instant) -> Result<(), Error> {
     terminal::print_text(&format!(
         "ready {words} services={} endpoints={} in {} ms; Ctrl-C stops it\n",
@@ -141,9 +155,15 @@ fn ready(words: &str, reader: &Reader, started: Instant) -> Result<(), Error> {
 }
 
 /// Where DNS is asked, and what else is shown where, for people and scripts.
-fn words(addresses: &[SocketAddr], listeners: &[Listener]) -> String {
-    let words = addresses.iter().map(|address| format!("dns={}", reach::from_here(*address)));
-    words.chain(listeners.iter().flat_map(Listener::words)).collect::<Vec<_>>().join(" ")
+fn words(server: &dns::Server, listeners: &[Listener]) -> String {
+    let of = |name: &'static str, addresses: &[SocketAddr]| -> Vec<String> {
+        addresses.iter().map(|address| format!("{name}={}", reach::from_here(*address))).collect()
+    };
+    let mut words = of("dns", server.local_addresses());
+    words.extend(of("tls", server.tls_addresses()));
+    words.extend(of("https", server.https_addresses()));
+    words.extend(listeners.iter().flat_map(Listener::words));
+    words.join(" ")
 }
 
 /// The file of settings, and what comes before and after it.
@@ -164,7 +184,7 @@ impl Config {
             }
             None => ConfigFile::default(),
         };
-        Ok(Settings::new(&self.flags, file, objects.origin(), self.domain.as_ref()))
+        Settings::new(&self.flags, file, objects.origin(), self.domain.as_ref())
     }
 
     /// As [`Config::read`]; a file that is of no use is said to be so.
@@ -233,10 +253,20 @@ impl Serving {
     }
 
     /// Lets other settings be in force, if there are any.
-    fn change(&mut self, settings: Option<Settings>) -> Result<(), Error> {
-        let Some(settings) = settings.filter(|new| *new != self.settings) else { return Ok(()) };
+    fn change(&mut self, server: &dns::Server, settings: Option<Settings>) -> Result<(), Error> {
+        let Some(mut settings) = settings.filter(|new| *new != self.settings) else {
+            return Ok(());
+        };
         for name in self.settings.fixed(&settings) {
             tracing::warn!("the setting {name} is another: it takes a restart");
+        }
+        match (&self.settings.dns.forward, &settings.dns.forward) {
+            (Some(_), Some(new)) => {
+                if let Err(error) = server.set_forwarding(new.clone()) {
+                    eprintln!("{}\n  note: forwarding stays as it was", Error::of(&error));
+                }
+            }
+            (old, _) => settings.dns.forward.clone_from(old),
         }
         match (&self.kept, self.next.is_some()) {
             (Some(kept), false) if settings.has_zone_of(&self.settings) => {

@@ -8,8 +8,11 @@ use directory::view::ObjectName;
 use directory::{Name, PodMode, ZoneConfig};
 
 use super::Flags;
-use super::config::{ConfigFile, Domain, Ede, NegativeTtls, Pods, QueryLog, Tcp, Ttls};
+use super::config::forward::Encrypted;
+use super::config::{ConfigFile, Domain, Ede, Listen, NegativeTtls, Pods, QueryLog, Tcp, Ttls};
 use super::ops::Page;
+use super::upstreams::forwarding;
+use crate::error::Error;
 use crate::local::seconds_now;
 use crate::up::reach;
 
@@ -42,7 +45,7 @@ impl Settings {
         file: ConfigFile,
         origin: Origin,
         domain: Option<&Name>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let ConfigFile {
             listen,
             cluster_domain,
@@ -61,6 +64,8 @@ impl Settings {
             max_udp_size,
             udp_threads,
             tcp,
+            encrypted,
+            forward,
             health,
             ready,
             metrics,
@@ -107,7 +112,11 @@ impl Settings {
         let addresses = listen.iter().map(|listen| reach::from_elsewhere(*listen).ip());
         let Tcp { connections, connections_per_client, idle_seconds } = tcp;
         let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        Self {
+        let encrypted = encrypted.map(encryption);
+        let secret = encrypted.iter().flat_map(|encrypted| &encrypted.tls);
+        let own: Vec<_> = listen.iter().chain(secret).copied().collect();
+        let forward = forward.map(|forward| forwarding(forward, &own)).transpose()?;
+        Ok(Self {
             zone: ZoneConfig {
                 domain,
                 ttl: ttls(ttl),
@@ -139,12 +148,14 @@ impl Settings {
                     QueryLog::Errors => dns::QueryLog::Errors,
                     QueryLog::Sampled => dns::QueryLog::OneIn(query_log_one_in.0),
                 },
+                forward,
+                encrypted,
                 ..dns::Config::default()
             },
             pages,
             lameduck: Duration::from_secs(lameduck.into()),
             listen,
-        }
+        })
     }
 
     /// The settings that take a restart to change, of those that are others in `new`.
@@ -156,14 +167,17 @@ impl Settings {
             udp_threads,
             udp_batch: _,
             tcp,
-            forward: _,
-            encrypted: _,
+            forward,
+            encrypted,
             log: _,
         } = dns;
         let changed = [
             ("listen", *listen != new.listen),
             ("udpThreads", *udp_threads != new.dns.udp_threads),
             ("tcp", *tcp != new.dns.tcp),
+            // Replies say from the first whether recursion is available.
+            ("forward (as a whole)", forward.is_some() != new.dns.forward.is_some()),
+            ("encrypted", *encrypted != new.dns.encrypted),
             ("health, ready or metrics", *pages != new.pages),
         ];
         changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
@@ -174,6 +188,12 @@ impl Settings {
         let serial = other.zone.first_serial;
         ZoneConfig { first_serial: serial, ..self.zone.clone() } == other.zone
     }
+}
+
+fn encryption(encrypted: Encrypted) -> dns::EncryptedConfig {
+    let Encrypted { tls, https, certificate, key } = encrypted;
+    let addresses = |listen: Vec<Listen>| listen.into_iter().map(|listen| listen.0).collect();
+    dns::EncryptedConfig { tls: addresses(tls), https: addresses(https), certificate, key }
 }
 
 /// A port of every address that this machine has, of both families where it has both.

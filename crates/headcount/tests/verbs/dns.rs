@@ -563,3 +563,27 @@ fn errors_are_written_down() {
         "{line}"
     );
 }
+
+#[test]
+fn other_names_are_asked_of_others() {
+    let upstream = Dns::start(
+        folder(&[("db.yaml", &service("db", "10.0.0.9"))]),
+        &["-f", "manifests", "--listen", "127.0.0.1:0", "--cluster-domain", "corp.example"],
+    );
+    let settings = format!("forward: {{ upstreams: ['{}'] }}\n", upstream.addresses[0]);
+    let files = [("db.yaml", &*service("db", "10.0.0.1")), ("dns.conf", &*settings)];
+    let arguments =
+        ["-f", "manifests", "--listen", "127.0.0.1:0", "--config", "manifests/dns.conf"];
+    let dns = Dns::start(folder(&files), &[&arguments[..], &PAGES[..]].concat());
+    for _ in 0..2 {
+        let reply = dns.ask("db.default.svc.corp.example.", "A");
+        assert_eq!(reply.data("A"), ["10.0.0.9"]);
+        assert!(reply.message.metadata.recursion_available);
+    }
+    assert_eq!(dns.ask(DB, "A").data("A"), ["10.0.0.1"]);
+    let forwarded =
+        r#"headcount_dns_queries_total{proto="udp",type="A",rcode="NOERROR",answer="forwarded"}"#;
+    dns.until("both are counted", |dns| metric(dns, forwarded) == Some(2.0));
+    assert_eq!(metric(&dns, r#"headcount_dns_forward_events_total{event="hit"}"#), Some(1.0));
+    assert_eq!(metric(&dns, r#"headcount_dns_forward_events_total{event="miss"}"#), Some(1.0));
+}

@@ -1,5 +1,6 @@
 //! The settings as a file: one YAML mapping, whose JSON Schema follows from the types here.
 
+pub(super) mod forward;
 mod values;
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::Error;
+use forward::{Encrypted, Forward};
 pub(super) use values::{Domain, Listen, MaxUdpSize, OneIn, Range, ServiceName, Threads, Ttl};
 
 /// The settings of `headcount dns`. What is left out has its default.
@@ -52,6 +54,11 @@ pub(super) struct ConfigFile {
     pub(super) udp_threads: Option<Threads>,
     /// Bounds of TCP.
     pub(super) tcp: Tcp,
+    /// Listeners that show a certificate: DNS over TLS and over HTTPS.
+    pub(super) encrypted: Option<Encrypted>,
+    /// Whom names outside the cluster's zone are asked of. Without it they are REFUSED; `forward: {}` asks the servers in
+    /// /etc/resolv.conf.
+    pub(super) forward: Option<Forward>,
     /// Where /health says whether the server lives. Default: port 8080 in a pod, else nowhere.
     pub(super) health: Option<Listen>,
     /// Where /ready says whether queries should come here. Default: port 8181 in a pod, else nowhere.
@@ -282,6 +289,13 @@ mod tests {
                 "dns.yaml:3:11: error: reverse[0]: Invalid value: \"10.0.0.0\": not an address range such as 10.244.0.0/16 or fd00::/64",
                 "dns.yaml:4:15: error: dnsServices[0]: Invalid value: \"kube-dns\": a Service is named here as NAMESPACE/NAME, such as kube-system/kube-dns",
                 "dns.yaml:5:16: error: clusterDomain: Invalid value: \"a b\": a domain is labels of lowercase letters, digits and '-', such as cluster.local",
+            ],
+        );
+        check(
+            "forward: { upstreams: [dns.example.org] }\nencrypted: { tls: ['[::]:853'], key: k }\n",
+            &[
+                "dns.yaml:1:24: error: forward.upstreams[0]: Invalid value: \"dns.example.org\": `dns.example.org` is not an IP address with or without a port, such as 192.0.2.53 or [2001:db8::53]:5353",
+                "dns.yaml:2:1: error: encrypted: Invalid value: {\"key\":\"k\",\"tls\":[\"[::]:853\"]}: missing field `certificate`",
             ],
         );
         check("- a\n", &["dns.yaml:1:1: error: expected a mapping of keys to values"]);

@@ -1,6 +1,7 @@
 //! The metrics.
 
 use cluster::ServiceKind;
+use dns::forward::{ForwardEvent, Forwarder};
 use dns::{DURATION_BOUNDS_NANOS, End, QueryType, Transport};
 
 use super::State;
@@ -23,6 +24,9 @@ pub(super) fn text(state: &State, format: Format) -> String {
     );
     queries(&mut text, state);
     programming(&mut text, state);
+    if let Some(Some(forwarder)) = state.forwarder.get() {
+        forwarding(&mut text, forwarder);
+    }
     if let Some(now) = &*state.now() {
         data(&mut text, now);
     }
@@ -93,6 +97,52 @@ fn programming(text: &mut Text, state: &State) {
             (&labels[..] as Labels<'_>, counts, sum)
         }),
     );
+}
+
+fn forwarding(text: &mut Text, forwarder: &Forwarder) {
+    let help = "What became of queries for names outside the zone, and of questions to upstreams.";
+    text.counters("headcount_dns_forward_events", help, |samples| {
+        for event in ForwardEvent::ALL {
+            let name = match event {
+                ForwardEvent::Hit => "hit",
+                ForwardEvent::Stale => "stale",
+                ForwardEvent::Miss => "miss",
+                ForwardEvent::Joined => "joined",
+                ForwardEvent::Busy => "busy",
+                ForwardEvent::Failed => "failed",
+                ForwardEvent::Prefetched => "prefetched",
+            };
+            samples.add(&[("event", name)], forwarder.counters().get(event));
+        }
+    });
+    text.gauge(
+        "headcount_dns_forward_waiting",
+        "Queries that wait for upstreams.",
+        forwarder.waiting(),
+    );
+    let (answers, bytes) = forwarder.cache_usage();
+    text.gauge("headcount_dns_cache_bytes", "Octets of upstreams' answers that are kept.", bytes);
+    text.gauge("headcount_dns_cache_answers", "Upstreams' answers that are kept.", answers);
+    let upstreams: Vec<_> = forwarder
+        .upstreams()
+        .into_iter()
+        .map(|state| (state.upstream.to_string(), state))
+        .collect();
+    text.counters("headcount_dns_upstream_questions", "Questions put to an upstream.", |samples| {
+        upstreams.iter().for_each(|(to, state)| samples.add(&[("upstream", to)], state.asked));
+    });
+    text.counters(
+        "headcount_dns_upstream_failures",
+        "Those that it did not answer in time.",
+        |samples| {
+            upstreams.iter().for_each(|(to, state)| samples.add(&[("upstream", to)], state.failed));
+        },
+    );
+    text.gauges("headcount_dns_upstream_down", "1 while an upstream is passed over.", |samples| {
+        upstreams
+            .iter()
+            .for_each(|(to, state)| samples.add(&[("upstream", to)], u8::from(state.is_down)));
+    });
 }
 
 fn data(text: &mut Text, now: &Now) {

@@ -1,11 +1,12 @@
 //! What there is to show.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use cluster::{Hearing, Hearings, Skips};
 use directory::Reader;
+use dns::forward::Forwarder;
 
 use super::{Samples, Watcher};
 
@@ -14,6 +15,8 @@ pub(in crate::dns) struct State {
     pub(super) counters: Arc<dns::Counters>,
     pub(in crate::dns) samples: Samples,
     pub(in crate::dns) watcher: Arc<Watcher>,
+    /// What forwards, where that was set up.
+    pub(super) forwarder: OnceLock<Option<Arc<Forwarder>>>,
     stopping: AtomicBool,
     now: Mutex<Option<Now>>,
 }
@@ -39,9 +42,16 @@ impl State {
             counters,
             samples: Samples::new(),
             watcher: Arc::default(),
+            forwarder: OnceLock::new(),
             stopping: AtomicBool::new(false),
             now: Mutex::new(None),
         })
+    }
+
+    /// Names outside the zone are forwarded by this, if at all.
+    pub(in crate::dns) fn forward_by(&self, forwarder: Option<Arc<Forwarder>>) {
+        // There is one server, which is bound once.
+        let _ = self.forwarder.set(forwarder);
     }
 
     /// This is served from now on.
