@@ -9,7 +9,7 @@ mod sample;
 mod tally;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::respond::{Outcome, Transport};
@@ -134,11 +134,9 @@ impl Counters {
 
     /// Never waits.
     fn give(&self, sample: Sample) {
-        match self.samples.as_ref().map(|samples| samples.try_send(sample)) {
-            None | Some(Ok(())) => {}
-            Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) => {
-                self.lost_samples.fetch_add(1, Ordering::Relaxed);
-            }
+        let Some(samples) = &self.samples else { return };
+        if samples.try_send(sample).is_err() {
+            self.lost_samples.fetch_add(1, Ordering::Relaxed);
         }
     }
 

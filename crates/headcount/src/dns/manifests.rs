@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::memory;
+use super::names::Names;
 use super::source::Findings;
 use crate::error::Error;
 use crate::files::{self, File};
@@ -122,15 +123,18 @@ impl Served {
     }
 
     fn read_first(&mut self) -> Result<Findings, Error> {
-        let Read { changes, errors } = read(&self.paths, &self.namespace)?;
-        self.tell(&changes);
-        self.writer.apply_all(changes);
+        let Read { changes, errors } = read_apart(&self.paths, &self.namespace)?;
+        self.apply(&changes);
+        drop(changes);
         self.writer.set_synced();
         memory::give_back();
         Ok(errors > 0)
     }
 
-    fn tell(&self, changes: &[Change]) {
+    fn apply(&mut self, changes: &[Change]) {
+        // One by one: what a view took is free again before the next is made.
+        let mut names = Names::default();
+        self.writer.apply_all(changes.iter().map(|change| names.own(change)));
         for change in changes {
             if let Change::Namespace(name) = change {
                 self.observer.namespace(name);
@@ -139,8 +143,8 @@ impl Served {
     }
 
     fn read_again(&mut self) {
-        match read(&self.paths, &self.namespace) {
-            Ok(Read { changes, errors: 0 }) => self.replace(changes),
+        match read_apart(&self.paths, &self.namespace) {
+            Ok(Read { changes, errors: 0 }) => self.replace(&changes),
             Ok(Read { changes: _, errors }) => eprintln!(
                 "error: the manifests have {errors} error{}, see above: what was served before is served still",
                 if errors == 1 { "" } else { "s" },
@@ -151,11 +155,11 @@ impl Served {
     }
 
     /// Everything that there is now. What stays is never missing meanwhile.
-    fn replace(&mut self, changes: Vec<Change>) {
+    fn replace(&mut self, changes: &[Change]) {
         let mut namespaces: HashSet<Arc<str>> = HashSet::new();
         let (mut services, mut slices, mut pods) =
             (HashSet::new(), HashSet::new(), HashSet::<ObjectName>::new());
-        for change in &changes {
+        for change in changes {
             match change {
                 Change::Namespace(name) => drop(namespaces.insert(name.clone())),
                 Change::Service(view) => drop(services.insert(view.id.clone())),
@@ -167,8 +171,7 @@ impl Served {
                 | Change::PodGone(_) => {}
             }
         }
-        self.tell(&changes);
-        self.writer.apply_all(changes);
+        self.apply(changes);
         self.writer.retain_slices(|id| slices.contains(id));
         self.writer.retain_services(|id| services.contains(id));
         self.writer.retain_pods(|id| pods.contains(id));
@@ -186,6 +189,13 @@ impl Served {
 struct Read {
     changes: Vec<Change>,
     errors: usize,
+}
+
+/// As [`read`], on a thread of its own, whose memory is apart from that of the directory: reading takes several times what is
+/// kept, and a page of memory goes back to the system only when nothing that is kept lies on it.
+fn read_apart(paths: &[PathBuf], namespace: &str) -> Result<Read, Error> {
+    let read = std::thread::scope(|scope| scope.spawn(|| read(paths, namespace)).join());
+    read.unwrap_or_else(|_| Err(Error::new("reading the manifests ended unexpectedly")))
 }
 
 /// Reads the manifests and prints what is wrong with them. A file is held at a time, and of a file a document.

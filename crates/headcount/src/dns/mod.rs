@@ -3,6 +3,7 @@
 mod config;
 mod manifests;
 mod memory;
+mod names;
 mod ops;
 mod run;
 mod settings;
