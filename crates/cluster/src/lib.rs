@@ -17,10 +17,10 @@ pub use activity::{Activity, Busy};
 pub use apply::{Applied, ApplyError, Outcome, apply};
 pub use bootstrap::bootstrap;
 pub use controllers::Controllers;
-pub use feed::Feed;
+pub use feed::{Feed, Observer, ServiceKind, Skips};
 pub use recorder::{Notice, Recorder};
 pub use snapshot::{SnapshotError, snapshot};
-pub use watches::{Change, Delivery, RunningWatches, Subscription, Watches};
+pub use watches::{Change, Delivery, Hearing, Hearings, RunningWatches, Subscription, Watches};
 
 /// A random number from the system.
 fn random() -> u64 {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use directory::Cidr;
 
+use crate::QueryLog;
 use crate::forward::ForwardConfig;
 
 /// How queries are answered and served.
@@ -30,6 +31,8 @@ pub struct Config {
     pub forward: Option<ForwardConfig>,
     /// Listeners for DNS over TLS and HTTPS. `None`: there are none.
     pub encrypted: Option<EncryptedConfig>,
+    /// Which queries are marked to be written down, where samples are taken at all ([`crate::Counters::sampled`]).
+    pub log: QueryLog,
 }
 
 /// Listeners whose clients are shown a certificate. [`TcpLimits`] hold for them as well.
@@ -85,6 +88,7 @@ impl Default for Config {
             transfer_to: Vec::new(),
             forward: None,
             encrypted: None,
+            log: QueryLog::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod idle;
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -21,9 +21,10 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use crate::server::Shared;
+use crate::shared::Asking;
 use crate::tcp::stopped;
 use crate::wire::MESSAGE_MAX;
-use crate::{Answering, Outcome, Rotation, Transport, forward};
+use crate::{Answering, Outcome, Rotation, forward};
 use idle::Idle;
 
 /// The protocols that clients may choose between.
@@ -47,11 +48,11 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// finished.
 pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
     stream: TlsStream<TcpStream>,
-    client: IpAddr,
+    client: SocketAddr,
     shared: &Arc<Shared<A>>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), AnyError> {
-    let limits = &shared.config.tcp;
+    let limits = &shared.tcp;
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -81,7 +82,7 @@ pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
 /// Answers one request. Whoever sends what is no query learns it by the status (RFC 8484 §4.2.1).
 async fn answer<A: Answering + Send + Sync + 'static>(
     request: Request<Incoming>,
-    client: IpAddr,
+    client: SocketAddr,
     shared: &Shared<A>,
 ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
     let reply = match query(request).await {
@@ -145,18 +146,20 @@ fn in_address(uri: &Uri) -> Option<Vec<u8>> {
 /// `None` for what is no query.
 async fn reply_to<A: Answering>(
     query: &[u8],
-    client: IpAddr,
+    client: SocketAddr,
     shared: &Shared<A>,
 ) -> Option<Vec<u8>> {
     let mut reply = Vec::new();
     let answered = {
         let rotation = Rotation::new(shared.turn.fetch_add(1, Ordering::Relaxed));
-        shared.answer(&rotation, Transport::Tcp, client, query, &mut reply)
+        let mut tally = shared.counters.tcp_tally();
+        let asking = Asking { client, tally: &mut tally };
+        shared.answer(&shared.live.load(), &rotation, asking, query, &mut reply)
     };
     match answered {
         Ok(Outcome::Dropped) => return None,
         Ok(_) => {}
-        Err(waiting) => shared.complete(waiting.ready().await, &mut reply),
+        Err(waiting) => shared.complete(client, waiting.ready().await, &mut reply),
     }
     Some(reply)
 }

@@ -9,6 +9,7 @@ mod config;
 mod counters;
 pub mod forward;
 mod https;
+mod live;
 mod respond;
 mod rotation;
 mod server;
@@ -21,7 +22,11 @@ pub mod wire;
 
 pub use answering::Answering;
 pub use config::{Config, EdeMode, EncryptedConfig, TcpLimits};
-pub use counters::Counters;
+pub use counters::{
+    Counters, DURATION_BOUNDS_NANOS, Durations, End, QueryLog, QueryType, SAMPLED,
+    SAMPLED_NO_SUCH_NAME, Sample, SampleName,
+};
+pub use live::Live;
 pub use respond::{Outcome, Transport, respond};
 pub use rotation::Rotation;
 pub use server::{BindError, Server};

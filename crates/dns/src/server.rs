@@ -21,12 +21,14 @@ use crate::https;
 use crate::tcp::{self, Speaks};
 use crate::tls::{Certificate, CertificateError};
 use crate::udp::{self, Datagrams};
-use crate::{Answering, Config, Counters, EncryptedConfig};
+use crate::{Answering, Config, Counters, EncryptedConfig, Live, TcpLimits};
 
 /// What every thread and task of a server uses.
 pub(crate) struct Shared<A> {
-    pub(crate) config: Config,
-    pub(crate) answering: A,
+    pub(crate) live: Arc<Live<A>>,
+    /// As they were when the server was bound, like all that has a socket or a thread.
+    pub(crate) tcp: TcpLimits,
+    pub(crate) udp_batch: NonZeroUsize,
     pub(crate) counters: Arc<Counters>,
     pub(crate) clients: Arc<Clients>,
     pub(crate) forwarder: Option<Arc<Forwarder>>,
@@ -104,9 +106,23 @@ impl Server {
     /// When one address can't be bound, none is served.
     pub fn bind<A: Answering + Send + Sync + 'static>(
         addresses: &[SocketAddr],
-        mut config: Config,
+        config: Config,
         answering: A,
     ) -> Result<Self, BindError> {
+        Self::bind_live(addresses, Live::new(config, answering), Arc::default())
+    }
+
+    /// As [`Server::bind`], with settings and answers that may be replaced later, and counters of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// When one address can't be bound, none is served.
+    pub fn bind_live<A: Answering + Send + Sync + 'static>(
+        addresses: &[SocketAddr],
+        live: Arc<Live<A>>,
+        counters: Arc<Counters>,
+    ) -> Result<Self, BindError> {
+        let mut config = live.load().config.clone();
         let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = config.udp_threads.map_or_else(cores, NonZeroUsize::get);
         let bound: Vec<Bound> = addresses
@@ -126,12 +142,12 @@ impl Server {
                 Some(Forwarder::new(forward.clone(), Handle::current())?)
             }
         };
-        let counters = Arc::new(Counters::default());
         let clients = Clients::new(config.tcp.connections, config.tcp.connections_per_client);
         let grace = config.tcp.shutdown_grace;
         let shared = Arc::new(Shared {
-            config,
-            answering,
+            live,
+            tcp: config.tcp,
+            udp_batch: config.udp_batch,
             counters: counters.clone(),
             clients,
             forwarder: forwarder.clone(),

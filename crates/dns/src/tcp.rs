@@ -6,7 +6,7 @@
 
 use std::error::Error;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +17,12 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
+use crate::counters::Tally;
 use crate::https;
+use crate::live::Serving;
 use crate::server::Shared;
-use crate::{Answering, Outcome, Rotation, Transport, transfer};
+use crate::shared::Asking;
+use crate::{Answering, Outcome, Rotation, transfer};
 
 /// How much is read at once, in octets.
 const CHUNK: usize = 4096;
@@ -99,46 +102,47 @@ pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
         connections.spawn(async move {
             let _held = (guard, slot);
             let rotation = Rotation::new(number);
-            let peer = Peer { client: client.ip(), rotation };
-            if let Err(error) = speak(speaks, stream, peer, &shared, stop).await {
+            let from = From { client, rotation, tally: shared.counters.tcp_tally() };
+            if let Err(error) = speak(speaks, stream, from, &shared, stop).await {
                 tracing::debug!(error, %client, "a DNS connection ended");
             }
         });
     }
     drop(listener);
-    let grace = shared.config.tcp.shutdown_grace;
+    let grace = shared.tcp.shutdown_grace;
     // Those that are left when the time is up end with the set.
     let _ = timeout(grace, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-/// Who is at the other end, and where answers to it start.
-struct Peer {
-    client: IpAddr,
+/// Whom a connection is from, and what goes with it.
+struct From {
+    client: SocketAddr,
     rotation: Rotation,
+    tally: Tally,
 }
 
 async fn speak<A: Answering + Send + Sync + 'static>(
     speaks: Speaks,
     stream: TcpStream,
-    peer: Peer,
+    from: From,
     shared: &Arc<Shared<A>>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
     let acceptor = match &speaks {
         Speaks::Dns => {
-            return Ok(Connection::new(stream, peer).serve(shared, stop).await?);
+            return Ok(Connection::new(stream, from).serve(shared, stop).await?);
         }
         Speaks::Tls(acceptor) | Speaks::Https(acceptor) => acceptor,
     };
     let stream = tokio::select! {
-        stream = timeout(shared.config.tcp.idle_timeout, acceptor.accept(stream)) => stream??,
+        stream = timeout(shared.tcp.idle_timeout, acceptor.accept(stream)) => stream??,
         () = stopped(&mut stop) => return Ok(()),
     };
     match speaks {
-        Speaks::Https(_) => https::serve(stream, peer.client, shared, stop).await,
+        Speaks::Https(_) => https::serve(stream, from.client, shared, stop).await,
         Speaks::Dns | Speaks::Tls(_) => {
-            Ok(Connection::new(stream, peer).serve(shared, stop).await?)
+            Ok(Connection::new(stream, from).serve(shared, stop).await?)
         }
     }
 }
@@ -152,7 +156,7 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 /// for an upstream when it has answered, so that none holds up another (RFC 7766 §6.2.1.1).
 struct Connection<S> {
     stream: S,
-    peer: Peer,
+    from: From,
     /// Octets that were read and not yet answered.
     input: Vec<u8>,
     /// Replies with their lengths.
@@ -171,9 +175,9 @@ enum End {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    fn new(stream: S, peer: Peer) -> Self {
+    fn new(stream: S, from: From) -> Self {
         let waiting = JoinSet::new();
-        Self { stream, peer, input: Vec::new(), output: Vec::new(), waiting }
+        Self { stream, from, input: Vec::new(), output: Vec::new(), waiting }
     }
 
     async fn serve<A: Answering + Send + Sync + 'static>(
@@ -181,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         shared: &Arc<Shared<A>>,
         mut stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        let idle = shared.config.tcp.idle_timeout;
+        let idle = shared.tcp.idle_timeout;
         while self.read_message(idle, &mut stop).await? == End::Open {
             if self.answer(shared, idle).await? == End::Closed {
                 break;
@@ -242,28 +246,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && let Some(query) = first_message(&self.input[answered..])
         {
             answered += 2 + query.len();
-            if transfer::is_granted(&shared.config, self.peer.client, query) {
+            let serving = shared.live.load();
+            if transfer::is_granted(&serving.config, self.from.client.ip(), query) {
                 let query = query.to_vec();
                 if !self.transfer(shared, &query, idle).await? {
                     // The refusal of a zone that is not ours.
-                    let _ = shared.answer(
-                        &self.peer.rotation,
-                        Transport::Tcp,
-                        self.peer.client,
-                        &query,
-                        &mut reply,
-                    );
+                    let From { client, rotation, tally } = &mut self.from;
+                    let asking = Asking { client: *client, tally };
+                    let _ = shared.answer(&serving, rotation, asking, &query, &mut reply);
                     self.put(&reply);
                 }
                 continue;
             }
-            match shared.answer(
-                &self.peer.rotation,
-                Transport::Tcp,
-                self.peer.client,
-                query,
-                &mut reply,
-            ) {
+            let From { client, rotation, tally } = &mut self.from;
+            let (client, asking) = (*client, Asking { client: *client, tally });
+            match shared.answer(&serving, rotation, asking, query, &mut reply) {
                 Ok(Outcome::Dropped) => {
                     end = End::Closed;
                     break;
@@ -274,7 +271,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.waiting.spawn(async move {
                         let ready = waiting.ready().await;
                         let mut reply = Vec::new();
-                        shared.complete(ready, &mut reply);
+                        shared.complete(client, ready, &mut reply);
                         reply
                     });
                 }
@@ -302,10 +299,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let Ok(_turn) = shared.transfers.clone().acquire_owned().await else { return Ok(false) };
         let (sender, mut messages) = mpsc::channel(MESSAGES_AHEAD);
         let task = tokio::task::spawn_blocking({
-            let (shared, query) = (shared.clone(), query.to_vec());
+            let (serving, query) = (shared.live.load(), query.to_vec());
             move || {
                 let send = |message| sender.blocking_send(message).is_ok();
-                transfer::transfer(&shared.config, &shared.answering, &query, send)
+                let Serving { config, answering } = &*serving;
+                transfer::transfer(config, answering, &query, send)
             }
         });
         while let Some(message) = messages.recv().await {
@@ -314,7 +312,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let is_done = task.await.map_err(io::Error::other)?;
         if is_done {
-            shared.counters.count(Transport::Tcp, Outcome::Answered, &[]);
+            let From { client, rotation: _, tally } = &mut self.from;
+            let begun = tally.begin_untimed();
+            let (log, end) = (shared.live.load().config.log, crate::End::Own(Outcome::Answered));
+            tally.end(begun, log, query, *client, end, &[]);
         }
         Ok(is_done)
     }

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::design::Design;
+use crate::dns::Dns;
 use crate::error::{Error, Exit};
 use crate::explain::Explain;
 use crate::lint::Lint;
@@ -31,6 +32,7 @@ enum Verb {
     Explain(Explain),
     Records(Box<Records>),
     Design(Box<Design>),
+    Dns(Box<Dns>),
 }
 
 impl Cli {
@@ -41,6 +43,7 @@ impl Cli {
             Verb::Explain(explain) => explain.run(),
             Verb::Records(records) => records.run(),
             Verb::Design(design) => design.run(),
+            Verb::Dns(dns) => dns.run(),
         }
     }
 }

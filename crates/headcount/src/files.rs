@@ -32,16 +32,19 @@ pub(crate) async fn read(paths: Vec<PathBuf>) -> Result<Vec<File>, Error> {
 
 /// As [`read`], for who has nothing else to do meanwhile.
 pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<File>, Error> {
+    Ok(list(paths)?.iter().map(|path| open(path)).collect())
+}
+
+/// The files that paths stand for, `-` among them.
+pub(crate) fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     let mut has_stdin = false;
     for path in paths {
-        if path.as_os_str() == "-" {
+        if is_stdin(path) {
             // It ends once; whoever names it again means the same.
-            if std::mem::replace(&mut has_stdin, true) {
-                continue;
+            if !std::mem::replace(&mut has_stdin, true) {
+                files.push(path.clone());
             }
-            let content = read_whole(io::stdin().lock());
-            files.push(File { name: STDIN.to_owned(), content });
             continue;
         }
         let metadata = std::fs::metadata(path).map_err(|error| {
@@ -58,19 +61,28 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<File>, Error> {
                     path.display()
                 )));
             }
-            files.extend(found.iter().map(|path| open(path)));
+            files.extend(found);
         } else {
-            files.push(open(path));
+            files.push(path.clone());
         }
     }
     Ok(files)
 }
 
-fn open(path: &Path) -> File {
+/// Reads one of the files that [`list`] names.
+pub(crate) fn open(path: &Path) -> File {
+    if is_stdin(path) {
+        return File { name: STDIN.to_owned(), content: read_whole(io::stdin().lock()) };
+    }
     File {
         name: path.display().to_string(),
         content: std::fs::File::open(path).and_then(read_whole),
     }
+}
+
+/// Whether a path is what stands for stdin.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// Everything up to the end, which devices and pipes need not have.

@@ -73,10 +73,28 @@ impl LiveCluster {
             .await
             .map_err(|error| Error::caused("the kubeconfig is of no use", &error))?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
+        Connection::new(config, domain, dns)
+    }
+}
+
+impl Connection {
+    /// A way to the API of the cluster that this process runs in, as its pod's service account; `None` outside of one.
+    pub(crate) fn in_cluster() -> Option<Result<Self, Error>> {
+        std::env::var_os("KUBERNETES_SERVICE_HOST")?;
+        Some(Config::incluster().map_err(|error| {
+            Error::caused("this pod's way to the API is of no use", &error)
+                .hint("let the pod have a service account's token: automountServiceAccountToken: true")
+        }).and_then(|mut config| {
+            config.connect_timeout = Some(CONNECT_TIMEOUT);
+            Self::new(config, None, None)
+        }))
+    }
+
+    fn new(config: Config, domain: Option<Name>, dns: Option<SocketAddr>) -> Result<Self, Error> {
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client = Client::try_from(config)
             .map_err(|error| Error::caused(format_args!("no client for {url}"), &error))?;
-        Ok(Connection { client, url, domain, dns })
+        Ok(Self { client, url, domain, dns })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cli;
 mod design;
+mod dns;
 mod error;
 mod explain;
 mod files;

@@ -19,5 +19,7 @@ mod zone_text;
 
 pub use observe::Preview;
 pub use records::{Absent, Change, NamedRecord, ServiceRecords, Shape};
-pub use settle::{PodName, Refused, Settings, SettleError, Settled, settle};
+pub use settle::{
+    Changes, GivenSlice, PodName, Refused, Settings, SettleError, Settled, changes, settle,
+};
 pub use zone_text::{UnknownZone, zone_text};

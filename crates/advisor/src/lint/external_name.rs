@@ -188,6 +188,12 @@ pub(super) fn own_host(name: &str) -> Option<OwnHost> {
 /// `prod`, `app`, `ci`), and few have a Service beside them that is called like a site.
 pub(super) const DOMAINS: [&str; 13] =
     ["ai", "arpa", "biz", "co", "com", "edu", "gov", "info", "int", "io", "mil", "net", "org"];
+
+/// Whether a namespace of this name takes over names of the internet, in pods' search path (HC037).
+pub fn is_top_level_domain(name: &str) -> bool {
+    DOMAINS.contains(&name)
+}
+
 /// The namespaces that every cluster has.
 pub(super) const SYSTEM_NAMESPACES: [&str; 4] =
     ["default", "kube-node-lease", "kube-public", "kube-system"];

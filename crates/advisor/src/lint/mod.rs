@@ -32,6 +32,7 @@ mod workload;
 
 pub use allow::{ANNOTATION, Allowance, NoAllowance};
 pub use examples::{examples, findings_in_example};
+pub use external_name::is_top_level_domain;
 pub use finding::{Change, Finding, Fix, Label, Subject};
 pub use fix::{Fixes, fix};
 pub use objects::{Item, Objects, Options, Version};

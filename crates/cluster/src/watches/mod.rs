@@ -6,6 +6,7 @@
 //! relist subscribers are told which are gone. Whoever needs objects later keeps them.
 
 mod backoff;
+mod heard;
 mod known;
 mod source;
 mod trim;
@@ -21,6 +22,8 @@ use tokio::task::JoinSet;
 use crate::activity::{Activity, Busy};
 use backoff::Backoff;
 pub(crate) use backoff::delay;
+use heard::Heard;
+pub use heard::{Hearing, Hearings};
 pub(crate) use trim::{is_partial, trim};
 
 /// How many changes wait for one subscriber at most.
@@ -117,13 +120,15 @@ impl Watches {
     /// Starts a watch for each kind that has a subscriber. They run until the answer is dropped.
     pub fn start(self) -> RunningWatches {
         let Self { client, activity, subscribers } = self;
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut heard) = (JoinSet::new(), Vec::new());
         for (kind, subscribers) in subscribers {
             activity.watch(kind);
-            let unsynced = activity.busy();
-            tasks.spawn(source::run(client.clone(), kind, activity.clone(), subscribers, unsynced));
+            let of_kind = Heard::new(kind);
+            heard.push(of_kind.clone());
+            let source = source::Source::new(client.clone(), kind, activity.clone(), of_kind);
+            tasks.spawn(source.run(subscribers));
         }
-        RunningWatches { activity, _tasks: tasks }
+        RunningWatches { activity, hearings: Hearings(heard), _tasks: tasks }
     }
 }
 
@@ -131,6 +136,7 @@ impl Watches {
 #[derive(Debug)]
 pub struct RunningWatches {
     activity: Activity,
+    hearings: Hearings,
     _tasks: JoinSet<()>,
 }
 
@@ -144,5 +150,9 @@ impl RunningWatches {
     /// What is under way.
     pub fn activity(&self) -> &Activity {
         &self.activity
+    }
+    /// How each kind's watch fares.
+    pub fn hearings(&self) -> &Hearings {
+        &self.hearings
     }
 }

@@ -1,5 +1,6 @@
 //! The watch of one kind: list, then watch from there, again and again.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -11,17 +12,20 @@ use manifest::{KindId, Object, ObjectRef};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
 
 use super::known::{Gone, Known};
 use super::trim::trim;
-use super::{Backoff, Change, Delivery};
+use super::{Backoff, Change, Delivery, Heard};
 use crate::activity::{Activity, Busy};
 use crate::kind::{self, Outline};
 
 /// Objects per page of a list: what is held of a list at once is bounded by this.
 const PAGE_SIZE: u32 = 500;
+
+/// How long a page of a list may take.
+const PAGE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// After this many seconds the server ends a watch, and we resume it.
 const WATCH_SECONDS: u32 = 290;
@@ -32,30 +36,12 @@ const WATCH_GRACE: Duration = Duration::from_secs(10);
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
-/// Runs the watch of a kind until no subscriber is left.
-pub(super) async fn run(
+/// The watch of one kind.
+pub(super) struct Source {
     client: Client,
     kind: KindId,
     activity: Activity,
-    subscribers: Vec<mpsc::Sender<Delivery>>,
-    unsynced: Busy,
-) {
-    let source = Source {
-        client,
-        kind,
-        activity,
-        subscribers,
-        known: Known::default(),
-        backoff: Backoff::new(FIRST_DELAY, LONGEST_DELAY),
-        unsynced: Some(unsynced),
-    };
-    source.run().await;
-}
-
-struct Source {
-    client: Client,
-    kind: KindId,
-    activity: Activity,
+    heard: Heard,
     subscribers: Vec<mpsc::Sender<Delivery>>,
     known: Known,
     backoff: Backoff,
@@ -85,12 +71,22 @@ enum Ended {
 }
 
 impl Source {
-    async fn run(mut self) {
+    pub(super) fn new(client: Client, kind: KindId, activity: Activity, heard: Heard) -> Self {
+        let unsynced = Some(activity.busy());
+        let backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
+        let (subscribers, known) = Default::default();
+        Self { client, kind, activity, heard, subscribers, known, backoff, unsynced }
+    }
+
+    /// Runs until no subscriber is left.
+    pub(super) async fn run(mut self, subscribers: Vec<mpsc::Sender<Delivery>>) {
+        self.subscribers = subscribers;
         while !self.subscribers.is_empty() {
             let mut version = match self.list().await {
                 Ok(version) => version,
                 Err(error) => {
                     warn!(kind = kind::name_of(self.kind), %error, "could not list");
+                    self.heard.mark_failure();
                     tokio::time::sleep(self.backoff.failed()).await;
                     continue;
                 }
@@ -98,7 +94,10 @@ impl Source {
             while !self.subscribers.is_empty() {
                 match self.watch(&mut version).await {
                     Ended::Resume => {}
-                    Ended::Failed => tokio::time::sleep(self.backoff.failed()).await,
+                    Ended::Failed => {
+                        self.heard.mark_failure();
+                        tokio::time::sleep(self.backoff.failed()).await;
+                    }
                     Ended::Expired => break,
                 }
             }
@@ -111,7 +110,7 @@ impl Source {
         let mut params = ListParams::default().limit(PAGE_SIZE);
         let version = loop {
             let request = kind::list(self.kind, &params).map_err(kube::Error::BuildRequest)?;
-            let page: Page = self.client.request(request).await?;
+            let page: Page = within(self.client.request(request)).await?;
             for item in page.items {
                 match kind::read(self.kind, item.get()) {
                     Ok(object) => self.arrive(object).await,
@@ -134,6 +133,7 @@ impl Source {
         self.activity.listed(self.kind, |uid| uids.contains(uid));
         self.activity.delivered(self.kind, revision);
         self.backoff.succeeded();
+        self.heard.mark_list();
         self.unsynced = None;
         Ok(version)
     }
@@ -166,6 +166,9 @@ impl Source {
                 }
             };
             self.backoff.succeeded();
+            if !matches!(event, WatchEvent::Error(_)) {
+                self.heard.mark();
+            }
             match event {
                 WatchEvent::Added(raw) | WatchEvent::Modified(raw) => {
                     let read = kind::read(self.kind, raw.get());
@@ -260,6 +263,13 @@ impl Source {
             self.subscribers.retain(|subscriber| !subscriber.is_closed());
         }
     }
+}
+
+/// A request that is given up when the API says nothing for too long: a connection may be dead without a word.
+async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
+    timeout(PAGE_PATIENCE, request).await.unwrap_or_else(|elapsed| {
+        Err(kube::Error::Service(Box::new(std::io::Error::new(ErrorKind::TimedOut, elapsed))))
+    })
 }
 
 /// Moves the version to resume from, and returns it as a number (0 when it is none).

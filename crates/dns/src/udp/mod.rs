@@ -23,7 +23,8 @@ use std::time::Duration;
 
 use crate::forward::Waiting;
 use crate::server::Shared;
-use crate::{Answering, Rotation, Transport};
+use crate::shared::Asking;
+use crate::{Answering, Rotation};
 
 use exchange::{Exchange, Singles};
 pub use socket::{Datagrams, Local, Peer};
@@ -58,8 +59,11 @@ pub(crate) fn spawn<A: Answering + Send + Sync + 'static>(
 ) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(format!("dns-udp-{number}")).spawn(move || {
         let rotation = Rotation::new(number);
-        serve(&socket, shared.config.udp_batch, |query, peer, reply| {
-            match shared.answer(&rotation, Transport::Udp, peer.address.ip(), query, reply) {
+        let mut live = shared.live.cached();
+        let mut tally = shared.counters.udp_tally();
+        serve(&socket, shared.udp_batch, |query, peer, reply| {
+            let asking = Asking { client: peer.address, tally: &mut tally };
+            match shared.answer(live.load(), &rotation, asking, query, reply) {
                 // What is dropped leaves nothing to send.
                 Ok(_outcome) => {}
                 Err(waiting) => reply_later(socket.clone(), shared.clone(), *peer, waiting),
@@ -129,7 +133,7 @@ fn reply_later<A: Answering + Send + Sync + 'static>(
     forwarder.runtime().clone().spawn(async move {
         let ready = waiting.ready().await;
         let mut reply = Vec::new();
-        shared.complete(ready, &mut reply);
+        shared.complete(peer.address, ready, &mut reply);
         if let Err(error) = socket.send(&reply, &peer) {
             tracing::debug!(%error, client = %peer.address, "sending a DNS reply over UDP");
         }

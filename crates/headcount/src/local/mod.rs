@@ -89,7 +89,7 @@ impl LocalCluster {
 
         let mut watches = Watches::new(client.clone());
         // The feed subscribes first: answers before reactions.
-        let feed = Feed::start(&mut watches, writer);
+        let feed = Feed::start(&mut watches, writer, Arc::new(()));
         let recorder = Recorder::start(client.clone(), watches.activity().clone());
         let controllers = Controllers::start(&mut watches, recorder.clone());
         let nodes = node::Config { nodes, pod_ranges };
@@ -153,7 +153,7 @@ fn zone<'r>(
 }
 
 /// Unix time, as people number zones by it: a serial that rises from start to start (RFC 1982 lets it wrap).
-fn seconds_now() -> u32 {
+pub(crate) fn seconds_now() -> u32 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (now.as_secs() & u64::from(u32::MAX)) as u32
 }

@@ -53,7 +53,7 @@ fn problems(refused: &Refused, documents: &HashMap<ObjectRef, Document>) -> Vec<
     refused.errors.iter().map(problem).collect()
 }
 
-fn not_settled(error: SettleError) -> Error {
+pub(crate) fn not_settled(error: SettleError) -> Error {
     let hint = match &error {
         SettleError::TooManyPods => Some("give the workloads fewer replicas to look at"),
         SettleError::UnknownPod { .. } => Some("name pods as they are here with --not-ready"),

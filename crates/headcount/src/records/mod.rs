@@ -2,7 +2,7 @@
 
 pub(crate) mod json;
 mod live;
-mod manifests;
+pub(crate) mod manifests;
 pub(crate) mod table;
 
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ mod descriptors;
 mod families;
 mod folder;
 mod origin;
-mod reach;
+pub(crate) mod reach;
 mod report;
 mod run;
 
@@ -91,7 +91,7 @@ Examples:
   headcount up                                   # the cluster of last time, from its data folder
   kubectl annotate pod redis-1 headcount.dev/ready=false    # play \"not ready\": redis-1 leaves the answers";
 
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "an address to listen on is an IP address and a port, such as 127.0.0.1:1053 or [::1]:1053"
             .to_owned()

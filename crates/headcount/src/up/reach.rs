@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// Where programs on this machine reach a server that listens there: on every address, by loopback.
-pub(super) fn from_here(listen: SocketAddr) -> SocketAddr {
+pub(crate) fn from_here(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
@@ -13,7 +13,7 @@ pub(super) fn from_here(listen: SocketAddr) -> SocketAddr {
 }
 
 /// Where others reach it: on every address, by this machine's own one.
-pub(super) fn from_elsewhere(listen: SocketAddr) -> SocketAddr {
+pub(crate) fn from_elsewhere(listen: SocketAddr) -> SocketAddr {
     let own = listen.ip().is_unspecified().then(|| own_address(listen.ip())).flatten();
     SocketAddr::new(own.unwrap_or(listen.ip()), listen.port())
 }

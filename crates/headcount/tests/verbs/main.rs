@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod ask;
+mod dns;
 mod nsd;
 mod questions;
 mod records;

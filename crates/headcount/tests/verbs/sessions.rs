@@ -23,7 +23,8 @@ use std::process::{Command, Stdio};
 use crate::support::root;
 
 /// The pages whose blocks are run, of these the lines with `$ `.
-const PAGES: &[&str] = &["README.md", "docs/design.md", "docs/lint.md", "docs/records.md"];
+const PAGES: &[&str] =
+    &["README.md", "docs/dns.md", "docs/design.md", "docs/lint.md", "docs/records.md"];
 
 fn folder() -> PathBuf {
     root().join("crates/headcount/tests/verbs/sessions")

@@ -37,28 +37,45 @@ pub struct Examined {
     pub problems: Vec<Problem>,
 }
 
-/// Examines the objects of any number of texts together, each by itself and whether its name is taken.
-///
-/// A field that the kind does not have is an error, as with kubectl's `--validate=strict`.
-pub fn examine(documents: Vec<Document>, default_namespace: &str) -> Vec<Examined> {
-    let mut first: HashMap<ObjectRef, usize> = HashMap::new();
-    let mut examined: Vec<Examined> = Vec::with_capacity(documents.len());
-    for (index, document) in documents.into_iter().enumerate() {
-        let reference = document.reference(default_namespace);
+/// Examines objects one after the other, and remembers the names that are taken.
+#[derive(Debug)]
+pub struct Examiner {
+    default_namespace: String,
+    first: HashMap<ObjectRef, First>,
+}
+
+impl Examiner {
+    /// Nothing examined yet; objects that name no namespace are in this one.
+    pub fn new(default_namespace: &str) -> Self {
+        Self { default_namespace: default_namespace.to_owned(), first: HashMap::new() }
+    }
+
+    /// Examines one object by itself and whether its name is taken.
+    ///
+    /// A field that the kind does not have is an error, as with kubectl's `--validate=strict`.
+    pub fn examine(&mut self, document: Document) -> Examined {
+        let reference = document.reference(&self.default_namespace);
         let mut problems = Vec::new();
         let value = one(&document, &reference, &mut problems);
         if !reference.name.is_empty() {
-            match first.get(&reference).map(|first| &examined[*first]) {
-                Some(earlier) => problems.push(twice(&document, &earlier.document, &reference)),
+            match self.first.get(&reference) {
+                Some(first) => problems.push(twice(&document, first, &reference)),
                 None => {
-                    first.insert(reference.clone(), index);
+                    let source = Arc::clone(&document.source);
+                    let first = First { source, span: document.span("metadata.name") };
+                    self.first.insert(reference.clone(), first);
                 }
             }
         }
         problems.sort_by_key(Problem::position);
-        examined.push(Examined { document, reference, value, problems });
+        Examined { document, reference, value, problems }
     }
-    examined
+}
+
+/// Examines the objects of any number of texts together, as [`Examiner::examine`] does.
+pub fn examine(documents: Vec<Document>, default_namespace: &str) -> Vec<Examined> {
+    let mut examiner = Examiner::new(default_namespace);
+    documents.into_iter().map(|document| examiner.examine(document)).collect()
 }
 
 /// Checks the objects of any number of texts together.
@@ -120,20 +137,17 @@ fn unknown_field(
     document.problem(field, message).of(Fault::Field).with_help(help)
 }
 
-fn twice(document: &Document, earlier: &Document, reference: &ObjectRef) -> Problem {
-    let at = earlier.position("metadata.name");
+fn twice(document: &Document, first: &First, reference: &ObjectRef) -> Problem {
+    let at = first.span.start;
     let ObjectRef { kind, namespace, name } = reference;
     let place =
         if namespace.is_empty() { String::new() } else { format!(" in namespace {namespace}") };
-    let (source, line, column) = (&earlier.source, at.line, at.column);
+    let (source, line, column) = (&first.source, at.line, at.column);
     document
         .problem(
             "metadata.name",
             format!("{kind} {name}{place} is there twice, first at {source}:{line}:{column}"),
         )
-        .of(Fault::Twice(Box::new(First {
-            source: Arc::clone(&earlier.source),
-            span: earlier.span("metadata.name"),
-        })))
+        .of(Fault::Twice(Box::new(first.clone())))
         .with_help(Some("remove or rename one of the two".to_owned()))
 }

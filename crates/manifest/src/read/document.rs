@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::node::{Content, Entry, Node};
@@ -10,6 +11,7 @@ use super::problem::{Fault, Position, Problem, Span};
 use super::{json, yaml};
 use crate::kind::{Kind, UnknownKind, served};
 use crate::object::ObjectRef;
+use crate::rules;
 
 /// How deep lists may lie in lists.
 const LISTS_MAX: usize = 8;
@@ -153,29 +155,45 @@ pub fn read(source: &str, text: &str) -> (Vec<Document>, Vec<Problem>) {
 
 /// As [`read`], for who takes objects of any kind.
 pub fn read_any(source: &str, text: &str) -> Reading {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut problems = Vec::new();
-    let nodes = if text.trim_start().starts_with('{') {
-        match json::parse(source, text) {
-            Ok(nodes) => nodes,
-            Err(problem) if source.ends_with(".json") => {
-                problems.push(problem);
-                Vec::new()
-            }
-            // It may be YAML in flow style.
-            Err(_) => yaml::parse(source, text, &mut problems),
-        }
-    } else {
-        yaml::parse(source, text, &mut problems)
-    };
-    let reading = Reading { problems, ..Reading::default() };
-    let mut reader = Reader { source: Arc::from(source), reading };
-    for node in nodes {
-        reader.object(node, None, 0);
-    }
+    let mut reader = Reader { source: Arc::from(source), reading: Reading::default() };
+    each_node(source, text, &mut problems, |node| reader.object(node, None, 0));
     let mut reading = reader.reading;
+    reading.problems.extend(problems);
     reading.problems.sort_by_key(Problem::position);
     reading
+}
+
+/// As [`read`], for texts that are large: each object is handed on when it is read, so that of a YAML text the tree of one
+/// document is held at a time.
+pub fn read_each(source: &str, text: &str, mut take: impl FnMut(Document)) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut reader = Reader { source: Arc::from(source), reading: Reading::default() };
+    each_node(source, text, &mut problems, |node| {
+        reader.object(node, None, 0);
+        reader.reading.documents.drain(..).for_each(&mut take);
+    });
+    let Reading { documents: _, foreign, problems: refused } = reader.reading;
+    problems.extend(refused);
+    problems.extend(foreign.into_iter().map(|foreign| foreign.problem));
+    problems.sort_by_key(Problem::position);
+    problems
+}
+
+/// Hands on the tree of each document, in their order.
+fn each_node(source: &str, text: &str, problems: &mut Vec<Problem>, mut take: impl FnMut(Node)) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim_start().starts_with('{') {
+        match json::parse(source, text) {
+            Ok(nodes) => return nodes.into_iter().for_each(take),
+            Err(problem) if source.ends_with(".json") => return problems.push(problem),
+            // It may be YAML in flow style.
+            Err(_) => {}
+        }
+    }
+    for (before, chunk) in yaml::chunks(text) {
+        yaml::parse_chunk(source, before, chunk, problems).into_iter().for_each(&mut take);
+    }
 }
 
 /// Reads a text that is one mapping and no object of Kubernetes, such as a tool's own settings: its value and its places.
@@ -208,6 +226,32 @@ pub fn read_mapping(source: &str, text: &str) -> Result<Located, Vec<Problem>> {
         }
         _ => Err(problems),
     }
+}
+
+/// Brings what [`read_mapping`] read into a type. Fields that the type does not have are errors, too.
+///
+/// # Errors
+///
+/// All that is wrong, by place.
+pub fn typed<T: DeserializeOwned>(located: &Located) -> Result<T, Vec<Problem>> {
+    let problem = |field: &str, message: String| {
+        Problem::error(&located.source, located.position(field), message)
+            .of(Fault::Value)
+            .in_field(field)
+    };
+    let mut problems = match rules::pass::<T>(located.value.clone(), true) {
+        Ok(rules::Pass { typed, unknown, .. }) if unknown.is_empty() => return Ok(typed),
+        Ok(rules::Pass { unknown, nearest, .. }) => {
+            let unknown = unknown.iter().map(|field| {
+                let help = nearest.get(field).map(|near| format!("did you mean {near}?"));
+                problem(field, "there is no such field".to_owned()).of(Fault::Field).with_help(help)
+            });
+            unknown.collect::<Vec<_>>()
+        }
+        Err(errors) => errors.iter().map(|error| problem(&error.field, error.body())).collect(),
+    };
+    problems.sort_by_key(Problem::position);
+    Err(problems)
 }
 
 /// A text as [`read`] takes it, of bytes that may not even be UTF-8.

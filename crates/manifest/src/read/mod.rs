@@ -12,9 +12,10 @@ mod tests;
 mod unmatched;
 mod yaml;
 
-pub use check::{Checked, Examined, check, examine};
+pub use check::{Checked, Examined, Examiner, check, examine};
 pub use document::{
-    Document, Foreign, Located, Reading, read, read_any, read_bytes, read_mapping, text,
+    Document, Foreign, Located, Reading, read, read_any, read_bytes, read_each, read_mapping, text,
+    typed,
 };
 pub(crate) use node::after_key;
 pub use problem::{Fault, First, Level, Position, Problem, Span};

@@ -15,24 +15,33 @@ const DEPTH_MAX: usize = 200;
 
 /// Reads all documents of a text. One that cannot be read is a problem and does not hide the others.
 pub(super) fn parse(source: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Node> {
+    let chunks = chunks(text).into_iter();
+    chunks.flat_map(|(before, chunk)| parse_chunk(source, before, chunk, problems)).collect()
+}
+
+/// Reads the documents of a chunk that has so many lines before it.
+pub(super) fn parse_chunk(
+    source: &str,
+    first_line: usize,
+    chunk: &str,
+    problems: &mut Vec<Problem>,
+) -> Vec<Node> {
     let mut documents = Vec::new();
-    for (first_line, chunk) in chunks(text) {
-        if is_blank(chunk) {
-            continue;
-        }
-        let mut composer = Composer {
-            source,
-            first_line,
-            problems,
-            documents: &mut documents,
-            frames: Vec::new(),
-            anchors: HashMap::new(),
-            copied_bytes: 0,
-            sound: true,
-        };
-        if let Err(problem) = composer.compose(chunk) {
-            problems.push(problem);
-        }
+    if is_blank(chunk) {
+        return documents;
+    }
+    let mut composer = Composer {
+        source,
+        first_line,
+        problems,
+        documents: &mut documents,
+        frames: Vec::new(),
+        anchors: HashMap::new(),
+        copied_bytes: 0,
+        sound: true,
+    };
+    if let Err(problem) = composer.compose(chunk) {
+        problems.push(problem);
     }
     documents
 }

@@ -24,6 +24,7 @@ mod warnings;
 mod workload;
 
 pub use normalize::{Normalized, normalize};
+pub(crate) use normalize::{Pass, pass};
 pub use warnings::warnings;
 
 use k8s_openapi::Metadata;

@@ -1,11 +1,11 @@
 //! The API, its nodes and its kubelets, in memory: what controllers ask for is there at once, and pods run.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use directory::view::ObjectName;
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Node, Pod, PodCondition, PodIP, PodStatus};
+use k8s_openapi::api::core::v1::{Node, Pod, PodCondition, PodIP, PodStatus, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use manifest::field::{FieldError, FieldPath};
 use manifest::labels::READY;
@@ -34,6 +34,8 @@ pub(super) struct Api {
     now: Timestamp,
     revision: u64,
     pods: usize,
+    /// The addresses of the Services that there are.
+    cluster_ips: HashSet<IpAddr>,
     /// How many random numbers each piece of work has drawn.
     drawn: HashMap<Work, u64>,
     steps: usize,
@@ -65,6 +67,7 @@ impl Api {
             now: Timestamp::UNIX_EPOCH,
             revision: 0,
             pods: 0,
+            cluster_ips: HashSet::new(),
             drawn: HashMap::new(),
             steps: 0,
         }
@@ -91,7 +94,7 @@ impl Api {
         let mut addresses: Vec<IpAddr> = Vec::new();
         for request in &plan.cluster_ips {
             let address = match request.address {
-                Some(chosen) if self.has_cluster_ip(chosen) => {
+                Some(chosen) if self.cluster_ips.contains(&chosen) => {
                     let given = value["spec"]["clusterIPs"].clone();
                     let text =
                         format!("failed to allocate IP {chosen}: provided IP is already allocated");
@@ -110,15 +113,6 @@ impl Api {
             Ok(service) => self.create(service).map(Ok),
             Err(error) => Ok(Err(vec![FieldError::internal(&FieldPath::ROOT, error.to_string())])),
         }
-    }
-
-    fn has_cluster_ip(&self, address: IpAddr) -> bool {
-        let services = self.objects.values().filter_map(|object| match object {
-            Object::Service(service) => service.spec.as_ref(),
-            _ => None,
-        });
-        let texts = services.flat_map(|spec| spec.cluster_ips.iter().flatten());
-        texts.filter_map(|text| text.parse().ok()).any(|other: IpAddr| other == address)
     }
 
     /// Makes any other object. What an author says of what only the API decides is dropped, as there.
@@ -140,6 +134,7 @@ impl Api {
                 }
                 self.start(pod)?;
             }
+            Object::Service(service) => self.cluster_ips.extend(cluster_ips(service)),
             Object::StatefulSet(set) => set.status = None,
             Object::Deployment(deployment) => deployment.status = None,
             Object::ReplicaSet(set) => set.status = None,
@@ -209,8 +204,14 @@ impl Api {
         if held != Some(uid) {
             return;
         }
-        if let Some(Object::Pod(_)) = self.objects.remove(target) {
-            self.pods -= 1;
+        match self.objects.remove(target) {
+            Some(Object::Pod(_)) => self.pods -= 1,
+            Some(Object::Service(service)) => {
+                for address in cluster_ips(&service) {
+                    self.cluster_ips.remove(&address);
+                }
+            }
+            _ => {}
         }
         let work = self.world.remove(target, Some(uid));
         self.queue.extend(work);
@@ -316,6 +317,12 @@ impl Api {
         self.commit(object);
         Ok(())
     }
+}
+
+/// The addresses that a Service has been given.
+fn cluster_ips(service: &Service) -> impl Iterator<Item = IpAddr> {
+    let texts = service.spec.iter().flat_map(|spec| spec.cluster_ips.iter().flatten());
+    texts.filter_map(|text| text.parse().ok())
 }
 
 fn ready_condition(ready: bool, now: Timestamp) -> PodCondition {

@@ -3,6 +3,7 @@
 mod addresses;
 mod api;
 mod chance;
+mod changes;
 mod notes;
 
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ use crate::records::ServiceRecords;
 use crate::symbols::Symbols;
 pub(crate) use addresses::{Addresses, Holder};
 use api::Api;
+pub use changes::{Changes, GivenSlice, changes};
 
 /// The most pods that are made.
 pub(crate) const PODS_MAX: usize = 10_000;
@@ -175,54 +177,8 @@ pub fn settle(
     objects: impl IntoIterator<Item = Value>,
     settings: &Settings,
 ) -> Result<Settled, SettleError> {
-    let mut given = Vec::new();
-    for value in objects {
-        let text = |field: &str| value[field].as_str().unwrap_or_default();
-        let kind = Kind::by_type(text("apiVersion"), text("kind"))?;
-        let metadata = &value["metadata"];
-        let part = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
-        let target =
-            ObjectRef { kind: kind.kind, namespace: part("namespace"), name: part("name") };
-        given.push((target, kind.id, value));
-    }
-    // Before any is made: somebody may have written two thousand million.
-    if given.iter().map(|(_, kind, value)| replicas(*kind, value)).sum::<usize>() > PODS_MAX {
-        return Err(SettleError::TooManyPods);
-    }
-    // The order of the files decides nothing.
-    given.sort_by(|(one, ..), (other, ..)| one.cmp(other));
-    given.dedup_by(|(one, ..), (other, ..)| one == other);
-
-    let mut chosen = Addresses::default();
-    for address in given.iter().flat_map(|(_, kind, value)| written(*kind, value)) {
-        chosen.reserve(address);
-    }
-    make_pods_at_once(&mut given);
-    let mut api = Api::new(families(&given), chosen);
-    let mut refused = Vec::new();
-    for namespace in namespaces(&given) {
-        let metadata = ObjectMeta { name: Some(namespace), ..ObjectMeta::default() };
-        api.create(Object::Namespace(Namespace { metadata, ..Namespace::default() }))?;
-    }
-    for (target, kind, value) in given {
-        match kind {
-            KindId::Namespace => {}
-            KindId::Service => {
-                if let Err(errors) = api.create_service(value)? {
-                    refused.push(Refused { target, errors });
-                }
-            }
-            _ => {
-                let object =
-                    Object::from_value(kind, &value).map_err(|error| SettleError::Malformed {
-                        kind: target.kind,
-                        name: target.name,
-                        message: error.to_string(),
-                    })?;
-                api.create(object)?;
-            }
-        }
-    }
+    let given = given(objects)?;
+    let (mut api, refused) = start(given, [])?;
     api.rest()?;
     let server = api.addresses.of(&Holder::Server, IpFamily::V4).ok_or(SettleError::NoAddress)?;
     let preview = |api: &Api| {
@@ -252,6 +208,65 @@ pub fn settle(
 }
 
 type Given = (ObjectRef, KindId, Value);
+
+/// The objects with what names them and their kinds, in an order that the files do not decide.
+fn given(objects: impl IntoIterator<Item = Value>) -> Result<Vec<Given>, SettleError> {
+    let mut given = Vec::new();
+    for value in objects {
+        let text = |field: &str| value[field].as_str().unwrap_or_default();
+        let kind = Kind::by_type(text("apiVersion"), text("kind"))?;
+        let metadata = &value["metadata"];
+        let part = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
+        let target =
+            ObjectRef { kind: kind.kind, namespace: part("namespace"), name: part("name") };
+        given.push((target, kind.id, value));
+    }
+    // Before any is made: somebody may have written two thousand million.
+    if given.iter().map(|(_, kind, value)| replicas(*kind, value)).sum::<usize>() > PODS_MAX {
+        return Err(SettleError::TooManyPods);
+    }
+    // The order of the files decides nothing.
+    given.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    given.dedup_by(|(one, ..), (other, ..)| one == other);
+    Ok(given)
+}
+
+/// Makes the objects, of which nothing has followed yet. Examples keep clear of the addresses that they and others chose.
+fn start(
+    mut given: Vec<Given>,
+    others: impl IntoIterator<Item = IpAddr>,
+) -> Result<(Api, Vec<Refused>), SettleError> {
+    let mut chosen = Addresses::default();
+    let own = given.iter().flat_map(|(_, kind, value)| written(*kind, value));
+    own.chain(others).for_each(|address| chosen.reserve(address));
+    make_pods_at_once(&mut given);
+    let mut api = Api::new(families(&given), chosen);
+    let mut refused = Vec::new();
+    for namespace in namespaces(&given) {
+        let metadata = ObjectMeta { name: Some(namespace), ..ObjectMeta::default() };
+        api.create(Object::Namespace(Namespace { metadata, ..Namespace::default() }))?;
+    }
+    for (target, kind, value) in given {
+        match kind {
+            KindId::Namespace => {}
+            KindId::Service => {
+                if let Err(errors) = api.create_service(value)? {
+                    refused.push(Refused { target, errors });
+                }
+            }
+            _ => {
+                let object =
+                    Object::from_value(kind, &value).map_err(|error| SettleError::Malformed {
+                        kind: target.kind,
+                        name: target.name,
+                        message: error.to_string(),
+                    })?;
+                api.create(object)?;
+            }
+        }
+    }
+    Ok((api, refused))
+}
 
 /// How many pods an object asks for.
 fn replicas(kind: KindId, value: &Value) -> usize {

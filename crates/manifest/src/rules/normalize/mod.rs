@@ -11,6 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::reader::{Reader, Walk};
@@ -54,14 +55,36 @@ impl WithType for Through {
     }
 }
 
-fn through<T: Typed>(mut value: Value) -> Result<Normalized, Vec<FieldError>> {
+fn through<T: Typed>(value: Value) -> Result<Normalized, Vec<FieldError>> {
+    let Pass { typed, unknown, nearest, empty_maps } = pass::<T>(value, false)?;
+    let mut value = serde_json::to_value(&typed)
+        .map_err(|error| vec![FieldError::internal(&FieldPath::ROOT, error.to_string())])?;
+    for pointer in empty_maps {
+        remove_empty(&mut value, &pointer);
+    }
+    Ok(Normalized { value, unknown, nearest })
+}
+
+/// A value in its type, and what else was found.
+pub(crate) struct Pass<T> {
+    pub(crate) typed: T,
+    pub(crate) unknown: Vec<String>,
+    pub(crate) nearest: BTreeMap<String, &'static str>,
+    empty_maps: Vec<String>,
+}
+
+/// Brings a value into a type. `keeps_empty`: empty lists and texts are values like others.
+pub(crate) fn pass<T: DeserializeOwned>(
+    mut value: Value,
+    keeps_empty: bool,
+) -> Result<Pass<T>, Vec<FieldError>> {
     // Apart from the recoverable errors, a type's own code may refuse a value, which ends the pass. Such a value
     // is taken out and the pass done again, so that it does not hide what else is wrong.
     let mut refused = Vec::new();
     loop {
-        let walk = Walk::default();
+        let walk = Walk { keeps_empty, ..Walk::default() };
         let outcome = T::deserialize(Reader::new(&value, &walk));
-        let Walk { errors, unknown, nearest, empty_maps, refused_at } = walk;
+        let Walk { errors, unknown, nearest, empty_maps, refused_at, keeps_empty: _ } = walk;
         let mut errors = errors.into_inner();
         match outcome {
             Ok(typed) => {
@@ -70,16 +93,11 @@ fn through<T: Typed>(mut value: Value) -> Result<Normalized, Vec<FieldError>> {
                     errors.truncate(ERRORS_MAX);
                     return Err(errors);
                 }
-                let mut value = serde_json::to_value(&typed).map_err(|error| {
-                    vec![FieldError::internal(&FieldPath::ROOT, error.to_string())]
-                })?;
-                for pointer in empty_maps.into_inner() {
-                    remove_empty(&mut value, &pointer);
-                }
-                return Ok(Normalized {
-                    value,
+                return Ok(Pass {
+                    typed,
                     unknown: unknown.into_inner(),
                     nearest: nearest.into_inner(),
+                    empty_maps: empty_maps.into_inner(),
                 });
             }
             Err(error) => {
@@ -95,14 +113,29 @@ fn through<T: Typed>(mut value: Value) -> Result<Normalized, Vec<FieldError>> {
                     }
                     return Err(errors);
                 };
-                refused.push(error);
-                match value.pointer_mut(&pointer) {
-                    Some(place) => *place = Value::Null,
-                    None => return Err(refused),
+                if value.pointer(&pointer).is_some_and(|place| !place.is_null()) {
+                    refused.push(error);
+                }
+                if !take_out(&mut value, &pointer) {
+                    return Err(refused);
                 }
             }
         }
     }
+}
+
+/// Takes out the value at `pointer`, or what holds it where that was done before, as for an item of a list. False when
+/// nothing is left.
+fn take_out(value: &mut Value, mut pointer: &str) -> bool {
+    while let Some(place) = value.pointer_mut(pointer) {
+        if !place.is_null() {
+            *place = Value::Null;
+            return true;
+        }
+        let Some((holder, _)) = pointer.rsplit_once('/') else { return false };
+        pointer = holder;
+    }
+    false
 }
 
 /// Takes out the empty object at `pointer`.

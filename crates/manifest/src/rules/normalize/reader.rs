@@ -22,6 +22,8 @@ pub(super) struct Walk {
     pub(super) empty_maps: RefCell<Vec<String>>,
     /// The value that ended the pass, by JSON pointer, and why.
     pub(super) refused_at: RefCell<Option<(String, FieldError)>>,
+    /// Whether empty lists and texts are values like others, which they are not to Kubernetes.
+    pub(super) keeps_empty: bool,
 }
 
 /// One value on its way into its type.
@@ -51,6 +53,15 @@ fn describe(value: &Value) -> String {
         Value::String(value) => format!("the string {value:?}"),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+/// `a, b or c`.
+fn one_of(words: &[&str]) -> String {
+    match words {
+        [] => "nothing".to_owned(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 
@@ -92,6 +103,17 @@ impl Reader<'_, '_> {
             }
         }
     }
+}
+
+/// Keeps the place of a value whose own type refuses it: one that [`Reader`] handed out as it was asked to.
+fn placed<T>(result: Result<T, Refusal>, of: Reader<'_, '_>) -> Result<T, Refusal> {
+    result.inspect_err(|Refusal(message)| {
+        let mut refused_at = of.walk.refused_at.borrow_mut();
+        if refused_at.is_none() {
+            let error = FieldError::invalid(of.path, of.value.clone(), message.clone());
+            *refused_at = Some((of.path.pointer(), error));
+        }
+    })
 }
 
 /// An error that ends the pass. Its place is in [`Walk::refused_at`].
@@ -168,6 +190,37 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         visitor.visit_i64(self.integer(i64::MIN, i64::MAX))
+    }
+
+    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        visitor.visit_i64(self.integer(0, u16::MAX.into()))
+    }
+
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        visitor.visit_i64(self.integer(0, u32::MAX.into()))
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        visitor.visit_i64(self.integer(0, i64::MAX))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refusal> {
+        let text = match self.value {
+            // To YAML 1.1 it is a boolean.
+            Value::Bool(false) => Some("off"),
+            value => value.as_str(),
+        };
+        let known = text.filter(|text| variants.contains(text));
+        if known.is_none() {
+            self.mismatch(&one_of(variants));
+        }
+        let text = known.or(variants.first().copied()).unwrap_or_default();
+        visitor.visit_enum(BorrowedStrDeserializer::new(text))
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
@@ -290,7 +343,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i128 u8 u16 u32 u64 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct enum identifier
+        i8 i16 i128 u8 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
     }
 }
 
@@ -329,8 +382,8 @@ impl<'de> SeqAccess<'de> for Items<'de, '_> {
         let Some(value) = self.items.next() else { return Ok(None) };
         let path = self.of.path.index(self.next);
         self.next += 1;
-        seed.deserialize(Reader { value, path: &path, omit_empty: false, walk: self.of.walk })
-            .map(Some)
+        let reader = Reader { value, path: &path, omit_empty: false, walk: self.of.walk };
+        placed(seed.deserialize(reader), reader).map(Some)
     }
 }
 
@@ -393,6 +446,7 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
                 }
                 let absent = match value {
                     Value::Null => true,
+                    _ if self.of.walk.keeps_empty => false,
                     Value::Array(items) => items.is_empty(),
                     Value::String(text) => text.is_empty() && !keeps_empty_text(name, key),
                     Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
@@ -413,7 +467,8 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
         };
         let is_struct = self.of_struct.is_some();
         let path = if is_struct { self.of.path.child(key) } else { self.of.path.key(key) };
-        seed.deserialize(Reader { value, path: &path, omit_empty: is_struct, walk: self.of.walk })
+        let reader = Reader { value, path: &path, omit_empty: is_struct, walk: self.of.walk };
+        placed(seed.deserialize(reader), reader)
     }
 }
 
