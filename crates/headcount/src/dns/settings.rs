@@ -64,6 +64,7 @@ impl Settings {
             max_udp_size,
             udp_threads,
             tcp,
+            transfer_to,
             encrypted,
             forward,
             health,
@@ -148,6 +149,7 @@ impl Settings {
                     QueryLog::Errors => dns::QueryLog::Errors,
                     QueryLog::Sampled => dns::QueryLog::OneIn(query_log_one_in.0),
                 },
+                transfer_to: transfer_to.into_iter().map(|range| range.0).collect(),
                 forward,
                 encrypted,
                 ..dns::Config::default()
@@ -167,6 +169,7 @@ impl Settings {
             udp_threads,
             udp_batch: _,
             tcp,
+            transfer_to: _,
             forward,
             encrypted,
             log: _,

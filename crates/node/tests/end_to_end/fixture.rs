@@ -56,7 +56,7 @@ impl Cluster {
             ..ZoneConfig::new(Name::parse("cluster.local").unwrap())
         });
         let mut watches = Watches::new(client.clone());
-        let feed = Feed::start(&mut watches, writer, std::sync::Arc::new(()));
+        let feed = Feed::start(&mut watches, writer, Arc::new(()));
         let recorder = Recorder::start(client.clone(), watches.activity().clone());
         let controllers = Controllers::start(&mut watches, recorder.clone());
         let pod_ranges = pods.iter().map(|range| range.parse().unwrap()).collect();

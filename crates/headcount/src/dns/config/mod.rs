@@ -54,6 +54,8 @@ pub(super) struct ConfigFile {
     pub(super) udp_threads: Option<Threads>,
     /// Bounds of TCP.
     pub(super) tcp: Tcp,
+    /// Address ranges of clients that may take whole zones (AXFR), over TCP. Default: nobody.
+    pub(super) transfer_to: Vec<Range>,
     /// Listeners that show a certificate: DNS over TLS and over HTTPS.
     pub(super) encrypted: Option<Encrypted>,
     /// Whom names outside the cluster's zone are asked of. Without it they are REFUSED; `forward: {}` asks the servers in
