@@ -519,7 +519,10 @@ fn without_an_api_it_is_not_ready_and_says_so() {
     let (status, body) = dns.get("ready", "/ready");
     assert_eq!(status, 503);
     assert!(body.starts_with("not ready: objects are still being read\n"), "{body}");
-    assert!(body.contains("Service: not heard of yet"), "{body}");
+    // The watches are begun while it serves already.
+    dns.until("it says whom it has not heard of", |dns| {
+        dns.get("ready", "/ready").1.contains("Service: not heard of yet")
+    });
     assert_eq!(dns.get("health", "/health").0, 200);
     dns.until("failures are counted", |dns| {
         let failures = metric(dns, r#"headcount_dns_watch_failures_total{kind="Service"}"#);
