@@ -65,9 +65,6 @@ enum Task {
     /// Send datagrams back, padded
     #[command(hide = true)]
     Echo { address: SocketAddr, batch: NonZeroUsize, lengths: PathBuf },
-    /// Serve manifests
-    #[command(hide = true)]
-    Serve { address: SocketAddr, batch: NonZeroUsize, manifests: PathBuf },
 }
 
 #[derive(Clone, Copy, clap::Args)]
@@ -109,7 +106,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             fs::write(folder.join("questions"), objects::questions(scale).join("\n") + "\n")?;
         }
         Task::Echo { address, batch, lengths } => serve::echo(address, batch, &lengths)?,
-        Task::Serve { address, batch, manifests } => serve::manifests(address, batch, &manifests)?,
     }
     Ok(())
 }
@@ -161,18 +157,14 @@ fn compare(name: &str, scale: Scale, rounds: Rounds) -> Result<(), Box<dyn Error
     let files = Files::new(scale)?;
     let manifests = files.path("manifests");
     let zone = files.write_zone()?;
-    let own = Server::start(Kind::Headcount { batch: BATCH, manifests: manifests.clone() })?;
+    let own = Server::start(Kind::Headcount { manifests: manifests.clone() })?;
     let lengths = files.write_lengths(&own)?;
     let mut servers = vec![
         Server::start(Kind::Echo { batch: BATCH, lengths: lengths.clone() })?,
         Server::start(Kind::Echo { batch: 1, lengths })?,
         own,
     ];
-    for kind in [
-        Kind::Headcount { batch: 1, manifests },
-        Kind::Knot { zone: zone.clone() },
-        Kind::Nsd { zone },
-    ] {
+    for kind in [Kind::Knot { zone: zone.clone() }, Kind::Nsd { zone }] {
         servers.push(Server::start(kind)?);
     }
     let questions = &files.questions;
@@ -197,8 +189,7 @@ const BATCH: usize = 32;
 fn batches(rounds: Rounds) -> Result<(), Box<dyn Error>> {
     let files = Files::new(SMALL)?;
     let manifests = files.path("manifests");
-    let lengths =
-        files.write_lengths(&Server::start(Kind::Headcount { batch: BATCH, manifests })?)?;
+    let lengths = files.write_lengths(&Server::start(Kind::Headcount { manifests })?)?;
     let servers: Vec<Server> = [64, 1, 2, 4, 8, 16, 32, 128]
         .into_iter()
         .map(|batch| Server::start(Kind::Echo { batch, lengths: lengths.clone() }))

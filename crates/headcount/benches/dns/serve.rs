@@ -6,9 +6,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use directory::Name;
-use dns::{Config, Server, udp};
-use preview::{Settings, settle};
+use dns::udp;
 
 /// Sends back every datagram, cut or padded to the lengths of a file, one after the other. The I/O is that of our
 /// own server; what is left out is all that is about DNS.
@@ -28,31 +26,4 @@ pub(crate) fn echo(
         reply[2] |= 0x80;
     });
     Ok(())
-}
-
-/// Serves what manifests come to.
-pub(crate) fn manifests(
-    address: SocketAddr,
-    batch: NonZeroUsize,
-    folder: &Path,
-) -> Result<(), Box<dyn Error>> {
-    let mut documents = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        documents.extend(
-            manifest::read::read(&path.display().to_string(), &fs::read_to_string(&path)?).0,
-        );
-    }
-    let (checked, _) = manifest::read::check(documents, "default");
-    let settings = Settings { domain: Name::parse("cluster.local")?, not_ready: Vec::new() };
-    let values = checked.into_iter().map(|checked| checked.value);
-    let reader = settle(values, &settings)?.now.reader().clone();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let config =
-            Config { udp_threads: Some(NonZeroUsize::MIN), udp_batch: batch, ..Config::default() };
-        let _server = Server::bind(&[address], config, reader)?;
-        std::future::pending::<()>().await;
-        Ok(())
-    })
 }

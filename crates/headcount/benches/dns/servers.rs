@@ -19,10 +19,8 @@ pub(crate) enum Kind {
         /// The file of lengths.
         lengths: PathBuf,
     },
-    /// Our own server.
+    /// Our own server: the verb `dns`.
     Headcount {
-        /// Datagrams a system call.
-        batch: usize,
         /// The folder of manifests.
         manifests: PathBuf,
     },
@@ -46,7 +44,7 @@ impl Kind {
         };
         match self {
             Self::Echo { batch, .. } => format!("bare echo, {}", calls(batch)),
-            Self::Headcount { batch, .. } => format!("headcount, {}", calls(batch)),
+            Self::Headcount { .. } => "headcount".to_owned(),
             Self::Knot { .. } => "Knot, one worker".to_owned(),
             Self::Nsd { .. } => "NSD, one server".to_owned(),
         }
@@ -65,9 +63,9 @@ impl Kind {
                 command.arg(std::env::current_exe()?).arg("echo").arg(address.to_string());
                 command.arg(batch.to_string()).arg(lengths);
             }
-            Self::Headcount { batch, manifests } => {
-                command.arg(std::env::current_exe()?).arg("serve").arg(address.to_string());
-                command.arg(batch.to_string()).arg(manifests);
+            Self::Headcount { manifests } => {
+                command.arg(env!("CARGO_BIN_EXE_headcount")).arg("dns").arg("-f").arg(manifests);
+                command.arg("--listen").arg(address.to_string());
             }
             Self::Knot { zone } => {
                 command.arg(program("knotd")?).arg("-c").arg(knot_config(folder, address, zone)?);
