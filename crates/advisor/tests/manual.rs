@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use advisor::lint::rules::RULES;
-use advisor::lint::{Rule, examples};
+use advisor::lint::{Rule, examples, findings_in_example};
 
 const HEAD: &str = "\
 # The codes of lint
@@ -55,4 +55,14 @@ fn the_page_of_codes_is_current() {
         "docs/codes.md is not what the rules say"
     );
     assert!(kept == page, "docs/codes.md ends differently");
+}
+
+#[test]
+fn each_rule_has_an_example_and_speaks_of_it() {
+    let silent: Vec<_> = RULES
+        .iter()
+        .filter(|rule| findings_in_example(rule).iter().all(|finding| finding.code != rule.code))
+        .map(|rule| rule.code)
+        .collect();
+    assert!(silent.is_empty(), "no bad.yaml with a finding of {silent:?}");
 }
