@@ -59,6 +59,10 @@ bench-dns-tools:
 bench-instructions:
     cargo bench --package dns --bench instructions
 
+# What an honest client of the DNS server sees while another means harm
+hostile:
+    cargo bench --package dns --bench hostile
+
 # Lint of 10,000 objects; `just bench-lint rules` says what each rule takes
 bench-lint *args:
     cargo bench --package advisor -- {{args}}

@@ -141,7 +141,7 @@ impl Target {
             return Self::Address(text.into());
         }
         match Name::parse(bare) {
-            Ok(name) if !bare.is_empty() => Self::Name(name.to_lowercase()),
+            Ok(name) if !bare.is_empty() && !bare.ends_with('.') => Self::Name(name.to_lowercase()),
             _ => Self::Invalid(text.into()),
         }
     }

@@ -2,152 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "tests: a panic is the report")]
 
+#[path = "support/worlds.rs"]
+mod worlds;
+
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use directory::view::{
-    EndpointView, ObjectName, PodView, Protocol, ServicePort, ServiceShape, ServiceView, SlicePort,
-    SliceView,
-};
-use directory::{Answer, Change, Name, Rdata, Reader, Record, RecordType, Writer, ZoneConfig};
+use directory::view::{EndpointView, ObjectName, ServiceShape, ServiceView, SliceView};
+use directory::{Answer, Change, Name, Rdata, Reader, Record, RecordType, Writer};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-
-const NAMESPACES: [&str; 2] = ["prod", "dev"];
-const SERVICES: [&str; 3] = ["db", "web", "x_y"];
-const HOSTNAMES: [&str; 4] = ["db-0", "DB-1", "a.b", ""];
-const ADDRESSES: [&str; 5] =
-    ["10.244.1.5", "10.244.2.6", "203.0.113.9", "fd00:10:244::5", "fd00::"];
-const TYPES: [RecordType; 7] = [
-    RecordType::A,
-    RecordType::AAAA,
-    RecordType::SRV,
-    RecordType::PTR,
-    RecordType::CNAME,
-    RecordType::SOA,
-    RecordType::ANY,
-];
-
-fn config() -> ZoneConfig {
-    let mut config = ZoneConfig::new(Name::parse("cluster.local").unwrap());
-    config.reverse = ["10.244.0.0/15", "10.96.0.0/12", "fd00:10::/30"]
-        .map(|range| range.parse().unwrap())
-        .to_vec();
-    config.dns_services = vec![ObjectName::new("prod", "db")];
-    config.zone_names = true;
-    config.search_names = true;
-    config
-}
-
-fn id(names: &'static [&'static str]) -> impl Strategy<Value = ObjectName> {
-    (select(&NAMESPACES[..]), select(names))
-        .prop_map(|(namespace, name)| ObjectName::new(namespace, name))
-}
-
-fn addresses(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<IpAddr>> {
-    prop::collection::vec(select(&ADDRESSES[..]).prop_map(|text| text.parse().unwrap()), count)
-}
-
-fn service() -> impl Strategy<Value = ServiceView> {
-    let shape = prop_oneof![
-        addresses(0..3).prop_map(ServiceShape::ClusterIp),
-        Just(ServiceShape::Headless),
-        Just(ServiceShape::Headless),
-        select(vec![
-            "db.prod.svc.cluster.local",
-            "web.dev.svc.cluster.local.",
-            "web.prod.svc.Cluster.local",
-            "example.com",
-            "db.prod.search.cluster.local",
-            "192.0.2.1",
-            "..",
-        ])
-        .prop_map(|target| ServiceShape::ExternalName(target.to_owned())),
-    ];
-    let ports = prop::collection::vec((select(vec!["pg", "HTTP", ""]), 1..4u16, protocol()), 0..3);
-    (id(&SERVICES), shape, ports).prop_map(|(id, shape, ports)| {
-        let port = |(name, port, protocol): (&str, _, _)| ServicePort {
-            name: name.to_owned(),
-            port,
-            protocol,
-        };
-        ServiceView { id, shape, ports: ports.into_iter().map(port).collect() }
-    })
-}
-
-fn protocol() -> impl Strategy<Value = Protocol> {
-    select(vec![Protocol::Tcp, Protocol::Tcp, Protocol::Udp])
-}
-
-fn slice() -> impl Strategy<Value = SliceView> {
-    let port = (select(vec!["pg", "http", ""]), prop::option::of(1..4u16), protocol());
-    let endpoint = (
-        addresses(1..3),
-        prop::option::of(select(&HOSTNAMES[..])),
-        prop::bool::weighted(0.7),
-        prop::option::of(select(vec!["pod-0", "pod-1"])),
-        prop::option::of(select(vec!["eu-1", "EU-2"])),
-    );
-    (
-        id(&["s1", "s2", "s3"]),
-        select(&SERVICES[..]),
-        prop::collection::vec(port, 0..3),
-        prop::collection::vec(endpoint, 0..4),
-    )
-        .prop_map(|(id, service, ports, endpoints)| {
-            let port = |(name, port, protocol): (&str, _, _)| SlicePort {
-                name: name.to_owned(),
-                port,
-                protocol,
-            };
-            type Given = (
-                Vec<IpAddr>,
-                Option<&'static str>,
-                bool,
-                Option<&'static str>,
-                Option<&'static str>,
-            );
-            let endpoint = |(addresses, hostname, ready, pod, zone): Given| EndpointView {
-                addresses,
-                hostname: hostname.map(Into::into),
-                ready,
-                serving: ready,
-                terminating: false,
-                pod: pod.map(Into::into),
-                zone: zone.map(Into::into),
-            };
-            SliceView {
-                id,
-                service: service.into(),
-                ports: ports.into_iter().map(port).collect(),
-                endpoints: endpoints.into_iter().map(endpoint).collect(),
-            }
-        })
-}
-
-fn pod() -> impl Strategy<Value = PodView> {
-    (id(&["pod-0", "pod-1"]), addresses(0..3), prop::option::of(select(&SERVICES[..]))).prop_map(
-        |(id, addresses, subdomain)| PodView {
-            id,
-            addresses,
-            subdomain: subdomain.map(Into::into),
-        },
-    )
-}
-
-fn change() -> impl Strategy<Value = Change> {
-    prop_oneof![
-        1 => select(&NAMESPACES[..]).prop_map(|name| Change::Namespace(name.into())),
-        1 => select(&NAMESPACES[..]).prop_map(|name| Change::NamespaceGone(name.into())),
-        4 => service().prop_map(Change::Service),
-        1 => id(&SERVICES).prop_map(Change::ServiceGone),
-        6 => slice().prop_map(Change::Slice),
-        2 => id(&["s1", "s2", "s3"]).prop_map(Change::SliceGone),
-        3 => pod().prop_map(Change::Pod),
-        1 => id(&["pod-0", "pod-1"]).prop_map(Change::PodGone),
-    ]
-}
+use worlds::{TYPES, change, config, names, views};
 
 /// The objects that are there after some changes.
 #[derive(Default)]
@@ -170,63 +36,6 @@ impl World {
             Change::PodGone(id) => self.objects.remove(&key(3, id)),
         };
     }
-}
-
-/// Names that are other ways to ask for those below. What lies below a search that finds nothing may be found all the same,
-/// for resolvers go on where a name does not exist, and not all of them where it has no data.
-fn views() -> Vec<Name> {
-    let zones = ["eu-1.pin", "eu-2.prefer", "eu-3.pin", "eu-3.prefer", "pin"]
-        .map(|zone| format!("{zone}._zone.db.prod.svc.cluster.local"));
-    let searches = ["db", "web.dev", "db-0.db", "no", "www.example.com", "db.prod.search"]
-        .map(|name| format!("{name}.prod.search.cluster.local"));
-    zones.iter().chain(&searches).map(|name| Name::parse(name).unwrap()).collect()
-}
-
-/// Every name that the objects above may publish, and names around them.
-fn names() -> Vec<Name> {
-    let mut names: Vec<String> = ["", "svc.", "pod.", "dns.", "ns.dns.", "dns-version.", "no."]
-        .map(|name| format!("{name}cluster.local"))
-        .to_vec();
-    for namespace in ["prod", "dev", "nope"] {
-        names.push(format!("{namespace}.svc.cluster.local"));
-        names.push(format!("{namespace}.pod.cluster.local"));
-        for address in ["10-244-1-5", "203-0-113-9", "fd00--0", "fd00-10-244--5"] {
-            names.push(format!("{address}.{namespace}.pod.cluster.local"));
-        }
-        for service in SERVICES {
-            for below in [
-                "",
-                "db-0.",
-                "Db-1.",
-                "10-244-1-5.",
-                "10-244-2-6.",
-                "fd00--0.",
-                "_tcp.",
-                "_udp.",
-                "_pg._tcp.",
-                "_http._tcp.",
-                "_pg._udp.",
-                "a.b.",
-                "a.b.c.",
-            ] {
-                names.push(format!("{below}{service}.{namespace}.svc.cluster.local"));
-            }
-        }
-    }
-    for reverse in [
-        "5.1.244.10.in-addr.arpa",
-        "1.244.10.in-addr.arpa",
-        "244.10.in-addr.arpa",
-        "6.2.244.10.in-addr.arpa",
-        "2.244.10.in-addr.arpa",
-        "9.113.0.203.in-addr.arpa",
-        "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.4.4.2.0.0.1.0.0.0.0.d.f.ip6.arpa",
-        "4.4.2.0.0.1.0.0.0.0.d.f.ip6.arpa",
-        "4.2.0.0.1.0.0.0.0.d.f.ip6.arpa",
-    ] {
-        names.push(reverse.to_owned());
-    }
-    names.iter().map(|name| Name::parse(name).unwrap()).collect()
 }
 
 fn synced() -> (Writer, Reader) {

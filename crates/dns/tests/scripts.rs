@@ -3,9 +3,8 @@
 
 mod support;
 
-use directory::script::{Action, Outcome, Rcode, Script, Step};
-use hickory_proto::op::ResponseCode;
-use support::{Decoded, ask_tcp, ask_udp, config, decode, lines, query, server};
+use directory::script::{Action, Script, Step};
+use support::{ask_tcp, ask_udp, config, decode, outcome, query, server};
 
 directory::each_script!(run);
 
@@ -46,26 +45,4 @@ async fn failures(script_name: &str, text: &str) -> Vec<String> {
     server.shutdown().await;
     assert!(asked_count > 0, "{script_name}.script asked nothing");
     failures
-}
-
-/// A reply in the form that scripts compare.
-fn outcome(reply: Decoded) -> Outcome {
-    let rcode = match reply.rcode {
-        ResponseCode::NoError => Rcode::NoError,
-        ResponseCode::NXDomain => Rcode::NxDomain,
-        ResponseCode::ServFail => Rcode::ServFail,
-        ResponseCode::Refused => Rcode::NotOurs,
-        other => panic!("{other} is no answer"),
-    };
-    // Our own answers are authoritative; errors are not.
-    let own = matches!(rcode, Rcode::NoError | Rcode::NxDomain);
-    assert_eq!(reply.authoritative, own);
-    assert!(!reply.recursion_available);
-    Outcome {
-        rcode,
-        answer: lines(&reply.answer),
-        additional: lines(&reply.additional),
-        soa: lines(&reply.authority).pop(),
-        ede: reply.ede,
-    }
 }

@@ -1,5 +1,6 @@
 //! headcount: service discovery for Kubernetes in one binary.
 
+mod arguments;
 mod cli;
 mod design;
 mod dns;

@@ -133,7 +133,8 @@ impl Reader {
                 })
                 .filter(|(_, label)| NameRef::from(name).prefixed(label.as_bytes()).is_some())
                 .collect();
-            endpoints.sort_unstable();
+            // Of a name that several endpoints have, the best rank comes first, and stays.
+            endpoints.sort_unstable_by_key(|(rank, label)| (*label, *rank));
             endpoints.dedup_by_key(|(_, label)| *label);
             pointers
                 .targets

@@ -43,18 +43,43 @@ impl Reader {
         let negative_ttl = self.config().negative_ttl.service;
         let missing = |family| family_missing(&page, family);
         match (&page.head.shape, asked.rtype) {
+            (Shape::Headless, RecordType::A) => {
+                self.endpoint_addresses(asked, ttl, page.v4(), sink, missing)
+            }
+            (Shape::Headless, RecordType::AAAA) => {
+                self.endpoint_addresses(asked, ttl, page.v6(), sink, missing)
+            }
             (Shape::ClusterIp(own), _) => {
                 self.addresses(asked, ttl, own.iter().copied(), negative_ttl, sink, missing)
             }
-            (_, RecordType::A) => {
-                let own = page.v4().iter().map(|&address| address.into());
-                self.addresses(asked, ttl, own, negative_ttl, sink, missing)
-            }
-            _ => {
-                let own = page.v6().iter().map(|&address| address.into());
-                self.addresses(asked, ttl, own, negative_ttl, sink, missing)
+            // Another type, of which no address is.
+            (Shape::Headless | Shape::ExternalName(_), _) => {
+                self.addresses(asked, ttl, std::iter::empty(), negative_ttl, sink, missing)
             }
         }
+    }
+
+    /// The addresses of a headless Service of the family asked for. Those that have no room cost nothing, however many there
+    /// are.
+    fn endpoint_addresses<A: Copy + Into<IpAddr>>(
+        &self,
+        asked: Asked<'_>,
+        ttl: u32,
+        own: &[A],
+        sink: &mut impl Sink,
+        missing: impl FnOnce(RecordType) -> Reason,
+    ) -> Ending {
+        if own.is_empty() {
+            let negative_ttl = self.config().negative_ttl.service;
+            return self.no_data(negative_ttl, sink, || missing(asked.rtype));
+        }
+        let (before, from) = own.split_at(sink.start(own.len()));
+        for &address in from.iter().chain(before) {
+            if sink.answer(asked.owner, ttl, RdataRef::from(address.into())).is_err() {
+                break;
+            }
+        }
+        Ending::Records
     }
 
     /// A name below a Service that may have such names.

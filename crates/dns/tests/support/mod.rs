@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use directory::{
     Answer, Ending, Name, NameRef, Negative, Rdata, Reason, Record, RecordOwner, RecordType, Sink,
+    script,
 };
 use dns::{Answering, Config, EdeMode, Outcome, Rotation, Server, Transport, respond};
 use hickory_proto::op::{Message, ResponseCode};
@@ -230,6 +231,28 @@ fn own_name(name: &rr::Name) -> Name {
 /// Whether records are the same to the octet: names compare without case elsewhere.
 pub fn lines(records: &[Record]) -> Vec<String> {
     records.iter().map(Record::to_string).collect()
+}
+
+/// A reply in the form that scripts compare.
+pub fn outcome(reply: Decoded) -> script::Outcome {
+    let rcode = match reply.rcode {
+        ResponseCode::NoError => script::Rcode::NoError,
+        ResponseCode::NXDomain => script::Rcode::NxDomain,
+        ResponseCode::ServFail => script::Rcode::ServFail,
+        ResponseCode::Refused => script::Rcode::NotOurs,
+        other => panic!("{other} is no answer"),
+    };
+    // Our own answers are authoritative; errors are not.
+    let own = matches!(rcode, script::Rcode::NoError | script::Rcode::NxDomain);
+    assert_eq!(reply.authoritative, own);
+    assert!(!reply.recursion_available);
+    script::Outcome {
+        rcode,
+        answer: lines(&reply.answer),
+        additional: lines(&reply.additional),
+        soa: lines(&reply.authority).pop(),
+        ede: reply.ede,
+    }
 }
 
 pub fn soa() -> Record {

@@ -28,7 +28,7 @@ use client::Connection;
 use dnsperf::Load;
 use expected::Expected;
 use figures::Figures;
-use objects::Scale;
+use objects::{LARGE, SMALL, Scale};
 use servers::{Kind, Server};
 
 #[derive(Parser)]
@@ -79,12 +79,6 @@ struct Rounds {
     #[arg(long, default_value_t = 400)]
     outstanding: usize,
 }
-
-/// 1,000 Services with 5,000 endpoints.
-const SMALL: Scale = Scale { services: 1_000, endpoints: 10 };
-
-/// 10,000 Services with 100,000 endpoints.
-const LARGE: Scale = Scale { services: 10_000, endpoints: 20 };
 
 /// The core of dnsperf.
 const CLIENT_CORE: usize = 0;

@@ -14,6 +14,12 @@ pub(crate) struct Scale {
     pub(crate) endpoints: usize,
 }
 
+/// 1,000 Services with 5,000 endpoints.
+pub(crate) const SMALL: Scale = Scale { services: 1_000, endpoints: 10 };
+
+/// 10,000 Services with 100,000 endpoints.
+pub(crate) const LARGE: Scale = Scale { services: 10_000, endpoints: 20 };
+
 /// The namespaces, each with Services of every type.
 const NAMESPACES: usize = 20;
 
@@ -153,18 +159,26 @@ impl Service {
     }
 }
 
-/// Writes the manifests into `folder`, a file for each namespace.
-pub(crate) fn write_manifests(scale: Scale, folder: &Path) -> io::Result<()> {
-    let mut files = vec![String::new(); NAMESPACES];
+/// The manifests, by the names of their files: one for each namespace.
+pub(crate) fn manifests(scale: Scale) -> Result<Vec<(String, String)>, std::fmt::Error> {
+    let head = |number| {
+        let name = format!("ns-{number}");
+        let text = format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n");
+        (name + ".yaml", text)
+    };
+    let mut files: Vec<_> = (0..NAMESPACES).map(head).collect();
     for number in 0..scale.services {
-        let service = Service::new(number);
-        let file = &mut files[number / 10 % NAMESPACES];
-        service.manifests(scale.endpoints, file).map_err(io::Error::other)?;
+        let (_, text) = &mut files[number / 10 % NAMESPACES];
+        Service::new(number).manifests(scale.endpoints, text)?;
     }
+    Ok(files)
+}
+
+/// Writes the manifests into `folder`.
+pub(crate) fn write_manifests(scale: Scale, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    for (number, text) in files.iter().enumerate() {
-        let head = format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ns-{number}\n");
-        fs::write(folder.join(format!("ns-{number}.yaml")), head + text)?;
+    for (name, text) in manifests(scale).map_err(io::Error::other)? {
+        fs::write(folder.join(name), text)?;
     }
     Ok(())
 }

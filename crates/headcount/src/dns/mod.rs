@@ -17,9 +17,9 @@ use clap::Args;
 use config::{ConfigFile, Pods};
 use directory::Name;
 
+use crate::arguments::{cluster_domain, listen_address};
 use crate::error::{Error, Exit};
 use crate::live::LiveCluster;
-use crate::up::{cluster_domain, listen_address};
 
 /// Serve DNS for a cluster, or for manifests without a cluster
 ///

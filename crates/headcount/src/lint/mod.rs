@@ -16,9 +16,9 @@ use clap::{Args, ValueEnum};
 use directory::Name;
 use manifest::read::Level;
 
+use crate::arguments::cluster_domain;
 use crate::error::{Error, Exit};
 use crate::terminal::{is_coloured, print};
-use crate::up::cluster_domain;
 use format::Format;
 use gather::{Input, Live};
 use outcome::Outcome;

@@ -11,9 +11,9 @@ use clap::{Args, ValueEnum};
 use directory::Name;
 use preview::{NamedRecord, PodName, Preview, ServiceRecords, zone_text};
 
+use crate::arguments::cluster_domain;
 use crate::error::{Error, Exit};
 use crate::live::LiveCluster;
-use crate::up::cluster_domain;
 
 /// Print the DNS records that clients will see, for manifests or for a live cluster
 ///

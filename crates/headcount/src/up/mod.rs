@@ -16,6 +16,7 @@ use clap::Args;
 use directory::Name;
 use ipnet::IpNet;
 
+use crate::arguments::{cluster_domain, listen_address};
 use crate::error::{Error, Exit};
 use families::Families;
 
@@ -90,27 +91,6 @@ Examples:
   headcount up --ephemeral -f examples/redis     # try something, leave nothing behind
   headcount up                                   # the cluster of last time, from its data folder
   kubectl annotate pod redis-1 headcount.dev/ready=false    # play \"not ready\": redis-1 leaves the answers";
-
-pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "an address to listen on is an IP address and a port, such as 127.0.0.1:1053 or [::1]:1053"
-            .to_owned()
-    })
-}
-
-pub(crate) fn cluster_domain(text: &str) -> Result<Name, String> {
-    let name = Name::parse(text).map_err(|error| error.to_string())?;
-    let plain = |label: &[u8]| {
-        label.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
-    };
-    if name.labels().count() == 0 || !name.labels().all(plain) {
-        return Err(
-            "a domain is labels of lowercase letters, digits and '-', such as cluster.local"
-                .to_owned(),
-        );
-    }
-    Ok(name)
-}
 
 /// A range of the Services whose family the pods have no range of: its Services could not have endpoints.
 fn without_pods(services: &Families, pods: &Families) -> Option<IpNet> {

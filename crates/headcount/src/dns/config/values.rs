@@ -24,7 +24,7 @@ impl TryFrom<String> for Listen {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        crate::up::listen_address(&text).map(Self)
+        crate::arguments::listen_address(&text).map(Self)
     }
 }
 
@@ -38,7 +38,7 @@ impl TryFrom<String> for Domain {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        crate::up::cluster_domain(&text).map(Self)
+        crate::arguments::cluster_domain(&text).map(Self)
     }
 }
 
