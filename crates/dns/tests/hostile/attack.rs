@@ -192,8 +192,8 @@ fn slow_streams(server: SocketAddr, stop: &AtomicBool, count: &AtomicU64) {
             let octet = message[*at % message.len()];
             *at += 1;
             count.fetch_add(1, Ordering::Relaxed);
-            match stream.write(&[octet]) {
-                Ok(_) => true,
+            match stream.write_all(&[octet]) {
+                Ok(()) => true,
                 Err(error) => error.kind() == ErrorKind::WouldBlock,
             }
         });

@@ -10,7 +10,9 @@ mod support;
 #[path = "../support/upstream.rs"]
 mod upstream;
 
+#[allow(dead_code, reason = "the benchmark uses the rest")]
 mod attack;
+#[allow(dead_code, reason = "the benchmark uses the rest")]
 mod honest;
 mod scene;
 

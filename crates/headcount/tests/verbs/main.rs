@@ -4,7 +4,6 @@
 mod ask;
 mod dns;
 mod nsd;
-mod questions;
 mod records;
 mod sessions;
 #[path = "../up/support/mod.rs"]
