@@ -5,8 +5,10 @@
 #![allow(clippy::print_stdout, reason = "what a benchmark is for")]
 
 #[path = "../tests/hostile/attack.rs"]
+#[allow(dead_code, reason = "the test uses the rest")]
 mod attack;
 #[path = "../tests/hostile/honest.rs"]
+#[allow(dead_code, reason = "the test uses the rest")]
 mod honest;
 #[path = "../tests/support/made.rs"]
 mod made;

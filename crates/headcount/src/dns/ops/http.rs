@@ -115,9 +115,9 @@ impl Listener {
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEAD_PATIENCE)
                     .serve_connection(TokioIo::new(stream), answer);
-                match tokio::time::timeout(CONNECTION_PATIENCE, connection).await {
-                    Ok(Err(error)) => tracing::debug!(%error, "a connection ended"),
-                    Ok(Ok(())) | Err(_) => {}
+                let ended = tokio::time::timeout(CONNECTION_PATIENCE, connection).await;
+                if let Ok(Err(error)) = ended {
+                    tracing::debug!(%error, "a connection ended");
                 }
             });
         }
