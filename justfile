@@ -48,6 +48,14 @@ bench-api *args:
 bench-dns *args: bench-dns-tools
     cargo bench --package headcount --bench dns -- {{args}}
 
+# From a change to the answer that shows it, idle and while 50,000 questions a second are asked
+bench-update:
+    cargo bench --package dns --bench update
+
+# Objects change, endpoints move and the upstream fails and returns, while clients ask, for so many seconds
+soak-dns seconds="600":
+    HEADCOUNT_SOAK_SECONDS={{seconds}} cargo test --package dns --test soak -- --nocapture
+
 # Debian's packages of the servers and of dnsperf, unpacked below target/tools
 [private]
 bench-dns-tools:

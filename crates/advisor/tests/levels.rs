@@ -105,7 +105,7 @@ fn what_is_in_front_of_headless_services() {
     check("HC059/bad_class.yaml", &[("HC059", Warning, "web")]);
     check("HC060/good.yaml", &[]);
     check("HC060/bad_undeclared.yaml", &[("HC060", Note, "etcd")]);
-    check("HC060/bad_strict.yaml", &[("HC060", Warning, "etcd")]);
+    check("HC060/bad.yaml", &[("HC060", Warning, "etcd")]);
     check("HC060/bad_protocol.yaml", &[("HC060", Note, "etcd-peers")]);
     check("HC057/bad.yaml", &[("HC057", Warning, "db")]);
     check("HC057/bad_near.yaml", &[("HC057", Note, "db")]);
