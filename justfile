@@ -75,9 +75,10 @@ hostile:
 bench-lint *args:
     cargo bench --package advisor -- {{args}}
 
-# Throw random queries at the DNS responder for a minute (needs cargo-fuzz and a nightly toolchain)
-fuzz seconds="60":
-    cargo +nightly fuzz run query fuzz/corpus/query fuzz/seeds/query -- -max_total_time={{seconds}}
+# Fuzz one of the targets that fuzz/README.md names (needs cargo-fuzz and a nightly toolchain)
+fuzz target="query" seconds="60":
+    mkdir -p fuzz/corpus/{{target}} fuzz/seeds/{{target}}
+    cargo +nightly fuzz run {{target}} fuzz/corpus/{{target}} fuzz/seeds/{{target}} -- -max_total_time={{seconds}}
 
 # Kill it while eight clients write, and start it again, a hundred times
 crash rounds="100":

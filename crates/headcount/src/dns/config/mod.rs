@@ -316,6 +316,17 @@ mod tests {
         assert_eq!(some.listen, Some(vec![Listen("[::1]:53".parse().unwrap())]));
     }
 
+    /// The fuzz target begins with them.
+    #[test]
+    fn the_fuzz_seeds_are_read_or_refused() {
+        for (name, problems) in [("all", 0), ("anchors", 1), ("unclosed", 1), ("wrong", 2)] {
+            let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/configuration");
+            let bytes = std::fs::read(Path::new(seeds).join(name)).expect(name);
+            let found = ConfigFile::parse(name, &bytes).err().unwrap_or_default();
+            assert_eq!(found.len(), problems, "{name}: {found:#?}");
+        }
+    }
+
     /// `UPDATE_TRANSCRIPTS=1` writes it.
     #[test]
     fn the_schema_is_that_of_the_code() {
