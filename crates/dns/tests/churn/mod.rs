@@ -166,7 +166,7 @@ impl Steady {
     /// The question of a number, of both kinds in turn.
     pub fn of(number: usize) -> Self {
         match number.is_multiple_of(2) {
-            true => Self::Large(number.wrapping_mul(7919) % (SLICE * SLICES) & !1),
+            true => Self::Large((number.wrapping_mul(7919) % (SLICE * SLICES)) & !1),
             false => Self::Small(number.wrapping_mul(31) % SMALL),
         }
     }
