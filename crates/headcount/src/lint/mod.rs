@@ -184,6 +184,11 @@ impl Lint {
             files: input.names(),
             sources: sources(input, live),
         };
+        if outcome.objects == 0 && outcome.report.findings.is_empty() {
+            // What made them may have failed, on the other side of a pipe.
+            return Err(Error::new("there is no object in what was given to lint")
+                .hint("see that whatever writes the manifests did so"));
+        }
         self.print(&outcome, of_stdin.as_deref())?;
         Ok(if outcome.is_clean() { Exit::Clean } else { Exit::Findings })
     }

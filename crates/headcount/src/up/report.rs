@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use comfy_table::{Cell, Table};
@@ -146,6 +146,10 @@ impl<'a> Shape<'a> {
             Self::Headless { publishes_not_ready: true } => {
                 "its endpoints, ready or not".to_owned()
             }
+            // An alias leads to a name.
+            Self::ExternalName(target) if target.parse::<IpAddr>().is_ok() => {
+                format!("nothing: {target} is an address, and an alias leads to a name")
+            }
             Self::ExternalName(target) => format!("CNAME {target}"),
         }
     }
@@ -216,7 +220,8 @@ fn ways_to_ask(
     let other = |wanted: fn(&Shape<'_>) -> bool| {
         services.iter().filter(own).find(move |service| wanted(&Shape::of(service)))
     };
-    if let Some(service) = other(|shape| matches!(shape, Shape::ExternalName(_))) {
+    let leads_on = |shape: &Shape<'_>| matches!(shape, Shape::ExternalName(to) if to.parse::<IpAddr>().is_err());
+    if let Some(service) = other(leads_on) {
         ways.push(("the alias", dig("CNAME", &full(service))));
     }
     if let Some(service) = other(|shape| matches!(shape, Shape::ClusterIp { .. })) {

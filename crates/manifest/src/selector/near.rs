@@ -7,8 +7,8 @@ type Labels = BTreeMap<String, String>;
 
 /// Of some labels those that come nearest to the ones asked for, and how they differ: `app=web, no label tier`.
 ///
-/// Equal labels count most, then the same key, then the same value under another key; labels that have nothing of it are
-/// not near. Of several that are as near, the first.
+/// Equal labels count most, then the same key, then the same value under another key, then values that begin alike; labels
+/// that have nothing of it are not near. Of several that are as near, the first.
 pub fn nearest<'l, T>(
     asked: &Labels,
     candidates: impl IntoIterator<Item = (T, &'l Labels)>,
@@ -18,12 +18,18 @@ pub fn nearest<'l, T>(
         let same_key = asked.keys().filter(|key| labels.contains_key(*key)).count();
         let same_value =
             asked.values().filter(|value| labels.values().any(|other| other == *value)).count();
-        let nearness = (equal, same_key, same_value);
-        (nearness > (0, 0, 0)).then_some((nearness, candidate, labels))
+        let alike = asked.iter().filter_map(|(key, value)| Some(common(value, labels.get(key)?)));
+        let nearness = (equal, same_key, same_value, alike.sum::<usize>());
+        (nearness > (0, 0, 0, 0)).then_some((nearness, candidate, labels))
     });
     // The least of the reversed: the first, where several are alike.
     let (_, candidate, labels) = near.min_by_key(|(nearness, ..)| Reverse(*nearness))?;
     Some((candidate, differences(asked, labels)))
+}
+
+/// How many octets two values have in common before they differ.
+fn common(one: &str, other: &str) -> usize {
+    one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count()
 }
 
 /// What labels have in place of those asked for.
@@ -55,6 +61,12 @@ mod tests {
         let candidates: Vec<Labels> = candidates.iter().map(|text| labels(text)).collect();
         let found = nearest(&labels(asked), candidates.iter().enumerate());
         assert_eq!(found.as_ref().map(|(at, words)| (*at, words.as_str())), expected);
+    }
+
+    #[test]
+    fn of_labels_that_are_as_near_the_likeliest_slip_comes_first() {
+        check("app=webb", &["app=redis", "app=web"], Some((1, "app=web")));
+        check("app=webb", &["app=web", "app=redis"], Some((0, "app=web")));
     }
 
     #[test]
