@@ -1,7 +1,8 @@
 //! Datagrams in and out. A reply leaves from the address that its query was sent to, which a socket bound to
 //! the wildcard address has to be told for each reply (`IP_PKTINFO`, RFC 3542 §6).
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Shutdown, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -89,7 +90,12 @@ impl Datagrams {
         if self.wildcard {
             return packet_info::receive(&self.socket, buffer);
         }
-        let (length, address) = self.socket.recv_from(buffer)?;
+        // The standard library takes for granted that there is a sender, but a stopped socket returns without one.
+        let room = std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>];
+        // SAFETY: octets may stand where octets may be missing, and `recv_from` only writes octets there.
+        let room = unsafe { &mut *room };
+        let (length, sender) = SockRef::from(&self.socket).recv_from(room)?;
+        let address = sender.as_socket().ok_or(ErrorKind::NotConnected)?;
         Ok((length, Peer { address, local: None }))
     }
 
