@@ -131,8 +131,9 @@ impl Reply {
                 if record.section == Section::Answer && record.rtype == RecordType::CNAME {
                     aliases.push(u16::try_from(writer.position()).ok()?);
                 }
-                // A negative TTL is the lesser of SOA's two (RFC 2308 §5).
-                let soa = if is_negative { record.soa_minimum() } else { None };
+                // A negative TTL is the lesser of SOA's two (RFC 2308 §5). In the answer section it is a record as others.
+                let says_negative = is_negative && record.section == Section::Authority;
+                let soa = if says_negative { record.soa_minimum() } else { None };
                 let lifetime = lifetime(&record).min(soa.unwrap_or(u32::MAX));
                 writer.record(record.section, &record, lifetime).ok()?;
             }
