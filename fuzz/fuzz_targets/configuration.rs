@@ -2,15 +2,11 @@
 #![no_main]
 #![allow(dead_code, unreachable_pub, reason = "the program uses more of these modules")]
 
-// The program is no library: its modules are taken in as they are.
+// The program is no library: the modules that read settings are taken in as they are.
 #[path = "../../crates/headcount/src/arguments.rs"]
 mod arguments;
 #[path = "configuration/dns.rs"]
 mod dns;
-#[path = "../../crates/headcount/src/error.rs"]
-mod error;
-#[path = "../../crates/headcount/src/files.rs"]
-mod files;
 
 libfuzzer_sys::fuzz_target!(|octets: &[u8]| {
     dns::check(octets);

@@ -1,6 +1,7 @@
 //! `headcount dns`: a DNS server for a cluster or for manifests.
 
 mod config;
+mod config_file;
 mod manifests;
 mod memory;
 mod names;

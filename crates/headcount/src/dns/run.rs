@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::config::ConfigFile;
+use super::config_file;
 use super::manifests::Stamp;
 use super::ops::{Listener, State};
 use super::settings::Settings;
@@ -180,7 +181,7 @@ impl Config {
         let file = match &self.path {
             Some(path) => {
                 self.stamp = Some(Stamp::of(std::slice::from_ref(path)));
-                ConfigFile::read(path).map_err(|error| error.report(path))?
+                config_file::read(path).map_err(|error| error.report(path))?
             }
             None => ConfigFile::default(),
         };

@@ -3,13 +3,10 @@
 pub(super) mod forward;
 mod values;
 
-use std::path::Path;
-
 use manifest::read::{self, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::error::Error;
 use forward::{Encrypted, Forward};
 pub(super) use values::{Domain, Listen, MaxUdpSize, OneIn, Range, ServiceName, Threads, Ttl};
 
@@ -199,18 +196,6 @@ impl Default for Tcp {
 }
 
 impl ConfigFile {
-    /// Reads a file.
-    pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        match crate::files::open(path).content {
-            Err(error) => Err(ConfigError::Unreadable(
-                Error::caused(format_args!("could not read {name}"), &error)
-                    .hint("name a file of settings with --config"),
-            )),
-            Ok(bytes) => Self::parse(&name, &bytes).map_err(ConfigError::Wrong),
-        }
-    }
-
     /// Reads a text; a text without any setting is one, too.
     pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Self, Vec<Problem>> {
         let text = read::text(name, bytes).map_err(|problem| vec![problem])?;
@@ -230,32 +215,10 @@ impl ConfigFile {
     }
 }
 
-/// Why a file of settings is of no use.
-pub(super) enum ConfigError {
-    /// It could not be read.
-    Unreadable(Error),
-    /// What is wrong in it.
-    Wrong(Vec<Problem>),
-}
-
-impl ConfigError {
-    /// Says what is wrong, and returns what is to be said at the end.
-    pub(super) fn report(self, path: &Path) -> Error {
-        match self {
-            Self::Unreadable(error) => error,
-            Self::Wrong(problems) => {
-                for problem in &problems {
-                    eprintln!("{problem}");
-                }
-                Error::new(format!("the settings in {} cannot be used", path.display()))
-                    .hint("headcount dns --print-schema prints what there may be")
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
