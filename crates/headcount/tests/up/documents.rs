@@ -78,6 +78,8 @@ impl Session {
             ["cargo", "build", "--release"] => {}
             // What they print is compared by the sessions of the verbs.
             ["headcount", "lint" | "records" | "design" | "explain", ..] => {}
+            // A verb's name alone is no command to try.
+            ["headcount", "dns"] => {}
             ["dig", ref arguments @ ..] => self.dig(arguments, &command.shown),
             ["kubectl", ref arguments @ ..] => {
                 self.up.as_ref().expect("an `up` before kubectl").kubectl(arguments);
