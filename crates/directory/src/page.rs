@@ -316,13 +316,39 @@ impl Page {
         (segment, &segment.rows()[at.row as usize])
     }
 
+    /// The endpoints that [`Page::endpoint_ports`] name, each once.
+    pub(crate) fn endpoint_targets<'a>(
+        &'a self,
+        wanted: Ports<'a>,
+    ) -> impl Iterator<Item = Label> + 'a {
+        let named = self.endpoints.iter().filter(move |at| {
+            let (segment, _) = self.row_at(at);
+            let is_new = || !at.again || !self.is_before(at, |ports| !ports.is_empty(), wanted);
+            !segment.numbers(wanted).is_empty() && is_new()
+        });
+        named.map(|at| {
+            let (segment, row) = self.row_at(at);
+            segment.name_of(row)
+        })
+    }
+
     /// Whether the endpoint offers the port in a segment before this one.
     fn offers_before(&self, at: &EndpointAt, port: u16, wanted: Ports<'_>) -> bool {
+        self.is_before(at, |ports| ports.contains(&port), wanted)
+    }
+
+    /// Whether the endpoint is published in a segment before this one with `wanted` ports that `accept` takes.
+    fn is_before(
+        &self,
+        at: &EndpointAt,
+        accept: impl Fn(&[u16]) -> bool,
+        wanted: Ports<'_>,
+    ) -> bool {
         let (segment, row) = self.row_at(at);
         let name = segment.name_of(row);
         let address = label::parse_dashed(name.as_bytes());
         self.segments[..at.segment as usize].iter().any(|segment| {
-            segment.numbers(wanted).contains(&port)
+            accept(segment.numbers(wanted))
                 && segment.rows_named(name.as_bytes(), address).any(|row| row.published)
         })
     }

@@ -6,7 +6,6 @@ use smallvec::SmallVec;
 
 use super::reply::{glue, text_of};
 use super::{Asked, Reader};
-use crate::label::Label;
 use crate::page::{EndpointPort, Page, Ports, Shape};
 use crate::sink::{Ending, Sink};
 use crate::view::{Protocol, ServicePort};
@@ -284,12 +283,7 @@ impl Reader {
             let negative_ttl = self.config().negative_ttl.service;
             return self.no_data(negative_ttl, sink, || Reason::TypeMissing);
         }
-        let mut last: Option<Label> = None;
-        for EndpointPort { segment, row, port: _ } in ports {
-            let label = segment.name_of(row);
-            if last.replace(label) == Some(label) {
-                continue;
-            }
+        for label in page.endpoint_targets(wanted) {
             let Some(target) = name.prefixed(label.as_bytes()) else { continue };
             let addresses = addresses_named(page, label.as_bytes());
             if glue(target, ttl, addresses.iter().copied(), sink).is_err() {
