@@ -4,6 +4,7 @@
 
 pub mod dns;
 pub mod random;
+pub mod server;
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
