@@ -200,7 +200,12 @@ impl Shard {
             match self.entries.get_mut(self.hand) {
                 None => return,
                 Some(entry) if entry.is_used => entry.is_used = false,
-                Some(_) => return self.remove(self.hand),
+                Some(_) => {
+                    self.remove(self.hand);
+                    // The newest has come into its place, and has its whole round before it.
+                    self.hand += 1;
+                    return;
+                }
             }
             self.hand += 1;
         }

@@ -53,6 +53,11 @@ fn the_bound_counts_keys_replies_and_bookkeeping() {
 fn what_is_asked_for_stays() {
     let now = Instant::now();
     let cache = cache(256 << 10);
+    // It is full before they come.
+    for number in 20_000..25_000 {
+        let (question, reply) = made(number, 1, 60);
+        cache.put(question.key(), &reply, now);
+    }
     let popular: Vec<_> = (0..20).map(|number| made(number, 1, 60)).collect();
     for (question, reply) in &popular {
         cache.put(question.key(), reply, now);
