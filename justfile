@@ -52,9 +52,9 @@ bench-dns *args: bench-dns-tools
 bench-update:
     cargo bench --package dns --bench update
 
-# Objects change, endpoints move and the upstream fails and returns, while clients ask, for so many seconds
+# Objects change through the API, endpoints move and the upstream fails and returns, while clients ask, for so many seconds
 soak-dns seconds="600":
-    HEADCOUNT_SOAK_SECONDS={{seconds}} cargo test --package dns --test soak -- --nocapture
+    HEADCOUNT_DNS_SOAK_SECONDS={{seconds}} cargo test --package headcount --test soak -- --nocapture
 
 # Debian's packages of the servers and of dnsperf, unpacked below target/tools
 [private]

@@ -16,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use churn::{Cluster, Steady, ask, client, query, rcode};
+use directory::{Change, Name, ZoneConfig};
 use dns::{Config, Server};
 
 /// How long each part is measured.
@@ -26,7 +27,10 @@ const RATE: u32 = 50_000;
 const BURST: u32 = 50;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (mut cluster, reader) = Cluster::new();
+    let domain = Name::parse("cluster.local").expect("a name");
+    let (mut writer, reader) = directory::new(ZoneConfig::new(domain));
+    writer.set_synced();
+    let mut cluster = Cluster::new(|changes| writer.apply_all(changes));
     let runtime = tokio::runtime::Runtime::new()?;
     let server = runtime.block_on(async {
         Server::bind(&["127.0.0.1:0".parse().expect("an address")], Config::default(), reader)
@@ -53,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Makes a change each `pause`, asks for it, and prints how long it took to be seen.
 fn measure(
-    cluster: &mut Cluster,
+    cluster: &mut Cluster<impl FnMut(Vec<Change>)>,
     server: SocketAddr,
     pause: Duration,
 ) -> Result<(), Box<dyn Error>> {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use directory::view::{EndpointView, ObjectName, ServiceShape, ServiceView, SliceView};
-use directory::{Change, Name, Reader, Writer, ZoneConfig};
+use directory::{Change, Name};
 
 /// Endpoints of a slice, as Kubernetes' controller fills them.
 const SLICE: usize = 100;
@@ -21,9 +21,9 @@ pub const SMALL: usize = 500;
 pub const SMALL_ENDPOINTS: usize = 10;
 const CHANGING: usize = 2;
 
-/// The cluster, and the one writer of its directory.
-pub struct Cluster {
-    writer: Writer,
+/// The cluster, and where its changes go: those that are given together are to be seen in their order, or at once.
+pub struct Cluster<Apply> {
+    apply: Apply,
     /// Of the large Service: which endpoints are in each slice, and which of all are ready.
     slices: Vec<Vec<usize>>,
     ready: Vec<bool>,
@@ -33,33 +33,31 @@ pub struct Cluster {
 }
 
 /// What a change must be seen by: an endpoint's name, and whether it exists now.
+#[derive(Clone)]
 pub struct Seen {
     pub name: Name,
     pub exists: bool,
 }
 
-impl Cluster {
-    pub fn new() -> (Self, Reader) {
-        let domain = Name::parse("cluster.local").expect("a name");
-        let (writer, reader) = directory::new(ZoneConfig::new(domain));
+impl<Apply: FnMut(Vec<Change>)> Cluster<Apply> {
+    pub fn new(apply: Apply) -> Self {
         let slices: Vec<Vec<usize>> =
             (0..SLICES).map(|at| (at * SLICE..(at + 1) * SLICE).collect()).collect();
         let ready = vec![true; SLICE * SLICES];
         let mut cluster =
-            Self { writer, slices, ready, small: vec![[true; CHANGING]; SMALL], turn: 0 };
+            Self { apply, slices, ready, small: vec![[true; CHANGING]; SMALL], turn: 0 };
         let service = |name: String| {
             let id = ObjectName::new("prod", name);
             Change::Service(ServiceView { id, shape: ServiceShape::Headless, ports: Vec::new() })
         };
-        cluster.writer.apply(service("big".to_owned()));
+        (cluster.apply)(vec![service("big".to_owned())]);
         let changes: Vec<_> = (0..SLICES).map(|at| cluster.large_slice(at)).collect();
-        cluster.writer.apply_all(changes);
+        (cluster.apply)(changes);
         for at in 0..SMALL {
-            let changes = [service(format!("small-{at}")), cluster.small_slice(at)];
-            cluster.writer.apply_all(changes);
+            let changes = vec![service(format!("small-{at}")), cluster.small_slice(at)];
+            (cluster.apply)(changes);
         }
-        cluster.writer.set_synced();
-        (cluster, reader)
+        cluster
     }
 
     /// One endpoint becomes ready or stops being so: every second time in the large Service. Of that, the endpoints of
@@ -73,13 +71,13 @@ impl Cluster {
             let holds = |slice: &Vec<usize>| slice.contains(&endpoint);
             let at = self.slices.iter().position(holds).expect("each endpoint is in a slice");
             let change = self.large_slice(at);
-            self.writer.apply(change);
+            (self.apply)(vec![change]);
             return Seen { name: large_name(endpoint), exists: self.ready[endpoint] };
         }
         let (at, which) = (step * 31 % SMALL, step % CHANGING);
         self.small[at][which] = !self.small[at][which];
         let change = self.small_slice(at);
-        self.writer.apply(change);
+        (self.apply)(vec![change]);
         let name = format!("e-{}.small-{at}", SMALL_ENDPOINTS - CHANGING + which);
         Seen { name: in_zone(&name), exists: self.small[at][which] }
     }
@@ -95,8 +93,9 @@ impl Cluster {
             None => return large_name(0),
         };
         self.slices[to].push(endpoint);
-        let changes = [self.large_slice(from), self.large_slice(to)];
-        self.writer.apply_all(changes);
+        // The new one first: where each is seen by itself, the endpoint is never in none.
+        let changes = vec![self.large_slice(to), self.large_slice(from)];
+        (self.apply)(changes);
         large_name(endpoint)
     }
 

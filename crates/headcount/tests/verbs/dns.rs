@@ -268,13 +268,6 @@ const PAGES: [&str; 6] = [
 ];
 
 /// The value of a metric with these labels, if it is there.
-fn metric(dns: &Dns, name: &str) -> Option<f64> {
-    let (status, body) = dns.get("metrics", "/metrics");
-    assert_eq!(status, 200);
-    let line = body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.map(|value| value.parse().expect("a number"))
-}
-
 #[test]
 fn queries_are_counted_and_the_most_frequent_shown() {
     let files = [("db.yaml", &*service("db", "10.0.0.1"))];
@@ -295,15 +288,15 @@ fn queries_are_counted_and_the_most_frequent_shown() {
         );
     }
     assert_eq!(ask_tcp(dns.addresses[0], "example.org.", "MX").rcode(), ResponseCode::Refused);
-    let queries = |labels: &str| metric(&dns, &format!("headcount_dns_queries_total{{{labels}}}"));
+    let queries = |labels: &str| dns.metric(&format!("headcount_dns_queries_total{{{labels}}}"));
     assert_eq!(queries(r#"proto="udp",type="A",rcode="NOERROR",answer="answered""#), Some(3.0));
     let missing = r#"proto="udp",type="AAAA",rcode="NXDOMAIN",answer="no_such_name""#;
     assert_eq!(queries(missing), Some(200.0));
     assert_eq!(queries(r#"proto="tcp",type="MX",rcode="REFUSED",answer="not_ours""#), Some(1.0));
-    assert_eq!(metric(&dns, "headcount_dns_endpoints"), Some(1.0));
-    assert_eq!(metric(&dns, "headcount_dns_ready"), Some(1.0));
+    assert_eq!(dns.metric("headcount_dns_endpoints"), Some(1.0));
+    assert_eq!(dns.metric("headcount_dns_ready"), Some(1.0));
     // Of 203 queries at least one was picked: the gaps are at most 127.
-    let timed = metric(&dns, r#"headcount_dns_answer_duration_seconds_count{proto="udp"}"#);
+    let timed = dns.metric(r#"headcount_dns_answer_duration_seconds_count{proto="udp"}"#);
     assert!(timed.is_some_and(|count| count >= 1.0), "{timed:?}");
     dns.until("the name and the client are shown", |dns| {
         let (_, top) = dns.get("metrics", "/debug/top");
@@ -323,16 +316,13 @@ fn changes_of_a_cluster_are_dated_and_its_watches_watched() {
     assert_eq!(status, 200);
     for kind in ["Namespace", "Service", "EndpointSlice"] {
         assert!(body.contains(&format!("{kind}: last heard of ")), "{body}");
-        let age = metric(&dns, &format!("headcount_dns_data_age_seconds{{kind=\"{kind}\"}}"));
+        let age = dns.metric(&format!("headcount_dns_data_age_seconds{{kind=\"{kind}\"}}"));
         assert!(age.is_some_and(|age| age < 30.0), "{age:?}");
-        assert_eq!(
-            metric(&dns, &format!("headcount_dns_lists_total{{kind=\"{kind}\"}}")),
-            Some(1.0)
-        );
+        assert_eq!(dns.metric(&format!("headcount_dns_lists_total{{kind=\"{kind}\"}}")), Some(1.0));
     }
     assert!(!body.contains("Pod: "), "pods are not watched unless their names are verified");
     let programmed = |dns: &Dns| {
-        metric(dns, r#"headcount_dns_programming_duration_seconds_count{service_kind="headless"}"#)
+        dns.metric(r#"headcount_dns_programming_duration_seconds_count{service_kind="headless"}"#)
     };
     assert_eq!(programmed(&dns), Some(0.0), "what was there before is not counted");
     up.kubectl(&["annotate", "pod", "redis-1", "headcount.dev/ready=false"]);
@@ -372,7 +362,7 @@ fn without_an_api_it_is_not_ready_and_says_so() {
     });
     assert_eq!(dns.get("health", "/health").0, 200);
     dns.until("failures are counted", |dns| {
-        let failures = metric(dns, r#"headcount_dns_watch_failures_total{kind="Service"}"#);
+        let failures = dns.metric(r#"headcount_dns_watch_failures_total{kind="Service"}"#);
         failures.is_some_and(|count| count >= 1.0)
     });
     assert_eq!(dns.stop().0.code(), Some(2));
@@ -433,7 +423,7 @@ fn other_names_are_asked_of_others() {
     assert_eq!(dns.ask(DB, "A").data("A"), ["10.0.0.1"]);
     let forwarded =
         r#"headcount_dns_queries_total{proto="udp",type="A",rcode="NOERROR",answer="forwarded"}"#;
-    dns.until("both are counted", |dns| metric(dns, forwarded) == Some(2.0));
-    assert_eq!(metric(&dns, r#"headcount_dns_forward_events_total{event="hit"}"#), Some(1.0));
-    assert_eq!(metric(&dns, r#"headcount_dns_forward_events_total{event="miss"}"#), Some(1.0));
+    dns.until("both are counted", |dns| dns.metric(forwarded) == Some(2.0));
+    assert_eq!(dns.metric(r#"headcount_dns_forward_events_total{event="hit"}"#), Some(1.0));
+    assert_eq!(dns.metric(r#"headcount_dns_forward_events_total{event="miss"}"#), Some(1.0));
 }

@@ -111,11 +111,7 @@ impl Up {
 
     /// Its resident memory.
     pub fn resident_kib(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let text = line.expect("a line VmRSS").trim().trim_end_matches(" kB");
-        text.parse().expect("a number")
+        resident_kib(self.pid())
     }
 
     /// The CPU time it has taken, in steps of a hundredth of a second.
@@ -245,6 +241,14 @@ impl Drop for Up {
             let _ = self.child.wait();
         }
     }
+}
+
+/// The resident memory of a process.
+pub fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let text = line.expect("a line VmRSS").trim().trim_end_matches(" kB");
+    text.parse().expect("a number")
 }
 
 /// Sends a signal to a process that a test started.

@@ -70,6 +70,14 @@ impl Dns {
         Self::start(folder(files), &["-f", "manifests", "--listen", "127.0.0.1:0"])
     }
 
+    /// What a metric of `/metrics` says; the name with its labels.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let (status, body) = self.get("metrics", "/metrics");
+        assert_eq!(status, 200);
+        let line = body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map(|value| value.parse().expect("a number"))
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
