@@ -84,9 +84,9 @@ impl Soak {
     fn change(&self, cluster: &mut Cluster<impl FnMut(Vec<Change>)>) {
         let socket = client(self.server).expect("a socket");
         let mut remembered: VecDeque<Seen> = VecDeque::new();
-        let mut id = 0;
+        let mut id = 0u16;
         let mut exists = |name: &Name| {
-            id += 1;
+            id = id.wrapping_add(1);
             let reply = ask(&socket, &query(id, name)).expect("a reply");
             match rcode(&reply) {
                 0 => true,
