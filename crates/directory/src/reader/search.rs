@@ -7,9 +7,21 @@ use crate::question::Question;
 use crate::sink::{Ending, Owner, Sink};
 use crate::{RdataRef, Reason, RecordType};
 
+/// What is at a name of the zone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Content {
+    Nothing,
+    /// No endpoint of this name, but a Service above it, which may get one.
+    BelowService,
+    /// A Service or an endpoint, ready or not, or what stands for a pod of a namespace that exists.
+    Known,
+}
+
 impl Reader {
     /// Walks the search path of a namespace as a resolver would: `X.N.svc`, `X.svc` and `X` in the zone, then `X` outside.
-    /// The first whose Service exists is the answer, whether it is ready or not: an existing Service ends the walk.
+    /// The first whose Service exists is the answer, whether it is ready or not: an existing Service ends the walk. So does
+    /// an endpoint that the Service has. A name below a Service that has no such endpoint comes last of what is inside: `H.S`
+    /// is also Service H of a namespace called S.
     pub(super) fn search(
         &self,
         asked: Asked<'_>,
@@ -27,7 +39,10 @@ impl Reader {
             start().label(b"svc").under_ref(domain),
             start().under_ref(domain),
         ];
-        if let Some(found) = inside.iter().flatten().find(|candidate| self.has_content(candidate)) {
+        let first = |least: Content| {
+            inside.iter().flatten().find(|candidate| self.content(candidate) >= least)
+        };
+        if let Some(found) = first(Content::Known).or_else(|| first(Content::BelowService)) {
             return self.lead_to(asked, found, sink);
         }
         // A single label means nothing outside.
@@ -40,20 +55,28 @@ impl Reader {
         }
     }
 
-    /// Whether a name of the zone belongs to a Service that exists, or to a pod of a namespace that does.
-    fn has_content(&self, name: &LowerName) -> bool {
-        let Some(labels) = name.labels_before(&self.directory.zone.suffix) else { return false };
+    fn content(&self, name: &LowerName) -> Content {
+        let Some(labels) = name.labels_before(&self.directory.zone.suffix) else {
+            return Content::Nothing;
+        };
+        let known_if = |holds| if holds { Content::Known } else { Content::Nothing };
         match Question::parse(labels) {
+            Question::Endpoint { namespace, service, endpoint } => {
+                match self.directory.page(namespace, service) {
+                    Some(page) if page.rows_named(endpoint).next().is_some() => Content::Known,
+                    Some(_) => Content::BelowService,
+                    None => Content::Nothing,
+                }
+            }
             Question::Service { namespace, service }
-            | Question::Endpoint { namespace, service, .. }
             | Question::Protocol { namespace, service, .. }
             | Question::Port { namespace, service, .. }
             | Question::ZoneLabels { namespace, service }
             | Question::InZone { namespace, service, .. } => {
-                self.directory.page(namespace, service).is_some()
+                known_if(self.directory.page(namespace, service).is_some())
             }
-            Question::Pod { namespace, .. } => self.directory.has_namespace(namespace),
-            Question::NameServer | Question::DnsVersion => true,
+            Question::Pod { namespace, .. } => known_if(self.directory.has_namespace(namespace)),
+            Question::NameServer | Question::DnsVersion => Content::Known,
             Question::Apex
             | Question::Services
             | Question::Namespace { .. }
@@ -65,7 +88,7 @@ impl Reader {
             | Question::Searches
             | Question::SearchNamespace { .. }
             | Question::Search { .. }
-            | Question::Nowhere => false,
+            | Question::Nowhere => Content::Nothing,
         }
     }
 

@@ -302,7 +302,8 @@ impl Reference {
             return self.no_such_name(negative.missing_namespace);
         }
         let path = [vec![namespace, "svc"], vec!["svc"], vec![]].map(|rest| [name, &rest].concat());
-        let found = path.iter().find(|below| self.is_of_something(below));
+        let known = path.iter().find(|below| self.is_of_something(below));
+        let found = known.or_else(|| path.iter().find(|below| self.is_below_service(below)));
         let target = match found {
             Some(below) => format!("{}.{}", below.join("."), self.domain()),
             None if name.len() > 1 => format!("{}.", name.join(".")),
@@ -322,10 +323,12 @@ impl Reference {
                 exists(service, namespace)
             }
             [service, namespace, "svc"] => exists(service, namespace),
-            [label, service, namespace, "svc"] => {
-                (!label.starts_with('_') || protocol_of(label).is_some())
-                    && exists(service, namespace)
-            }
+            [label, service, namespace, "svc"] => match protocol_of(label) {
+                Some(_) => exists(service, namespace),
+                None => self
+                    .service(service, namespace)
+                    .is_some_and(|service| self.knows_endpoint(service, label)),
+            },
             [port, protocol, service, namespace, "svc"] => {
                 port.starts_with('_')
                     && port.len() > 1
@@ -334,6 +337,16 @@ impl Reference {
             }
             [_, namespace, "pod"] => self.has_namespace(namespace),
             ["ns", "dns"] | ["dns-version"] => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a name is as an endpoint's of a Service that exists would be.
+    fn is_below_service(&self, below: &[&str]) -> bool {
+        match below {
+            [label, service, namespace, "svc"] => {
+                !label.starts_with('_') && self.service(service, namespace).is_some()
+            }
             _ => false,
         }
     }

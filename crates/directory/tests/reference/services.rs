@@ -96,6 +96,14 @@ impl Reference {
         named.filter(|(its, _)| its == label).map(|(_, address)| address).collect()
     }
 
+    /// Whether a Service has an endpoint of this name, ready or not.
+    pub(super) fn knows_endpoint(&self, service: &ServiceView, label: &str) -> bool {
+        let slices = self.slices.get(&service.id).into_iter().flat_map(|slices| slices.values());
+        let endpoints = slices.flat_map(|slice| &slice.endpoints);
+        let mut labels = endpoints.flat_map(|endpoint| self.labels_of(endpoint));
+        labels.any(|(its, _)| its == label)
+    }
+
     /// `S.N.svc` and what is below it.
     pub(super) fn at_service(
         &self,

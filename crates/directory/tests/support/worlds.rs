@@ -181,8 +181,17 @@ pub fn change() -> impl Strategy<Value = Change> {
 pub fn views() -> Vec<Name> {
     let zones = ["eu-1.pin", "eu-2.prefer", "eu-3.pin", "eu-3.prefer", "pin"]
         .map(|zone| format!("{zone}._zone.db.prod.svc.cluster.local"));
-    let searches = ["db", "web.dev", "db-0.db", "no", "www.example.com", "db.prod.search"]
-        .map(|name| format!("{name}.prod.search.cluster.local"));
+    let searches = [
+        "db",
+        "web.dev",
+        "db-0.db",
+        "db-0.dev",
+        "db.dev",
+        "no",
+        "www.example.com",
+        "db.prod.search",
+    ]
+    .map(|name| format!("{name}.prod.search.cluster.local"));
     zones.iter().chain(&searches).map(|name| Name::parse(name).unwrap()).collect()
 }
 
