@@ -63,6 +63,15 @@ bench-dns-tools:
     test -x target/tools/knotd || .ci/debian knot knotd
     test -x target/tools/nsd || .ci/debian nsd nsd
 
+# What a look-up costs by a pod's search path and by one search entry, with glibc's and musl's resolvers, and whether both find the same
+bench-search *args: bench-search-tools
+    cargo bench --package headcount --bench search -- {{args}}
+
+# Debian's musl-tools, unpacked below target/tools, where the system has no musl-gcc
+[private]
+bench-search-tools:
+    command -v musl-gcc >/dev/null || test -e target/tools/musl-tools-root/usr/bin/musl-gcc || .ci/debian musl-tools
+
 # Instructions of a DNS answer, by kind of question (needs valgrind)
 bench-instructions:
     cargo bench --package dns --bench instructions

@@ -103,7 +103,21 @@ fn not_rewritten(intent: &Intent) -> Option<Section> {
         ));
         points.push("redirects, cookies and URLs in answers keep the target's own name".to_owned());
     }
+    points.extend(search_path(intent, host));
     section("What the alias does not change", points)
+}
+
+/// What resolvers do before they look outside, and how a pod is spared it.
+fn search_path(intent: &Intent, host: &str) -> Option<String> {
+    // The kubelet's ndots: with so many dots a name is asked as it stands first.
+    const DOTS: usize = 5;
+    if host.matches('.').count() >= DOTS {
+        return None;
+    }
+    let (namespace, domain) = (&intent.namespace, &intent.cluster_domain);
+    Some(format!(
+        "the search path: a pod that dials {host} itself asks for `{host}.{namespace}.svc.{domain}`, `{host}.svc.{domain}` and `{host}.{domain}` first, each for A and for AAAA; `{host}.`, with a dot at the end, is asked once, where a program takes it. With `headcount dns` as the cluster's DNS and `searchNames: true` in its settings the server walks the path, and one step does for any name: a pod opts in by `dnsPolicy: None` and a dnsConfig with that DNS's address in `nameservers`, `{namespace}.search.{domain}` (its own namespace) alone in `searches`, and `ndots` 5"
+    ))
 }
 
 fn migration(intent: &Intent) -> Option<Section> {

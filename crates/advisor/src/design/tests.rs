@@ -204,6 +204,27 @@ fn every_look_up_can_be_asked_where_pods_have_no_shell() {
 }
 
 #[test]
+fn who_dials_an_outside_name_hears_of_the_search_path() {
+    #[track_caller]
+    fn check(words: &str, entry: Option<&str>) {
+        let plan = plan(&intent(words));
+        let mut points = plan.sections.iter().flat_map(|section| &section.points);
+        let said = points.find(|point| point.starts_with("the search path: "));
+        let its_entry = said.map(|point| point.split('`').find(|word| word.contains(".search.")));
+        assert_eq!(its_entry, entry.map(Some), "{words}");
+    }
+    check("name=db external=db.example.com", Some("default.search.cluster.local"));
+    check(
+        "name=db namespace=prod domain=corp.example external=db.example.com",
+        Some("prod.search.corp.example"),
+    );
+    // Asked as it stands first.
+    check("name=db external=db.a.b.c.example.com", None);
+    check("name=db external=192.0.2.1 port=sql:5432", None);
+    check("software=etcd client=shop", None);
+}
+
+#[test]
 fn what_is_not_sure_is_not_said_as_if_it_were() {
     use crate::peers::Known;
     for peer in peers() {

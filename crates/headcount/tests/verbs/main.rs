@@ -5,6 +5,7 @@ mod ask;
 mod dns;
 mod nsd;
 mod records;
+mod search;
 mod sessions;
 #[path = "../up/support/mod.rs"]
 mod support;
