@@ -85,15 +85,14 @@ impl Scene {
 }
 
 fn counted() -> Result<f64, Box<dyn Error>> {
-        let text = metrics()?;
-        let lines = text.lines().filter(|line| line.starts_with("headcount_dns_queries_total{"));
-        let mut sum = 0.0;
-        for line in lines {
-            let (_, number) = line.rsplit_once(' ').ok_or("a metric without a value")?;
-            sum += number.parse::<f64>()?;
-        }
-        Ok(sum)
+    let text = metrics()?;
+    let lines = text.lines().filter(|line| line.starts_with("headcount_dns_queries_total{"));
+    let mut sum = 0.0;
+    for line in lines {
+        let (_, number) = line.rsplit_once(' ').ok_or("a metric without a value")?;
+        sum += number.parse::<f64>()?;
     }
+    Ok(sum)
 }
 
 impl Drop for Scene {
