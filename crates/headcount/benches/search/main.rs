@@ -59,10 +59,10 @@ fn enter(rounds: u32) -> Result<(), Box<dyn Error>> {
     command.args(["--inside", "--rounds", &rounds.to_string()]);
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => {
-            Err("it did not end well; unshare needs a kernel that lets this user make namespaces"
-                .into())
-        }
+        Ok(status) => Err(format!(
+            "the run in namespaces of its own ended with {status}; where unshare was refused, run it as root or on a kernel that lets users make namespaces"
+        )
+        .into()),
         Err(error) => Err(format!("unshare (util-linux) does not start: {error}").into()),
     }
 }
@@ -79,6 +79,8 @@ fn compare(rounds: u32) -> Result<(), Box<dyn Error>> {
     );
     let mut differences = Vec::new();
     for lookup in &LOOKUPS {
+        // musl takes SERVFAIL for no answer, and asks until its time-out of five seconds.
+        let rounds = if lookup.name.starts_with("broken.") { rounds.min(2) } else { rounds };
         let mut row = format!("| `{}` | {} |", lookup.name, lookup.what);
         for library in &libraries {
             let [path, entry] = both(&scene, library, lookup.name, rounds)?;
