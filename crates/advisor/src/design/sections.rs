@@ -116,7 +116,7 @@ fn search_path(intent: &Intent, host: &str) -> Option<String> {
     }
     let (namespace, domain) = (&intent.namespace, &intent.cluster_domain);
     Some(format!(
-        "the search path: a pod that dials {host} itself asks for `{host}.{namespace}.svc.{domain}`, `{host}.svc.{domain}` and `{host}.{domain}` first, each for A and for AAAA; `{host}.`, with a dot at the end, is asked once, where a program takes it. With `headcount dns` as the cluster's DNS and `searchNames: true` in its settings the server walks the path, and one step does for any name: a pod opts in by `dnsPolicy: None` and a dnsConfig with that DNS's address in `nameservers`, `{namespace}.search.{domain}` (its own namespace) alone in `searches`, and `ndots` 5"
+        "the search path: a pod that dials {host} itself asks for `{host}.{namespace}.svc.{domain}`, `{host}.svc.{domain}` and `{host}.{domain}` first, each for A and for AAAA; `{host}.`, with a dot at the end, is asked once, where a program takes it. With `headcount dns` as the cluster's DNS and `searchNames: true` in its settings the server walks the path, and one step finds a name that is there: a pod opts in by `dnsPolicy: None` and a dnsConfig with that DNS's address in `nameservers`, `{namespace}.search.{domain}` (its own namespace) alone in `searches`, and `ndots` 5"
     ))
 }
 
