@@ -16,7 +16,7 @@ use hickory_resolver::config::{
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::Name;
 
-use crate::dns::{Dns, folder};
+use crate::support::server::{Dns, folder};
 use names::{LOOKUPS, Lookup};
 
 /// A resolver with a pod's options.
