@@ -71,7 +71,7 @@ impl Error {
     }
 
     pub(crate) fn print(&self) {
-        eprintln!("{self}");
+        crate::terminal::say(self);
     }
 }
 

@@ -1,5 +1,8 @@
 //! headcount: service discovery for Kubernetes in one binary.
 
+// It panics where stderr cannot be written; `terminal::say` does not.
+#![deny(clippy::print_stderr)]
+
 mod arguments;
 mod cli;
 mod design;

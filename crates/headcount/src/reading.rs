@@ -42,13 +42,13 @@ impl Reading {
     /// Prints what is wrong on stderr; true when something is, notes aside.
     pub(crate) fn report(&self) -> bool {
         for (name, error) in &self.unreadable {
-            eprintln!("{name}: error: could not be read: {error}");
+            crate::terminal::say(format_args!("{name}: error: could not be read: {error}"));
         }
         for problem in &self.problems {
-            eprintln!("{problem}");
+            crate::terminal::say(&problem);
         }
         for name in &self.empty {
-            eprintln!("{name}: note: no object in it");
+            crate::terminal::say(format_args!("{name}: note: no object in it"));
         }
         !self.unreadable.is_empty() || self.problems.iter().any(Problem::is_error)
     }

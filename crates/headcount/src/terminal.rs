@@ -1,6 +1,7 @@
 //! What goes to the terminal: a verb's output, on stdout; the log, on stderr.
 
-use std::io::{self, IsTerminal, stderr};
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write as _, stderr};
 
 use tracing_subscriber::EnvFilter;
 
@@ -19,6 +20,8 @@ pub(crate) fn start_log(verbose: u8) {
         .with_env_filter(filter)
         .with_writer(stderr)
         .with_ansi(is_coloured(&stderr()))
+        // Where the log cannot be written, neither can that it cannot: trying to would end the thread.
+        .log_internal_errors(false)
         .with_target(false)
         .compact()
         .init();
@@ -27,6 +30,12 @@ pub(crate) fn start_log(verbose: u8) {
 /// Whether to colour what goes there: on a terminal, unless `NO_COLOR` says otherwise (no-color.org).
 pub(crate) fn is_coloured(to: &impl IsTerminal) -> bool {
     to.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Writes a line for people on stderr. That it cannot be written, as when the disk of the log is full, stops nothing.
+pub(crate) fn say(line: impl Display) {
+    // Once as a whole: what other threads say does not come between.
+    let _ = stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Writes a verb's output on stdout. That its reader has enough of it, as `head` may, is no error.

@@ -126,7 +126,7 @@ fn ask_pods(draft: &mut Draft) -> Result<(), InquireError> {
         draft.expose = given("expose", expose.split(':').next().unwrap_or_default());
         match objection(draft, &["expose"]) {
             None => return Ok(()),
-            Some(why) => eprintln!("{why}"),
+            Some(why) => crate::terminal::say(&why),
         }
     }
 }

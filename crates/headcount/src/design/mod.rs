@@ -147,7 +147,7 @@ impl Design {
             Ok(intent) => intent,
             Err(troubles) => {
                 for trouble in troubles {
-                    eprintln!("{trouble}");
+                    crate::terminal::say(&trouble);
                 }
                 return Ok(Exit::CouldNotRun);
             }
@@ -157,7 +157,7 @@ impl Design {
             let troubles = conflicts(&plan, objects);
             if !troubles.is_empty() {
                 for trouble in troubles {
-                    eprintln!("{trouble}");
+                    crate::terminal::say(&trouble);
                 }
                 return Ok(Exit::CouldNotRun);
             }
@@ -177,7 +177,7 @@ impl Design {
                 if report.verified.passed() { Vec::new() } else { report.verified.lines() };
             let changes = report.changes.iter().cloned();
             for line in changes.chain(report.findings.iter().map(finding)).chain(verified) {
-                eprintln!("{line}");
+                crate::terminal::say(&line);
             }
         }
         let good = report.verified.passed() && report.findings.is_empty();

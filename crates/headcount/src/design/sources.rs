@@ -62,15 +62,15 @@ fn from_file(path: &Path, flags: Draft) -> Result<Sourced, Error> {
             Err(troubles) => {
                 is_wrong = true;
                 for trouble in troubles {
-                    eprintln!("{trouble}");
+                    crate::terminal::say(&trouble);
                 }
             }
         }
     }
     if is_wrong {
-        eprintln!(
+        crate::terminal::say(format_args!(
             "  help: docs/design.md lists the keys of this file; manifests to begin with go to --from"
-        );
+        ));
         return Ok(Sourced::Wrong);
     }
     Ok(Sourced::Draft { draft: Box::new(draft), taken: Vec::new(), objects: None })
@@ -92,7 +92,7 @@ fn from_manifests(paths: &[PathBuf], flags: Draft) -> Result<Sourced, Error> {
         };
         // What can be read is begun with; lint has more to say of the rest.
         for problem in problems {
-            eprintln!("{problem}");
+            crate::terminal::say(&problem);
         }
     }
     let mut options = Options::default();
@@ -108,7 +108,7 @@ fn from_manifests(paths: &[PathBuf], flags: Draft) -> Result<Sourced, Error> {
         }),
         Err(troubles) => {
             for trouble in troubles {
-                eprintln!("{trouble}");
+                crate::terminal::say(&trouble);
             }
             Ok(Sourced::Wrong)
         }

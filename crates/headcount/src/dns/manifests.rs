@@ -145,11 +145,13 @@ impl Served {
     fn read_again(&mut self) {
         match read_apart(&self.paths, &self.namespace) {
             Ok(Read { changes, errors: 0 }) => self.replace(&changes),
-            Ok(Read { changes: _, errors }) => eprintln!(
+            Ok(Read { changes: _, errors }) => crate::terminal::say(format_args!(
                 "error: the manifests have {errors} error{}, see above: what was served before is served still",
                 if errors == 1 { "" } else { "s" },
-            ),
-            Err(error) => eprintln!("{error}\n  note: what was served before is served still"),
+            )),
+            Err(error) => crate::terminal::say(format_args!(
+                "{error}\n  note: what was served before is served still"
+            )),
         }
         memory::give_back();
     }
@@ -233,7 +235,7 @@ impl Reading {
         let bytes = match content {
             Ok(bytes) => bytes,
             Err(error) => {
-                eprintln!("{name}: error: could not be read: {error}");
+                crate::terminal::say(format_args!("{name}: error: could not be read: {error}"));
                 self.errors += 1;
                 return;
             }
@@ -248,7 +250,7 @@ impl Reading {
                     self.object(examined, &mut problems);
                 });
                 if !found && wrong.is_empty() {
-                    eprintln!("{name}: note: no object in it");
+                    crate::terminal::say(format_args!("{name}: note: no object in it"));
                 }
                 problems.extend(wrong);
             }
@@ -256,7 +258,7 @@ impl Reading {
         }
         problems.sort_by_key(Problem::position);
         for problem in &problems {
-            eprintln!("{problem}");
+            crate::terminal::say(&problem);
             self.errors += usize::from(problem.is_error());
         }
     }
@@ -273,7 +275,12 @@ impl Reading {
                 Ok(Object::EndpointSlice(slice)) => match GivenSlice::new(&slice) {
                     Ok(slice) => self.slices.push(slice),
                     Err(unusable) => {
-                        eprintln!("{}", skipped(&document.source, at.line, &reference, &unusable));
+                        crate::terminal::say(skipped(
+                            &document.source,
+                            at.line,
+                            &reference,
+                            &unusable,
+                        ));
                     }
                 },
                 Ok(_) => {}
@@ -295,7 +302,7 @@ impl Reading {
             let Some(at) = self.services.remove(&refused.target) else { continue };
             for error in refused.errors {
                 let problem = Problem { message: error.body(), ..at.clone() };
-                eprintln!("{}", problem.in_field(error.field));
+                crate::terminal::say(problem.in_field(error.field));
                 self.errors += 1;
             }
         }

@@ -1,31 +1,25 @@
 //! A server's life: bound, filled, served, changed, stopped.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use directory::{Name, Reader};
 use dns::Live;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 
-use super::config::ConfigFile;
+use super::Dns;
 use super::config_file;
-use super::manifests::Stamp;
 use super::ops::{Listener, State};
 use super::settings::Settings;
 use super::source::{Findings, Kept, Objects};
-use super::{Dns, Flags};
 use crate::error::{Error, Exit};
 use crate::live::Connection;
 use crate::signal::{self, Asked};
-use crate::terminal;
+use crate::terminal::{print_text, say};
 use crate::up::reach;
-
-/// How often the file of settings is looked at.
-const POLL: Duration = Duration::from_millis(500);
 
 /// How many samples wait to be looked at.
 const SAMPLES_WAITING_MAX: usize = 1024;
@@ -34,8 +28,13 @@ pub(super) async fn run(verb: Dns) -> Result<Exit, Error> {
     let started = Instant::now();
     let mut signals = signal::stop_or_hang_up()?;
     let (objects, domain) = objects(&verb).await?;
-    let mut config = Config { path: verb.config, flags: verb.flags, domain, stamp: None };
-    let settings = config.read(&objects)?;
+    let Dns { config: path, flags, .. } = verb;
+    let source = config_file::Source { path, flags, origin: objects.origin(), domain };
+    let mut config = config_file::Watched::start(source)?;
+    let settings = tokio::select! {
+        settings = config.next() => settings?,
+        signal = signals.next_stop() => return Ok(stopped_early(signal)),
+    };
 
     let (counters, samples) = dns::Counters::sampled(SAMPLES_WAITING_MAX);
     let state = State::new(counters.clone());
@@ -43,7 +42,7 @@ pub(super) async fn run(verb: Dns) -> Result<Exit, Error> {
     let live = Live::new(settings.dns.clone(), reader);
     // First of all: a taken port is found out before anything is read. Until all is read the answer is SERVFAIL.
     let server = dns::Server::bind_live(&settings.listen, live.clone(), counters)
-        .map_err(|error| not_bound(&error))?;
+        .map_err(|error| not_bound(&error, &settings))?;
     state.forward_by(server.forwarder().cloned());
     let listeners = Listener::bind(&settings.pages).await?;
     let words = words(&server, &listeners);
@@ -61,8 +60,6 @@ pub(super) async fn run(verb: Dns) -> Result<Exit, Error> {
     let mut serving = Serving { objects, state, live, settings, kept: None, next: None };
     serving.begin(serving.settings.clone())?;
     drop(waiting);
-    let mut poll = tokio::time::interval(POLL);
-    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut findings = false;
     let stopped_by = loop {
         tokio::select! {
@@ -73,11 +70,12 @@ pub(super) async fn run(verb: Dns) -> Result<Exit, Error> {
                         kept.reload();
                     }
                     if let Err(error) = server.reload_certificate() {
-                        eprintln!("{}\n  note: the certificate stays as it was", Error::of(&error));
+                        say(format_args!("{}\n  note: the certificate stays as it was", Error::of(&error)));
                     }
-                    serving.change(&server, config.reread(&serving.objects))?;
+                    config.reload();
                 }
             },
+            settings = config.next() => serving.change(&server, settings?)?,
             filled = serving.filled() => {
                 let is_first = serving.kept.is_none();
                 match filled {
@@ -91,20 +89,14 @@ pub(super) async fn run(verb: Dns) -> Result<Exit, Error> {
                     }
                     Err(error) if is_first => return Err(error),
                     Err(error) => {
-                        eprintln!("{error}\n  note: what was served before is served still");
+                        say(format_args!("{error}\n  note: what was served before is served still"));
                     }
-                }
-            }
-            _ = poll.tick() => {
-                if config.has_changed() {
-                    serving.change(&server, config.reread(&serving.objects))?;
                 }
             }
         }
     };
     if serving.kept.is_none() {
-        eprintln!("{stopped_by} before everything was ready");
-        return Ok(Exit::CouldNotRun);
+        return Ok(stopped_early(stopped_by));
     }
     tracing::info!("{stopped_by}: stopping");
     serving.state.stop();
@@ -112,6 +104,11 @@ pub(super) async fn run(verb: Dns) -> Result<Exit, Error> {
     tokio::time::sleep(serving.settings.lameduck).await;
     server.shutdown().await;
     Ok(if findings { Exit::Findings } else { Exit::Clean })
+}
+
+fn stopped_early(signal: &str) -> Exit {
+    say(format_args!("{signal} before everything was ready"));
+    Exit::CouldNotRun
 }
 
 /// Where the objects are from, and the zone of their names if the kubeconfig says so.
@@ -134,12 +131,19 @@ async fn objects(verb: &Dns) -> Result<(Objects, Option<Name>), Error> {
     Ok((Objects::Cluster { client, url, of_this_pod }, domain))
 }
 
-fn not_bound(error: &dns::BindError) -> Error {
+fn not_bound(error: &dns::BindError, settings: &Settings) -> Error {
     let told = Error::of(error);
     match error {
-        dns::BindError::Listen { .. } => {
-            told.hint("stop what listens there, or name another address with --listen")
-        }
+        dns::BindError::Listen { address, source, .. } => told.hint(match source.kind() {
+            ErrorKind::AddrNotAvailable => {
+                "this machine has no such address: ip address shows those that it has"
+            }
+            ErrorKind::PermissionDenied => {
+                "ports below 1024 take the capability NET_BIND_SERVICE, or name another with --listen"
+            }
+            _ if settings.times_listened(*address) > 1 => "it is named twice: name it once",
+            _ => "stop what listens there, or name another address with --listen",
+        }),
         dns::BindError::Thread(_) | dns::BindError::Certificate(_) | dns::BindError::Forward(_) => {
             told
         }
@@ -147,7 +151,7 @@ fn not_bound(error: &dns::BindError) -> Error {
 }
 
 fn ready(words: &str, reader: &Reader, started: Instant) -> Result<(), Error> {
-    terminal::print_text(&format!(
+    print_text(&format!(
         "ready {words} services={} endpoints={} in {} ms; Ctrl-C stops it\n",
         reader.service_count(),
         reader.endpoint_count(),
@@ -165,40 +169,6 @@ fn words(server: &dns::Server, listeners: &[Listener]) -> String {
     words.extend(of("https", server.https_addresses()));
     words.extend(listeners.iter().flat_map(Listener::words));
     words.join(" ")
-}
-
-/// The file of settings, and what comes before and after it.
-struct Config {
-    path: Option<PathBuf>,
-    flags: Flags,
-    domain: Option<Name>,
-    /// The file as it was when it was read.
-    stamp: Option<Stamp>,
-}
-
-impl Config {
-    fn read(&mut self, objects: &Objects) -> Result<Settings, Error> {
-        let file = match &self.path {
-            Some(path) => {
-                self.stamp = Some(Stamp::of(std::slice::from_ref(path)));
-                config_file::read(path).map_err(|error| error.report(path))?
-            }
-            None => ConfigFile::default(),
-        };
-        Settings::new(&self.flags, file, objects.origin(), self.domain.as_ref())
-    }
-
-    /// As [`Config::read`]; a file that is of no use is said to be so.
-    fn reread(&mut self, objects: &Objects) -> Option<Settings> {
-        self.read(objects)
-            .inspect_err(|error| eprintln!("{error}\n  note: the settings stay as they were"))
-            .ok()
-    }
-
-    fn has_changed(&self) -> bool {
-        let Some(path) = &self.path else { return false };
-        self.stamp.as_ref() != Some(&Stamp::of(std::slice::from_ref(path)))
-    }
 }
 
 type Filling = Pin<Box<dyn Future<Output = Result<(Kept, Settings, Findings), Error>> + Send>>;
@@ -254,20 +224,17 @@ impl Serving {
     }
 
     /// Lets other settings be in force, if there are any.
-    fn change(&mut self, server: &dns::Server, settings: Option<Settings>) -> Result<(), Error> {
-        let Some(mut settings) = settings.filter(|new| *new != self.settings) else {
-            return Ok(());
-        };
-        for name in self.settings.fixed(&settings) {
+    fn change(&mut self, server: &dns::Server, mut settings: Settings) -> Result<(), Error> {
+        for name in settings.keep_fixed(&self.settings) {
             tracing::warn!("the setting {name} is another: it takes a restart");
         }
         match (&self.settings.dns.forward, &settings.dns.forward) {
-            (Some(_), Some(new)) => {
+            (Some(old), Some(new)) if old != new => {
                 if let Err(error) = server.set_forwarding(new.clone()) {
-                    eprintln!("{}\n  note: forwarding stays as it was", Error::of(&error));
+                    say(format_args!("{}\n  note: forwarding stays as it was", Error::of(&error)));
                 }
             }
-            (old, _) => settings.dns.forward.clone_from(old),
+            _ => {}
         }
         match (&self.kept, self.next.is_some()) {
             (Some(kept), false) if settings.has_zone_of(&self.settings) => {

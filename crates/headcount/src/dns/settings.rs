@@ -1,6 +1,7 @@
 //! What is in force: the flags, else the file, else the defaults.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use cluster::bootstrap::{DNS_NAMESPACE, DNS_SERVICE};
@@ -76,7 +77,7 @@ impl Settings {
         } = file;
         let listen = match (flags.listen.as_slice(), listen) {
             ([], None) => vec![SocketAddr::from(([127, 0, 0, 1], 1053))],
-            ([], Some(listen)) => listen.into_iter().map(|listen| listen.0).collect(),
+            ([], Some(listen)) => listen.0.into_iter().map(|listen| listen.0).collect(),
             (listen, _) => listen.to_vec(),
         };
         let domain = flags
@@ -112,7 +113,7 @@ impl Settings {
         let lameduck = lameduck_seconds.unwrap_or(if origin == Origin::Pod { 5 } else { 0 });
         let addresses = listen.iter().map(|listen| reach::from_elsewhere(*listen).ip());
         let Tcp { connections, connections_per_client, idle_seconds } = tcp;
-        let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        let size = |count: NonZeroU32| usize::try_from(count.get()).unwrap_or(usize::MAX);
         let encrypted = encrypted.map(encryption);
         let secret = encrypted.iter().flat_map(|encrypted| &encrypted.tls);
         let own: Vec<_> = listen.iter().chain(secret).copied().collect();
@@ -141,7 +142,7 @@ impl Settings {
                 tcp: dns::TcpLimits {
                     connections: size(connections),
                     connections_per_client: size(connections_per_client),
-                    idle_timeout: Duration::from_secs(idle_seconds.into()),
+                    idle_timeout: Duration::from_secs(u64::from(idle_seconds.get())),
                     ..dns::TcpLimits::default()
                 },
                 log: match query_log {
@@ -160,9 +161,15 @@ impl Settings {
         })
     }
 
-    /// The settings that take a restart to change, of those that are others in `new`.
-    pub(super) fn fixed(&self, new: &Self) -> Vec<&'static str> {
-        let Self { listen, zone: _, dns, pages, lameduck: _ } = self;
+    /// Takes over what takes a restart to change, so that these are what is in force; returns the names of those settings
+    /// that were others.
+    pub(super) fn keep_fixed(&mut self, old: &Self) -> Vec<&'static str> {
+        fn keep<T: Clone + PartialEq>(new: &mut T, old: &T) -> bool {
+            let is_another = new != old;
+            new.clone_from(old);
+            is_another
+        }
+        let Self { listen, zone, dns, pages, lameduck: _ } = self;
         let dns::Config {
             ede: _,
             max_udp_size: _,
@@ -174,16 +181,28 @@ impl Settings {
             encrypted,
             log: _,
         } = dns;
-        let changed = [
-            ("listen", *listen != new.listen),
-            ("udpThreads", *udp_threads != new.dns.udp_threads),
-            ("tcp", *tcp != new.dns.tcp),
-            // Replies say from the first whether recursion is available.
-            ("forward (as a whole)", forward.is_some() != new.dns.forward.is_some()),
-            ("encrypted", *encrypted != new.dns.encrypted),
-            ("health, ready or metrics", *pages != new.pages),
+        zone.server_addresses.clone_from(&old.zone.server_addresses);
+        // Replies say from the first whether recursion is available.
+        let forwards_otherwise = forward.is_some() != old.dns.forward.is_some();
+        if forwards_otherwise {
+            forward.clone_from(&old.dns.forward);
+        }
+        let others = [
+            ("listen", keep(listen, &old.listen)),
+            ("udpThreads", keep(udp_threads, &old.dns.udp_threads)),
+            ("tcp", keep(tcp, &old.dns.tcp)),
+            ("forward (as a whole)", forwards_otherwise),
+            ("encrypted", keep(encrypted, &old.dns.encrypted)),
+            ("health, ready or metrics", keep(pages, &old.pages)),
         ];
-        changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
+        others.into_iter().filter(|(_, is_another)| *is_another).map(|(name, _)| name).collect()
+    }
+
+    /// How often an address is to be listened on, encrypted or not.
+    pub(super) fn times_listened(&self, address: SocketAddr) -> usize {
+        let encrypted = self.dns.encrypted.iter();
+        let encrypted = encrypted.flat_map(|encrypted| [&encrypted.tls, &encrypted.https]);
+        self.listen.iter().chain(encrypted.flatten()).filter(|one| **one == address).count()
     }
 
     /// Whether the same objects make the same zone.

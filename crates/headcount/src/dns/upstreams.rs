@@ -16,7 +16,7 @@ use crate::error::Error;
 pub(super) fn forwarding(forward: Forward, own: &[SocketAddr]) -> Result<ForwardConfig, Error> {
     let Forward { upstreams, stub_zones, order, authorities, cache } = forward;
     let stub_zones = stub_zones.into_iter().map(|forward::StubZone { zone, upstreams }| {
-        Ok(StubZone { zone: zone.0, upstreams: servers(upstreams, own)? })
+        Ok(StubZone { zone: zone.0, upstreams: servers(upstreams.0, own)? })
     });
     let Cache { bytes, max_seconds, max_negative_seconds, serve_stale_seconds, prefetch } = cache;
     let seconds = |count: u32| Duration::from_secs(count.into());

@@ -157,7 +157,11 @@ impl Lint {
             let fixes = lint::fix(&mut input.texts, &report.findings);
             if fixes.made.is_empty() {
                 for (finding, refusal) in &fixes.refused {
-                    eprintln!("{}: {} is not fixed: {refusal}", place(finding), finding.code);
+                    crate::terminal::say(format_args!(
+                        "{}: {} is not fixed: {refusal}",
+                        place(finding),
+                        finding.code
+                    ));
                 }
                 break;
             }
@@ -168,9 +172,9 @@ impl Lint {
             report = lint::run(&objects, &selection);
         }
         for allowance in &report.unused {
-            eprintln!(
+            crate::terminal::say(format_args!(
                 "note: --allow {allowance} allows nothing that is found; take it out, or see how it is spelt"
-            );
+            ));
         }
         let of_stdin = if self.fix { input.write_back()?.map(str::to_owned) } else { None };
         let fixable = report.findings.iter().filter(|finding| finding.fix.is_some());

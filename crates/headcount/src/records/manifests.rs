@@ -31,7 +31,7 @@ pub(super) async fn view(records: &Records) -> Result<View, Error> {
     }
     let settled = settle(values, &settings).map_err(not_settled)?;
     for problem in settled.refused.iter().flat_map(|refused| problems(refused, &documents)) {
-        eprintln!("{problem}");
+        crate::terminal::say(&problem);
         findings = true;
     }
     Ok(View {

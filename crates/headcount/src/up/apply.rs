@@ -35,7 +35,7 @@ pub(super) async fn apply(
                 Err(error) => {
                     refused = true;
                     for problem in refusal(object, &error) {
-                        eprintln!("{problem}");
+                        crate::terminal::say(&problem);
                     }
                 }
             }

@@ -81,7 +81,7 @@ pub(super) async fn run(up: Up) -> Result<Exit, Error> {
 }
 
 fn stopped_early(signal: &str) -> Exit {
-    eprintln!("{signal} before everything was ready");
+    crate::terminal::say(format_args!("{signal} before everything was ready"));
     Exit::CouldNotRun
 }
 

@@ -6,7 +6,7 @@ use dns::forward::Upstream;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{Domain, Listen};
+use super::values::{AtLeastOne, Domain, Listen};
 
 /// Whom names outside the cluster's zone are asked of.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -44,7 +44,7 @@ pub(in crate::dns) struct StubZone {
     /// This name and all below it.
     pub(in crate::dns) zone: Domain,
     /// Its servers.
-    pub(in crate::dns) upstreams: Vec<Servers>,
+    pub(in crate::dns) upstreams: AtLeastOne<Servers>,
 }
 
 /// A server, or a file that names some.

@@ -3,12 +3,16 @@
 pub(super) mod forward;
 mod values;
 
+use std::num::NonZeroU32;
+
 use manifest::read::{self, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use forward::{Encrypted, Forward};
-pub(super) use values::{Domain, Listen, MaxUdpSize, OneIn, Range, ServiceName, Threads, Ttl};
+pub(super) use values::{
+    AtLeastOne, Domain, Listen, MaxUdpSize, OneIn, Range, ServiceName, Threads, Ttl,
+};
 
 /// The settings of `headcount dns`. What is left out has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -16,7 +20,7 @@ pub(super) use values::{Domain, Listen, MaxUdpSize, OneIn, Range, ServiceName, T
 #[schemars(title = "headcount dns", rename_all = "camelCase")]
 pub(super) struct ConfigFile {
     /// Where to listen for DNS over UDP and TCP: addresses with ports. Default: 127.0.0.1:1053.
-    pub(super) listen: Option<Vec<Listen>>,
+    pub(super) listen: Option<AtLeastOne<Listen>>,
     /// The zone that the cluster's names are in. Default: what the kubeconfig of `headcount up` says, else cluster.local.
     pub(super) cluster_domain: Option<Domain>,
     /// Times to live of answers.
@@ -175,22 +179,24 @@ pub(super) enum Ede {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct Tcp {
     /// Connections served at once, over all addresses.
-    pub(super) connections: u32,
+    pub(super) connections: NonZeroU32,
     /// Connections of one client served at once.
-    pub(super) connections_per_client: u32,
+    pub(super) connections_per_client: NonZeroU32,
     /// After so many seconds without a whole query a connection is closed.
-    pub(super) idle_seconds: u32,
+    pub(super) idle_seconds: NonZeroU32,
 }
 
 impl Default for Tcp {
     fn default() -> Self {
         let dns::TcpLimits { connections, connections_per_client, idle_timeout, shutdown_grace: _ } =
             dns::TcpLimits::default();
-        let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let small = |count: u64| {
+            u32::try_from(count).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX)
+        };
         Self {
-            connections: small(connections),
-            connections_per_client: small(connections_per_client),
-            idle_seconds: u32::try_from(idle_timeout.as_secs()).unwrap_or(u32::MAX),
+            connections: small(connections as u64),
+            connections_per_client: small(connections_per_client as u64),
+            idle_seconds: small(idle_timeout.as_secs()),
         }
     }
 }

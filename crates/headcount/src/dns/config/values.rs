@@ -28,6 +28,22 @@ impl TryFrom<String> for Listen {
     }
 }
 
+/// A list with something in it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "Vec<T>")]
+pub(in crate::dns) struct AtLeastOne<T>(#[schemars(length(min = 1))] pub(in crate::dns) Vec<T>);
+
+impl<T> TryFrom<Vec<T>> for AtLeastOne<T> {
+    type Error = &'static str;
+
+    fn try_from(list: Vec<T>) -> Result<Self, Self::Error> {
+        match list.is_empty() {
+            true => Err("name at least one"),
+            false => Ok(Self(list)),
+        }
+    }
+}
+
 /// A domain, such as cluster.local.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]

@@ -1,6 +1,6 @@
 //! `/health`, `/ready`, `/metrics` and `/debug/top` over HTTP.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::State;
 use super::metrics::{self, Format};
 use crate::error::Error;
 
-/// Connections served at once by each listener.
+/// Connections served at once by each listener. For one more the oldest is closed: who opens many and asks for nothing must not
+/// hold up the kubelet's probes, for which the pod would be restarted.
 const CONNECTIONS_MAX: usize = 64;
 
 /// How long a client may take for its request's head.
@@ -88,12 +88,9 @@ impl Listener {
     /// Serves until dropped.
     pub(in crate::dns) async fn serve(self, state: Arc<State>) {
         let Self { listener, pages, .. } = self;
-        let (pages, slots): (Arc<[Page]>, _) =
-            (pages.into(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
-        let mut connections = JoinSet::new();
+        let pages: Arc<[Page]> = pages.into();
+        let (mut connections, mut by_age) = (JoinSet::new(), VecDeque::new());
         loop {
-            // The semaphore is never closed.
-            let Ok(slot) = slots.clone().acquire_owned().await else { return };
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
@@ -104,9 +101,14 @@ impl Listener {
                 }
             };
             while connections.try_join_next().is_some() {}
+            by_age.retain(|connection: &AbortHandle| !connection.is_finished());
+            if by_age.len() >= CONNECTIONS_MAX
+                && let Some(oldest) = by_age.pop_front()
+            {
+                oldest.abort();
+            }
             let (state, pages) = (state.clone(), pages.clone());
-            connections.spawn(async move {
-                let _held = slot;
+            by_age.push_back(connections.spawn(async move {
                 let answer = service_fn(move |request: Request<Incoming>| {
                     let answer = answer(&request, &pages, &state);
                     async move { Ok::<_, Infallible>(answer) }
@@ -119,7 +121,7 @@ impl Listener {
                 if let Ok(Err(error)) = ended {
                     tracing::debug!(%error, "a connection ended");
                 }
-            });
+            }));
         }
     }
 }
