@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
@@ -42,6 +42,10 @@ const STREAMS_MAX: u32 = 100;
 /// The longest head of a request, in octets: a query of 4 KiB in the address and some headers.
 const HEAD_MAX: usize = 16 << 10;
 
+/// Octets of replies that a connection holds, made or being made. A client that takes none in, by HTTP/2's windows, could
+/// otherwise have a long reply wait on each of its streams, for as long as it likes.
+const REPLIES_MAX: usize = 2 * MESSAGE_MAX;
+
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves one connection until it ends, or is idle for too long, or the server stops; then what is under way is
@@ -65,9 +69,10 @@ pub(crate) async fn serve<A: Answering + Send + Sync + 'static>(
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_MAX as u32)
         .max_send_buf_size(MESSAGE_MAX);
+    let room = Arc::new(Semaphore::new(REPLIES_MAX));
     let service = hyper::service::service_fn(|request| {
-        let shared = shared.clone();
-        async move { answer(request, client, &shared).await }
+        let (shared, room) = (shared.clone(), room.clone());
+        async move { answer(request, client, &shared, room).await }
     });
     let stream = TokioIo::new(Idle::new(stream, limits.idle_timeout));
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
@@ -84,22 +89,23 @@ async fn answer<A: Answering + Send + Sync + 'static>(
     request: Request<Incoming>,
     client: SocketAddr,
     shared: &Shared<A>,
+    room: Arc<Semaphore>,
 ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
     let reply = match query(request).await {
-        Ok(query) => reply_to(&query, client, shared).await.ok_or(StatusCode::BAD_REQUEST),
+        Ok(query) => reply_to(&query, client, shared, room).await.ok_or(StatusCode::BAD_REQUEST),
         Err(status) => Err(status),
     };
     let mut response = Response::new(Full::default());
     match reply {
         Ok(reply) => {
             // How long it may be kept is what its records say (RFC 8484 §5.1).
-            let age = format!("max-age={}", forward::ttl_min(&reply).unwrap_or(0));
+            let age = format!("max-age={}", forward::ttl_min(&reply.octets).unwrap_or(0));
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(MESSAGE));
             if let Ok(age) = HeaderValue::from_str(&age) {
                 headers.insert(CACHE_CONTROL, age);
             }
-            *response.body_mut() = Full::new(reply.into());
+            *response.body_mut() = Full::new(Bytes::from_owner(reply));
         }
         Err(status) => {
             *response.status_mut() = status;
@@ -143,23 +149,46 @@ fn in_address(uri: &Uri) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(value).ok()
 }
 
+/// A reply, and the room that it takes until it is sent.
+struct Reply {
+    octets: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Reply {
+    fn as_ref(&self) -> &[u8] {
+        &self.octets
+    }
+}
+
 /// `None` for what is no query.
 async fn reply_to<A: Answering>(
     query: &[u8],
     client: SocketAddr,
     shared: &Shared<A>,
-) -> Option<Vec<u8>> {
-    let mut reply = Vec::new();
+    room: Arc<Semaphore>,
+) -> Option<Reply> {
+    // As much as a reply can take, for how much it does is not known before; the semaphore is never closed.
+    let longest = || room.clone().acquire_many_owned(MESSAGE_MAX as u32);
+    let mut octets = Vec::new();
+    let mut taken = longest().await.ok()?;
     let answered = {
         let rotation = Rotation::new(shared.turn.fetch_add(1, Ordering::Relaxed));
         let mut tally = shared.counters.tcp_tally();
         let asking = Asking { client, tally: &mut tally };
-        shared.answer(&shared.live.load(), &rotation, asking, query, &mut reply)
+        shared.answer(&shared.live.load(), &rotation, asking, query, &mut octets)
     };
     match answered {
         Ok(Outcome::Dropped) => return None,
         Ok(_) => {}
-        Err(waiting) => shared.complete(client, waiting.ready().await, &mut reply),
+        Err(waiting) => {
+            // Others are answered meanwhile.
+            drop(taken);
+            let ready = waiting.ready().await;
+            taken = longest().await.ok()?;
+            shared.complete(client, ready, &mut octets);
+        }
     }
-    Some(reply)
+    octets.shrink_to_fit();
+    Some(Reply { _room: taken.split(octets.len())?, octets })
 }

@@ -236,6 +236,43 @@ async fn queries_come_over_https() {
     server.shutdown().await;
 }
 
+/// Whoever takes no reply in, by the windows of HTTP/2, gets no more of them made; whoever does gets all.
+#[tokio::test]
+async fn replies_that_are_not_taken_in_do_not_pile_up() {
+    const ASKED: usize = 90;
+    let identity = Identity::new();
+    let server = serve(&identity, TcpLimits::default());
+    let stream = connect(server.https_addresses()[0], &identity.certificate(), &["h2"]).await;
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(100)
+        .handshake(TokioIo::new(stream.expect("TLS")))
+        .await
+        .expect("h2");
+    tokio::spawn(connection);
+    let asked = query(0, &name("db.prod.svc.cluster.local"), RecordType::SRV, None);
+    let (heads, mut answered) = tokio::sync::mpsc::unbounded_channel();
+    for _ in 0..ASKED {
+        let (mut sender, heads) = (sender.clone(), heads.clone());
+        let sent = to(Method::POST, "/dns-query", MESSAGE, asked.clone());
+        tokio::spawn(async move { heads.send(sender.send_request(sent).await.expect("a head")) });
+    }
+    let mut waiting = Vec::new();
+    let pause = Duration::from_millis(300);
+    while let Ok(Some(response)) = tokio::time::timeout(pause, answered.recv()).await {
+        waiting.push(response);
+    }
+    assert!((1..ASKED).contains(&waiting.len()), "{} replies are made", waiting.len());
+    for _ in 0..ASKED {
+        let response = match waiting.pop() {
+            Some(response) => response,
+            None => answered.recv().await.expect("a response"),
+        };
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        assert_eq!(decode(&body).answer.len(), 40);
+    }
+    server.shutdown().await;
+}
+
 #[tokio::test]
 async fn requests_that_hold_no_query_are_told_so() {
     let identity = Identity::new();

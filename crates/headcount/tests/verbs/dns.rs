@@ -30,7 +30,7 @@ endpoints:
     )
 }
 
-const DB: &str = "db.default.svc.cluster.local.";
+pub(crate) const DB: &str = "db.default.svc.cluster.local.";
 
 #[test]
 fn slices_are_served_as_they_are_and_workloads_expanded() {
@@ -258,7 +258,7 @@ fn settings_change_while_it_serves() {
     dns.until("the size is another", |dns| size(dns) == Some(1400));
 }
 
-const PAGES: [&str; 6] = [
+pub(crate) const PAGES: [&str; 6] = [
     "--health-listen",
     "127.0.0.1:0",
     "--ready-listen",

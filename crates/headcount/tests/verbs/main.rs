@@ -3,6 +3,8 @@
 #[cfg(unix)]
 mod ask;
 mod dns;
+mod dns_encrypted;
+mod dns_trouble;
 mod nsd;
 mod records;
 mod search;

@@ -1,5 +1,6 @@
 //! A `headcount dns` of a test's own: a child process in a folder of its own.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -25,7 +26,13 @@ impl Dns {
     /// Starts it in a folder with these files, and waits until it is ready. It serves the folder unless the arguments say
     /// what else.
     pub fn start(folder: TempDir, arguments: &[&str]) -> Self {
-        let (child, mut stdout) = spawn(&folder, arguments);
+        let stderr = stderr(&folder);
+        Self::start_saying_to(folder, arguments, stderr)
+    }
+
+    /// As [`Dns::start`], with its stderr elsewhere.
+    pub fn start_saying_to(folder: TempDir, arguments: &[&str], stderr: File) -> Self {
+        let (child, mut stdout) = spawn(&folder, arguments, stderr);
         let mut ready = String::new();
         stdout.read_line(&mut ready).expect("text on stdout");
         let words = ready.split_whitespace().filter_map(|word| word.strip_prefix("dns="));
@@ -37,7 +44,7 @@ impl Dns {
 
     /// Starts it and waits until it listens, which it says with `-v`; it need not become ready.
     pub fn listen(folder: TempDir, arguments: &[&str]) -> Self {
-        let (child, stdout) = spawn(&folder, &[&["-v"], arguments].concat());
+        let (child, stdout) = spawn(&folder, &[&["-v"], arguments].concat(), stderr(&folder));
         let (ready, addresses) = (String::new(), Vec::new());
         let mut dns = Self { child, stdout, addresses, ready, folder };
         dns.until("it listens", |dns| {
@@ -123,8 +130,15 @@ impl Dns {
     }
 }
 
-fn spawn(folder: &TempDir, arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
-    let stderr = std::fs::File::create(folder.path().join("stderr")).expect("a file");
+fn stderr(folder: &TempDir) -> File {
+    File::create(folder.path().join("stderr")).expect("a file")
+}
+
+fn spawn(
+    folder: &TempDir,
+    arguments: &[&str],
+    stderr: File,
+) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut child = headcount(folder.path())
         .arg("dns")
         .args(arguments)
