@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use cluster::Observer;
 use directory::view::ObjectName;
@@ -25,6 +25,9 @@ use crate::records::manifests::not_settled;
 
 /// How often the files are looked at.
 const POLL: Duration = Duration::from_millis(250);
+
+/// After a look at very many files, so many times as long as it took nothing is looked at.
+const REST: u32 = 20;
 
 /// Manifests that are served and watched, on a thread of their own.
 pub(super) struct Manifests {
@@ -103,13 +106,16 @@ impl Served {
             return;
         }
         let mut seen = None;
+        let mut pause = POLL;
         loop {
-            let asked = match reloads.recv_timeout(POLL) {
+            let asked = match reloads.recv_timeout(pause) {
                 Ok(()) => true,
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            let looked = Instant::now();
             let now = Stamp::of(&self.paths);
+            pause = POLL.max(looked.elapsed() * REST);
             // Whoever writes the files may be in the midst of it: when they are the same twice, they are done.
             let settled = now != stamp && seen.as_ref() == Some(&now);
             if asked || settled {

@@ -84,7 +84,10 @@ pub(super) async fn run(verb: Dns) -> Result<Exit, Error> {
                         if is_first {
                             findings = found;
                             let Some(Kept { reader, .. }) = &serving.kept else { continue };
-                            ready(&words, reader, started)?;
+                            // A full disk behind stdout is no reason to serve nothing.
+                            if let Err(error) = ready(&words, reader, started) {
+                                say(error);
+                            }
                         }
                     }
                     Err(error) if is_first => return Err(error),

@@ -1,7 +1,6 @@
 //! What is in force: the flags, else the file, else the defaults.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use cluster::bootstrap::{DNS_NAMESPACE, DNS_SERVICE};
@@ -10,7 +9,9 @@ use directory::{Name, PodMode, ZoneConfig};
 
 use super::Flags;
 use super::config::forward::Encrypted;
-use super::config::{ConfigFile, Domain, Ede, Listen, NegativeTtls, Pods, QueryLog, Tcp, Ttls};
+use super::config::{
+    ConfigFile, Domain, Ede, Listen, NegativeTtls, Pods, Positive, QueryLog, Tcp, Ttls,
+};
 use super::ops::Page;
 use super::upstreams::forwarding;
 use crate::error::Error;
@@ -113,7 +114,7 @@ impl Settings {
         let lameduck = lameduck_seconds.unwrap_or(if origin == Origin::Pod { 5 } else { 0 });
         let addresses = listen.iter().map(|listen| reach::from_elsewhere(*listen).ip());
         let Tcp { connections, connections_per_client, idle_seconds } = tcp;
-        let size = |count: NonZeroU32| usize::try_from(count.get()).unwrap_or(usize::MAX);
+        let size = |Positive(count): Positive| usize::try_from(count).unwrap_or(usize::MAX);
         let encrypted = encrypted.map(encryption);
         let secret = encrypted.iter().flat_map(|encrypted| &encrypted.tls);
         let own: Vec<_> = listen.iter().chain(secret).copied().collect();
@@ -142,7 +143,7 @@ impl Settings {
                 tcp: dns::TcpLimits {
                     connections: size(connections),
                     connections_per_client: size(connections_per_client),
-                    idle_timeout: Duration::from_secs(u64::from(idle_seconds.get())),
+                    idle_timeout: Duration::from_secs(idle_seconds.0.into()),
                     ..dns::TcpLimits::default()
                 },
                 log: match query_log {

@@ -3,15 +3,13 @@
 pub(super) mod forward;
 mod values;
 
-use std::num::NonZeroU32;
-
 use manifest::read::{self, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use forward::{Encrypted, Forward};
 pub(super) use values::{
-    AtLeastOne, Domain, Listen, MaxUdpSize, OneIn, Range, ServiceName, Threads, Ttl,
+    AtLeastOne, Domain, Listen, MaxUdpSize, OneIn, Positive, Range, ServiceName, Threads, Ttl,
 };
 
 /// The settings of `headcount dns`. What is left out has its default.
@@ -179,20 +177,18 @@ pub(super) enum Ede {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct Tcp {
     /// Connections served at once, over all addresses.
-    pub(super) connections: NonZeroU32,
+    pub(super) connections: Positive,
     /// Connections of one client served at once.
-    pub(super) connections_per_client: NonZeroU32,
+    pub(super) connections_per_client: Positive,
     /// After so many seconds without a whole query a connection is closed.
-    pub(super) idle_seconds: NonZeroU32,
+    pub(super) idle_seconds: Positive,
 }
 
 impl Default for Tcp {
     fn default() -> Self {
         let dns::TcpLimits { connections, connections_per_client, idle_timeout, shutdown_grace: _ } =
             dns::TcpLimits::default();
-        let small = |count: u64| {
-            u32::try_from(count).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX)
-        };
+        let small = |count: u64| Positive(u32::try_from(count).unwrap_or(u32::MAX));
         Self {
             connections: small(connections as u64),
             connections_per_client: small(connections_per_client as u64),
@@ -242,6 +238,16 @@ mod tests {
                 "dns.yaml:3:13: error: ttl.headless: Invalid value: 3601: a time to live is 0 to 3600 seconds",
                 "dns.yaml:4:14: error: ttl.clusterIp: expected an integer, got the string \"soon\"",
                 "dns.yaml:5:7: error: pods: expected disabled, insecure or verified, got the string \"verify\"",
+            ],
+        );
+        // What a part that is wrong leaves wanting is no error of its own.
+        check(
+            "tcp: { idleSeconds: 0 }\nforward: { stubZones: [{ zone: a..b, upstreams: [] }] }\nlisten: []\n",
+            &[
+                "dns.yaml:1:21: error: tcp.idleSeconds: Invalid value: 0: it is at least 1",
+                "dns.yaml:2:32: error: forward.stubZones[0].zone: Invalid value: \"a..b\": a label is empty",
+                "dns.yaml:2:38: error: forward.stubZones[0].upstreams: Invalid value: []: name at least one",
+                "dns.yaml:3:1: error: listen: Invalid value: []: name at least one",
             ],
         );
         check(

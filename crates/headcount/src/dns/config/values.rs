@@ -152,6 +152,22 @@ impl TryFrom<u16> for Threads {
     }
 }
 
+/// A number other than 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "u32")]
+pub(in crate::dns) struct Positive(#[schemars(range(min = 1))] pub(in crate::dns) u32);
+
+impl TryFrom<u32> for Positive {
+    type Error = &'static str;
+
+    fn try_from(number: u32) -> Result<Self, Self::Error> {
+        match number {
+            0 => Err("it is at least 1"),
+            number => Ok(Self(number)),
+        }
+    }
+}
+
 /// One in so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "u32")]

@@ -80,7 +80,7 @@ pub(crate) fn pass<T: DeserializeOwned>(
 ) -> Result<Pass<T>, Vec<FieldError>> {
     // Apart from the recoverable errors, a type's own code may refuse a value, which ends the pass. Such a value
     // is taken out and the pass done again, so that it does not hide what else is wrong.
-    let mut refused = Vec::new();
+    let (mut refused, mut taken) = (Vec::new(), Vec::<String>::new());
     loop {
         let walk = Walk { keeps_empty, ..Walk::default() };
         let outcome = T::deserialize(Reader::new(&value, &walk));
@@ -113,9 +113,15 @@ pub(crate) fn pass<T: DeserializeOwned>(
                     }
                     return Err(errors);
                 };
-                if value.pointer(&pointer).is_some_and(|place| !place.is_null()) {
+                // What holds a value that was taken out may be refused for want of it, which nobody can mend.
+                let lacks = |part: &String| {
+                    part.strip_prefix(&pointer).is_some_and(|rest| rest.starts_with('/'))
+                };
+                let is_there = value.pointer(&pointer).is_some_and(|place| !place.is_null());
+                if is_there && !taken.iter().any(lacks) {
                     refused.push(error);
                 }
+                taken.push(pointer.clone());
                 if !take_out(&mut value, &pointer) {
                     return Err(refused);
                 }
