@@ -27,7 +27,7 @@ use crate::records::manifests::not_settled;
 const POLL: Duration = Duration::from_millis(250);
 
 /// After a look at very many files, so many times as long as it took nothing is looked at.
-const REST: u32 = 20;
+const REST: u32 = 10;
 
 /// Manifests that are served and watched, on a thread of their own.
 pub(super) struct Manifests {

@@ -315,4 +315,33 @@ mod tests {
             "docs/dns.schema.json is not what the code says"
         );
     }
+
+    #[test]
+    fn the_schema_has_the_bounds_that_are_checked() {
+        let schema: serde_json::Value =
+            serde_json::from_str(&ConfigFile::schema()).expect("a schema");
+        let check = |kind: &str, setting: &str| {
+            let bound = |name: &str| schema["$defs"][kind][name].as_u64();
+            let is_taken = |number: u64| {
+                let text = setting.replace('N', &number.to_string());
+                ConfigFile::parse("dns.yaml", text.as_bytes()).is_ok()
+            };
+            let least = bound("minimum").expect("every number has one");
+            assert!(is_taken(least), "{setting}: {least}");
+            assert!(least == 0 || !is_taken(least - 1), "{setting}: {least} is the least");
+            if let Some(most) = bound("maximum") {
+                assert!(is_taken(most), "{setting}: {most}");
+                assert!(!is_taken(most + 1), "{setting}: {most} is the most");
+            }
+            (least, bound("maximum"))
+        };
+        assert_eq!(check("Ttl", "ttl: { headless: N }"), (0, Some(3600)));
+        assert_eq!(check("MaxUdpSize", "maxUdpSize: N"), (512, Some(4096)));
+        assert_eq!(check("Threads", "udpThreads: N"), (1, Some(1024)));
+        assert_eq!(check("OneIn", "queryLogOneIn: N"), (1, None));
+        assert_eq!(check("Positive", "tcp: { idleSeconds: N }"), (1, None));
+        let servers = &schema["$defs"]["StubZone"]["properties"]["upstreams"];
+        assert_eq!(servers["minItems"], 1, "{servers}");
+        assert!(schema["properties"]["listen"].to_string().contains("\"minItems\":1"));
+    }
 }

@@ -14,6 +14,9 @@ const TTL_MAX: u32 = 3600;
 /// From what every client takes (RFC 1035 §2.3.4) to what servers offered before fragments were known to be harmful.
 const UDP_SIZES: std::ops::RangeInclusive<u16> = 512..=4096;
 
+/// More threads than any machine that this is run on has cores.
+const THREADS_MAX: u16 = 1024;
+
 /// An address and a port to listen on, such as 0.0.0.0:53 or [::]:53.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
@@ -31,7 +34,8 @@ impl TryFrom<String> for Listen {
 /// A list with something in it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<T>")]
-pub(in crate::dns) struct AtLeastOne<T>(#[schemars(length(min = 1))] pub(in crate::dns) Vec<T>);
+#[schemars(inline, extend("minItems" = 1))]
+pub(in crate::dns) struct AtLeastOne<T>(pub(in crate::dns) Vec<T>);
 
 impl<T> TryFrom<Vec<T>> for AtLeastOne<T> {
     type Error = &'static str;
@@ -97,7 +101,8 @@ impl TryFrom<String> for ServiceName {
 /// A time to live in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "u32")]
-pub(in crate::dns) struct Ttl(#[schemars(range(max = 3600))] pub(in crate::dns) u32);
+#[schemars(extend("maximum" = TTL_MAX))]
+pub(in crate::dns) struct Ttl(pub(in crate::dns) u32);
 
 impl TryFrom<u32> for Ttl {
     type Error = String;
@@ -113,9 +118,8 @@ impl TryFrom<u32> for Ttl {
 /// The longest reply over UDP, in octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "u16")]
-pub(in crate::dns) struct MaxUdpSize(
-    #[schemars(range(min = 512, max = 4096))] pub(in crate::dns) u16,
-);
+#[schemars(extend("minimum" = UDP_SIZES.start(), "maximum" = UDP_SIZES.end()))]
+pub(in crate::dns) struct MaxUdpSize(pub(in crate::dns) u16);
 
 impl Default for MaxUdpSize {
     fn default() -> Self {
@@ -137,25 +141,25 @@ impl TryFrom<u16> for MaxUdpSize {
 /// How many threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "u16")]
-pub(in crate::dns) struct Threads(
-    #[schemars(range(min = 1, max = 1024))] pub(in crate::dns) NonZeroUsize,
-);
+#[schemars(extend("minimum" = 1, "maximum" = THREADS_MAX))]
+pub(in crate::dns) struct Threads(pub(in crate::dns) NonZeroUsize);
 
 impl TryFrom<u16> for Threads {
     type Error = String;
 
     fn try_from(count: u16) -> Result<Self, String> {
         NonZeroUsize::new(count.into())
-            .filter(|_| count <= 1024)
+            .filter(|_| count <= THREADS_MAX)
             .map(Self)
-            .ok_or_else(|| "there are 1 to 1024 threads".to_owned())
+            .ok_or_else(|| format!("there are 1 to {THREADS_MAX} threads"))
     }
 }
 
 /// A number other than 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "u32")]
-pub(in crate::dns) struct Positive(#[schemars(range(min = 1))] pub(in crate::dns) u32);
+#[schemars(extend("minimum" = 1))]
+pub(in crate::dns) struct Positive(pub(in crate::dns) u32);
 
 impl TryFrom<u32> for Positive {
     type Error = &'static str;
@@ -171,7 +175,8 @@ impl TryFrom<u32> for Positive {
 /// One in so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "u32")]
-pub(in crate::dns) struct OneIn(#[schemars(range(min = 1))] pub(in crate::dns) u32);
+#[schemars(extend("minimum" = 1))]
+pub(in crate::dns) struct OneIn(pub(in crate::dns) u32);
 
 impl Default for OneIn {
     fn default() -> Self {
