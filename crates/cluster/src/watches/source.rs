@@ -85,7 +85,7 @@ impl Source {
             let mut version = match self.list().await {
                 Ok(version) => version,
                 Err(error) => {
-                    warn!(kind = kind::name_of(self.kind), %error, "could not list");
+                    warn!(kind = kind::name_of(self.kind), error = told(&error), "could not list");
                     self.heard.mark_failure();
                     tokio::time::sleep(self.backoff.failed()).await;
                     continue;
@@ -207,7 +207,7 @@ impl Source {
         match error {
             kube::Error::Api(status) => self.refused(status),
             other => {
-                warn!(kind = kind::name_of(self.kind), error = %other, "watch failed");
+                warn!(kind = kind::name_of(self.kind), error = told(other), "watch failed");
                 Ended::Failed
             }
         }
@@ -278,4 +278,24 @@ fn follow(version: &mut String, next: Option<&str>) -> u64 {
     version.clear();
     version.push_str(next);
     next.parse().unwrap_or(0)
+}
+
+/// What there is to say of an error: the API's own words, or all that led to it.
+fn told(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error
+        && !status.message.is_empty()
+    {
+        return status.message.clone();
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many errors print their cause as part of themselves.
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
 }

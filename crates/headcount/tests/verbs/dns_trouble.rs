@@ -211,3 +211,39 @@ fn what_takes_a_restart_stays_in_every_answer() {
     });
     assert_eq!(dns.stderr().matches(warning).count(), 1, "{}", dns.stderr());
 }
+
+/// An API that refuses every list, as for want of rights.
+fn refusing() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    // It ends with the process of the test.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head);
+            let body = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"services is forbidden: User \"x\" cannot list resource \"services\""}"#;
+            let _ = write!(
+                stream,
+                "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    address
+}
+
+#[test]
+fn rights_that_are_missing_are_said_in_the_words_of_the_api() {
+    let folder = folder(&[]);
+    let kubeconfig = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{{ name: c, cluster: {{ server: 'http://{}' }} }}]\n\
+         users: [{{ name: c, user: {{}} }}]\ncontexts: [{{ name: c, context: {{ cluster: c, user: c }} }}]\n",
+        refusing()
+    );
+    std::fs::write(folder.path().join("kubeconfig"), kubeconfig).expect("written");
+    let dns = Dns::listen(folder, &["--kubeconfig", "kubeconfig", "--listen", "127.0.0.1:0"]);
+    let said = r#"could not list kind="Service" error="services is forbidden: User \"x\" cannot list resource \"services\"""#;
+    dns.until("it is said", |dns| dns.stderr().lines().any(|line| line.ends_with(said)));
+    assert_eq!(dns.ask(DB, "A").rcode(), ResponseCode::ServFail);
+}
