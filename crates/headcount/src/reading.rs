@@ -45,7 +45,7 @@ impl Reading {
             crate::terminal::say(format_args!("{name}: error: could not be read: {error}"));
         }
         for problem in &self.problems {
-            crate::terminal::say(&problem);
+            crate::terminal::say(problem);
         }
         for name in &self.empty {
             crate::terminal::say(format_args!("{name}: note: no object in it"));

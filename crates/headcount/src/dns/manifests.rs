@@ -264,7 +264,7 @@ impl Reading {
         }
         problems.sort_by_key(Problem::position);
         for problem in &problems {
-            crate::terminal::say(&problem);
+            crate::terminal::say(problem);
             self.errors += usize::from(problem.is_error());
         }
     }

@@ -288,7 +288,7 @@ mod tests {
         let some = parse("ede: off\nttl: { headless: 0 }\nlisten: ['[::1]:53']\n");
         assert_eq!(some.ede, Some(Ede::Off));
         assert_eq!(some.ttl, Ttls { headless: Ttl(0), ..Ttls::default() });
-        assert_eq!(some.listen, Some(vec![Listen("[::1]:53".parse().unwrap())]));
+        assert_eq!(some.listen, Some(AtLeastOne(vec![Listen("[::1]:53".parse().unwrap())])));
     }
 
     /// The fuzz target begins with them.
