@@ -26,9 +26,9 @@ pub(crate) struct Directory {
     pub(crate) zone: Zone,
     hasher: RandomState,
     /// By namespace and Service.
-    pages: Map<Arc<Page>>,
-    namespaces: Map<Arc<str>>,
-    pods: Map<PodsAt>,
+    pages: Map<Arc<Page>, PAGES>,
+    namespaces: Map<Arc<str>, 1>,
+    pods: Map<PodsAt, 1>,
     /// The Services that may have a PTR record at an address, in order.
     pub(crate) reverse: Ordered<IpAddr, Arc<[Arc<ObjectName>]>>,
     pub(crate) serial: AtomicU32,
@@ -36,6 +36,12 @@ pub(crate) struct Directory {
     pub(crate) service_count: AtomicUsize,
     pub(crate) endpoint_count: AtomicUsize,
 }
+
+/// As many pages as a shard has where there are 10,000, as a rule.
+const PAGES: usize = 4;
+
+/// A page that was found.
+pub(crate) type FoundPage = Found<Arc<Page>, PAGES>;
 
 /// The live pods of an address; several share one when they use their host's network.
 #[derive(Clone)]
@@ -80,11 +86,11 @@ impl Directory {
     }
 
     /// The page of a Service; labels in lowercase.
-    pub(crate) fn page(&self, namespace: &[u8], service: &[u8]) -> Option<Found<Arc<Page>>> {
+    pub(crate) fn page(&self, namespace: &[u8], service: &[u8]) -> Option<FoundPage> {
         self.pages.get(self.hash((namespace, service)), |page| page.is_of(namespace, service))
     }
 
-    pub(crate) fn page_of(&self, id: &ObjectName) -> Option<Found<Arc<Page>>> {
+    pub(crate) fn page_of(&self, id: &ObjectName) -> Option<FoundPage> {
         self.page(id.namespace.as_bytes(), id.name.as_bytes())
     }
 
@@ -118,7 +124,7 @@ impl Directory {
         self.namespaces.set(hash, |name| name == namespace, exists.then(|| namespace.clone()));
     }
 
-    pub(crate) fn pods_at(&self, address: IpAddr) -> Option<Found<PodsAt>> {
+    pub(crate) fn pods_at(&self, address: IpAddr) -> Option<Found<PodsAt, 1>> {
         self.pods.get(self.hash(address), |pods| pods.address == address)
     }
 

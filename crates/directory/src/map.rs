@@ -1,27 +1,30 @@
 //! A hash map with one writer and readers that never wait.
 //!
-//! Entries are spread over many small shards, each an immutable vector in hash order behind an atomic pointer.
+//! Entries are spread over many small shards, each an immutable list in hash order behind an atomic pointer.
 //! A change copies its shard. Keys live in the values: a look-up brings the hash and says which value it means.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
+use smallvec::SmallVec;
 
-/// A concurrent map of values with equal hash semantics chosen by the caller.
-pub(crate) struct Map<V> {
-    shards: Box<[Shard<V>]>,
+/// A concurrent map of values with equal hash semantics chosen by the caller. A shard has room for so many entries beside
+/// its count of references: one place in memory less to look at.
+pub(crate) struct Map<V, const ROOM: usize> {
+    shards: Box<[Shard<V, ROOM>]>,
 }
 
-type Shard<V> = ArcSwap<Vec<(u32, V)>>;
+type Entries<V, const ROOM: usize> = SmallVec<[(u32, V); ROOM]>;
+type Shard<V, const ROOM: usize> = ArcSwap<Entries<V, ROOM>>;
 
 /// A value that was found. It stays as it was, whatever the writer does meanwhile; no reference is counted.
-pub(crate) struct Found<V> {
-    entries: Guard<Arc<Vec<(u32, V)>>>,
+pub(crate) struct Found<V, const ROOM: usize> {
+    entries: Guard<Arc<Entries<V, ROOM>>>,
     at: usize,
 }
 
-impl<V> Deref for Found<V> {
+impl<V, const ROOM: usize> Deref for Found<V, ROOM> {
     type Target = V;
 
     fn deref(&self) -> &V {
@@ -29,22 +32,22 @@ impl<V> Deref for Found<V> {
     }
 }
 
-impl<V: Clone> Map<V> {
+impl<V: Clone, const ROOM: usize> Map<V, ROOM> {
     /// An empty map. A shard holds a few dozen entries at most when `shards`, a power of two, is right.
     pub(crate) fn new(shards: usize) -> Self {
         debug_assert!(shards.is_power_of_two());
-        let empty = Arc::new(Vec::new());
+        let empty = Arc::new(Entries::new());
         Self { shards: (0..shards).map(|_| ArcSwap::new(Arc::clone(&empty))).collect() }
     }
 
     /// The shard by the low bits, the place in it by the high ones.
-    fn shard(&self, hash: u64) -> (&Shard<V>, u32) {
+    fn shard(&self, hash: u64) -> (&Shard<V, ROOM>, u32) {
         let low = hash as usize & (self.shards.len() - 1);
         (&self.shards[low], (hash >> 32) as u32)
     }
 
     /// The value with this hash that `is_it` takes, as it is now.
-    pub(crate) fn get(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<Found<V>> {
+    pub(crate) fn get(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<Found<V, ROOM>> {
         let (shard, key) = self.shard(hash);
         let entries = shard.load();
         find(&entries, key, is_it).ok().map(|at| Found { entries, at })
@@ -70,21 +73,12 @@ impl<V: Clone> Map<V> {
     pub(crate) fn set(&self, hash: u64, is_it: impl Fn(&V) -> bool, value: Option<V>) {
         let (shard, key) = self.shard(hash);
         let old = shard.load();
-        let mut new = Vec::with_capacity(old.len() + 1);
+        let mut new = Entries::with_capacity(old.len() + 1);
+        new.extend(old.iter().cloned());
         match (find(&old, key, is_it), value) {
-            (Ok(at), Some(value)) => {
-                new.extend_from_slice(&old);
-                new[at].1 = value;
-            }
-            (Ok(at), None) => {
-                new.extend_from_slice(&old[..at]);
-                new.extend_from_slice(&old[at + 1..]);
-            }
-            (Err(at), Some(value)) => {
-                new.extend_from_slice(&old[..at]);
-                new.push((key, value));
-                new.extend_from_slice(&old[at..]);
-            }
+            (Ok(at), Some(value)) => new[at].1 = value,
+            (Ok(at), None) => drop(new.remove(at)),
+            (Err(at), Some(value)) => new.insert(at, (key, value)),
             (Err(_), None) => return,
         }
         new.shrink_to_fit();
@@ -112,7 +106,7 @@ mod tests {
 
     #[test]
     fn values_are_found_replaced_and_removed_even_where_hashes_collide() {
-        let map = Map::new(2);
+        let map: Map<_, 4> = Map::new(2);
         let hash = |value: u64| ((value % 3) << 32) | (value % 2);
         for round in 0..2 {
             for value in 0..20 {

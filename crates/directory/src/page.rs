@@ -1,14 +1,15 @@
 //! Everything that one Service publishes.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use foldhash::{HashSet, HashSetExt as _};
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use crate::label::{self, Label};
 use crate::name::{NameBuilder, NameRef};
-use crate::segment::{Row, Segment};
+use crate::segment::{EndpointName, Row, Segment};
 use crate::view::{ObjectName, Protocol, ServicePort, ServiceShape, ServiceView};
 use crate::{Name, ZoneConfig};
 
@@ -71,6 +72,15 @@ struct EndpointAt {
     row: u32,
     /// Whether the name is there before, with other ports.
     again: bool,
+    /// Whether the row is the only published one of its name: its address is all the name's addresses.
+    alone: bool,
+}
+
+/// An endpoint that SRV records point at.
+pub(crate) struct EndpointTarget<'a> {
+    pub(crate) name: EndpointName<'a>,
+    /// Its address, when it is the only one of the name.
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// A port of a published endpoint.
@@ -230,7 +240,7 @@ impl Page {
         let mut names = BTreeMap::new();
         for segment in &self.segments {
             for row in segment.rows() {
-                *names.entry(segment.name_of(row)).or_insert(false) |= row.published;
+                *names.entry(segment.name_of(row).to_label()).or_insert(false) |= row.published;
             }
         }
         names
@@ -295,9 +305,10 @@ impl Page {
         &'a self,
         wanted: Ports<'a>,
     ) -> impl Iterator<Item = EndpointPort<'a>> + Clone {
+        let mut numbers_of = self.numbers_of(wanted);
         self.endpoints.iter().flat_map(move |at| {
             let (segment, row) = self.row_at(at);
-            let numbers = segment.numbers(wanted).iter().copied();
+            let numbers = numbers_of(at).iter().copied();
             let new = move |port: &u16| !at.again || !self.offers_before(at, *port, wanted);
             numbers.filter(new).map(move |port| EndpointPort { segment, row, port })
         })
@@ -311,6 +322,23 @@ impl Page {
         }
     }
 
+    /// The ports that `wanted` means of the segment of an endpoint: found but once where endpoints of one segment follow
+    /// one another.
+    fn numbers_of<'a>(
+        &'a self,
+        wanted: Ports<'a>,
+    ) -> impl FnMut(&EndpointAt) -> &'a [u16] + Clone + 'a {
+        let mut last = None;
+        move |at| match last {
+            Some((segment, numbers)) if segment == at.segment => numbers,
+            _ => {
+                let numbers = self.segments[at.segment as usize].numbers(wanted);
+                last = Some((at.segment, numbers));
+                numbers
+            }
+        }
+    }
+
     fn row_at(&self, at: &EndpointAt) -> (&Segment, &Row) {
         let segment = &self.segments[at.segment as usize];
         (segment, &segment.rows()[at.row as usize])
@@ -320,15 +348,15 @@ impl Page {
     pub(crate) fn endpoint_targets<'a>(
         &'a self,
         wanted: Ports<'a>,
-    ) -> impl Iterator<Item = Label> + 'a {
+    ) -> impl Iterator<Item = EndpointTarget<'a>> {
+        let mut numbers_of = self.numbers_of(wanted);
         let named = self.endpoints.iter().filter(move |at| {
-            let (segment, _) = self.row_at(at);
             let is_new = || !at.again || !self.is_before(at, |ports| !ports.is_empty(), wanted);
-            !segment.numbers(wanted).is_empty() && is_new()
+            !numbers_of(at).is_empty() && is_new()
         });
         named.map(|at| {
             let (segment, row) = self.row_at(at);
-            segment.name_of(row)
+            EndpointTarget { name: segment.name_of(row), address: at.alone.then_some(row.address) }
         })
     }
 
@@ -365,7 +393,7 @@ impl Page {
     pub(crate) fn endpoint_names(&self, limit: usize) -> Vec<Arc<str>> {
         let mut names = BTreeSet::new();
         for (segment, row) in self.published_rows() {
-            names.insert(segment.name_of(row));
+            names.insert(segment.name_of(row).to_label());
             if names.len() > limit {
                 return Vec::new();
             }
@@ -403,20 +431,32 @@ fn endpoints(segments: &[Arc<Segment>]) -> Box<[EndpointAt]> {
             same.unwrap_or_default()
         })
         .collect();
-    let mut seen = HashSet::new();
-    let mut found = Vec::new();
+    // By name, its first place in what was found.
+    let mut firsts = HashMap::new();
+    // Of names that come with several ports, those but the first.
+    let mut others = HashSet::new();
+    let mut found: Vec<EndpointAt> = Vec::new();
     for (number, (segment, &class)) in segments.iter().zip(&classes).enumerate() {
-        let mut others = classes[..number].to_vec();
-        others.sort_unstable();
-        others.dedup();
-        others.retain(|other| *other != class);
         for (row_at, row) in segment.published_rows() {
             let identity = segment.identity_of(row);
-            let again = others.iter().any(|&other| seen.contains(&(identity, other)));
-            if seen.insert((identity, class)) {
-                // A Service with 2^32 slices fits no cluster.
-                found.push(EndpointAt { segment: number as u32, row: row_at, again });
-            }
+            let again = match firsts.entry(identity) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(found.len());
+                    false
+                }
+                Entry::Occupied(first) => {
+                    let first: &mut EndpointAt = &mut found[*first.get()];
+                    first.alone = false;
+                    if classes[first.segment as usize] == class || !others.insert((identity, class))
+                    {
+                        continue;
+                    }
+                    true
+                }
+            };
+            // A Service with 2^32 slices fits no cluster.
+            let segment = number as u32;
+            found.push(EndpointAt { segment, row: row_at, again, alone: !again });
         }
     }
     found.into()

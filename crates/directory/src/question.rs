@@ -110,11 +110,14 @@ impl<'a> Question<'a> {
         let mut kept = [&[][..]; KEPT];
         let mut count = 0;
         for label in labels {
-            kept.rotate_left(1);
-            kept[KEPT - 1] = label;
-            count = KEPT.min(count + 1);
+            if count == KEPT {
+                kept.rotate_left(1);
+                count -= 1;
+            }
+            kept[count] = label;
+            count += 1;
         }
-        match kept[KEPT - count..] {
+        match kept[..count] {
             [] => Self::Apex,
             [b"svc"] => Self::Services,
             [namespace, b"svc"] => Self::Namespace { namespace },

@@ -47,6 +47,31 @@ pub(crate) enum Identity<'a> {
     Label(&'a [u8]),
 }
 
+/// An endpoint's name as a label below its Service, by reference where it is stored.
+#[derive(Clone, Copy)]
+pub(crate) enum EndpointName<'a> {
+    Own(&'a [u8]),
+    /// Stands for the address.
+    Dashed(Label),
+}
+
+impl EndpointName<'_> {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(label) => label,
+            Self::Dashed(label) => label.as_bytes(),
+        }
+    }
+
+    /// The same by value, for sorting.
+    pub(crate) fn to_label(self) -> Label {
+        match self {
+            Self::Own(label) => Label::new(label),
+            Self::Dashed(label) => label,
+        }
+    }
+}
+
 /// One address of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -172,10 +197,10 @@ impl Segment {
     }
 
     /// The name, below its Service, of the endpoint of a row of this segment.
-    pub(crate) fn name_of(&self, row: &Row) -> Label {
+    pub(crate) fn name_of(&self, row: &Row) -> EndpointName<'_> {
         match label_of(&self.labels, row) {
-            [] => Label::dashed(row.address),
-            label => Label::new(label),
+            [] => EndpointName::Dashed(Label::dashed(row.address)),
+            label => EndpointName::Own(label),
         }
     }
 

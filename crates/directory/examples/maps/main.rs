@@ -68,7 +68,8 @@ trait Candidate: Sync {
     fn set(&self, hash: u64, key: &[u8], value: Option<Value>);
 }
 
-struct Sharded(map::Map<Value>);
+/// With room as the directory's map of pages has.
+struct Sharded(map::Map<Value, 4>);
 
 impl Candidate for Sharded {
     const NAME: &str = "sharded arc-swap";
@@ -87,7 +88,7 @@ impl Candidate for Sharded {
 }
 
 /// With a reference of its own to what was found.
-struct Counted(papaya::Map<Value>);
+struct Counted(papaya::Map<Value, 0>);
 
 impl Candidate for Counted {
     const NAME: &str = "papaya, reference counted";
@@ -106,7 +107,7 @@ impl Candidate for Counted {
 }
 
 /// With what was found borrowed under a guard.
-struct Guarded(papaya::Map<Value>);
+struct Guarded(papaya::Map<Value, 0>);
 
 impl Candidate for Guarded {
     const NAME: &str = "papaya, under its guard";
@@ -137,8 +138,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => {
-            println!("| map | entries | look-up, ns | a miss, ns | octets an entry | after a change of all | \
-                      change p50 / p99, µs | look-up while all changes: median, p99.9 / worst, ns |");
+            println!(
+                "| map | entries | look-up, ns | a miss, ns | octets an entry | after a change of all | \
+                      change p50 / p99, µs | look-up while all changes: median, p99.9 / worst, ns |"
+            );
             println!("|---|---|---|---|---|---|---|---|");
             for (entries, shards) in SIZES {
                 measure::<Sharded>(entries, shards);

@@ -8,8 +8,9 @@ use std::ops::Deref;
 
 use papaya::HashMap;
 
-/// A concurrent map of values with equal hash semantics chosen by the caller.
-pub(crate) struct Map<V> {
+/// A concurrent map of values with equal hash semantics chosen by the caller. `ROOM` is what the other candidate wants to
+/// know.
+pub(crate) struct Map<V, const ROOM: usize> {
     entries: HashMap<u64, Entry<V>, AsItIs>,
 }
 
@@ -28,9 +29,9 @@ impl<V> Entry<V> {
 
 /// A value that was found, by a reference of its own: one borrowed from the map needs the guard that it was found under,
 /// which then has to be handed through all that answers.
-pub(crate) struct Found<V>(V);
+pub(crate) struct Found<V, const ROOM: usize>(V);
 
-impl<V> Deref for Found<V> {
+impl<V, const ROOM: usize> Deref for Found<V, ROOM> {
     type Target = V;
 
     fn deref(&self) -> &V {
@@ -38,14 +39,14 @@ impl<V> Deref for Found<V> {
     }
 }
 
-impl<V: Clone> Map<V> {
-    /// An empty map. It grows as it needs to; `shards` is what the other candidate wants to know.
+impl<V: Clone, const ROOM: usize> Map<V, ROOM> {
+    /// An empty map. It grows as it needs to; `shards` is for the other candidate, too.
     pub(crate) fn new(_shards: usize) -> Self {
         Self { entries: HashMap::with_hasher(AsItIs) }
     }
 
     /// The value with this hash that `is_it` takes, as it is now.
-    pub(crate) fn get(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<Found<V>> {
+    pub(crate) fn get(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<Found<V, ROOM>> {
         self.with(hash, is_it, |value| Found(value.clone()))
     }
 

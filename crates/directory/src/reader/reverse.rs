@@ -1,16 +1,14 @@
 //! Reverse names.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::{Asked, Reader};
-use crate::directory::PodsAt;
+use crate::directory::{FoundPage, PodsAt};
 use crate::label::Label;
-use crate::map::Found;
 use crate::name::{LowerName, NameRef};
-use crate::page::{Page, Shape};
+use crate::page::Shape;
 use crate::reverse::{ReverseName, ReverseZone};
 use crate::sink::{Ending, Sink};
 use crate::view::ObjectName;
@@ -32,7 +30,7 @@ const FEW: usize = 4;
 /// What the PTR records of an address point at.
 #[derive(Default)]
 struct Pointers {
-    pages: SmallVec<[Found<Arc<Page>>; FEW]>,
+    pages: SmallVec<[FoundPage; FEW]>,
     /// By a page of those, an endpoint of it or itself.
     targets: SmallVec<[(Rank, usize, Option<Label>); FEW]>,
 }
@@ -129,7 +127,7 @@ impl Reader {
                         true => Rank::HasHostname,
                         false => Rank::Other,
                     };
-                    (rank, segment.name_of(row))
+                    (rank, segment.name_of(row).to_label())
                 })
                 .filter(|(_, label)| NameRef::from(name).prefixed(label.as_bytes()).is_some())
                 .collect();

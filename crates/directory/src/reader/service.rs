@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::reply::{glue, text_of};
 use super::{Asked, Reader};
-use crate::page::{EndpointPort, Page, Ports, Shape};
+use crate::page::{EndpointPort, EndpointTarget, Page, Ports, Shape};
 use crate::sink::{Ending, Sink};
 use crate::view::{Protocol, ServicePort};
 use crate::{Full, NameRef, RdataRef, Reason, RecordType};
@@ -283,10 +283,16 @@ impl Reader {
             let negative_ttl = self.config().negative_ttl.service;
             return self.no_data(negative_ttl, sink, || Reason::TypeMissing);
         }
-        for label in page.endpoint_targets(wanted) {
-            let Some(target) = name.prefixed(label.as_bytes()) else { continue };
-            let addresses = addresses_named(page, label.as_bytes());
-            if glue(target, ttl, addresses.iter().copied(), sink).is_err() {
+        for EndpointTarget { name: endpoint, address } in page.endpoint_targets(wanted) {
+            let Some(target) = name.prefixed(endpoint.as_bytes()) else { continue };
+            let given = match address {
+                Some(address) => sink.additional(target, ttl, [address]),
+                None => {
+                    let addresses = addresses_named(page, endpoint.as_bytes());
+                    glue(target, ttl, addresses.iter().copied(), sink)
+                }
+            };
+            if given.is_err() {
                 break;
             }
         }

@@ -117,6 +117,10 @@ fn is_at(message: &[u8], mut at: usize, label: &[u8], rest: &[u8]) -> bool {
         }
         at = end;
     }
+    // Where the name stands whole, as the question's does, there is no pointer to follow.
+    if message.get(at..at + rest.len()) == Some(rest) {
+        return true;
+    }
     let mut rest = rest;
     loop {
         match message.get(at) {

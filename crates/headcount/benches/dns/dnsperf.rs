@@ -16,6 +16,8 @@ pub(crate) struct Load {
     pub(crate) clients: usize,
     /// Queries under way at once.
     pub(crate) outstanding: usize,
+    /// Whether queries have an OPT record, which then offers 4,096 octets.
+    pub(crate) edns: bool,
 }
 
 /// What dnsperf saw.
@@ -43,6 +45,7 @@ pub(crate) fn run(
         .arg(questions)
         .args(["-T", "1", "-t", "1", "-b", "4096", "-c", &load.clients.to_string()])
         .args(["-q", &load.outstanding.to_string(), "-l", &load.seconds.to_string()])
+        .args(load.edns.then_some("-e"))
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let number = |label: &str, after: &str| {

@@ -47,6 +47,12 @@ enum Task {
         /// 1,000 Services with 5,000 endpoints alone
         #[arg(long)]
         small: bool,
+        /// Ask with EDNS, so that every server sends answers of more than 512 octets
+        #[arg(long)]
+        edns: bool,
+        /// Another build of headcount, to be measured beside this one
+        #[arg(long, value_name = "PROGRAM")]
+        beside: Option<PathBuf>,
         #[command(flatten)]
         rounds: Rounds,
     },
@@ -86,11 +92,13 @@ const CLIENT_CORE: usize = 0;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let rounds = Rounds { rounds: 7, seconds: 4, outstanding: 400 };
-    match arguments.task.unwrap_or(Task::Compare { small: false, rounds }) {
-        Task::Compare { small, rounds } => {
-            compare("small", SMALL, rounds)?;
+    let default = Task::Compare { small: false, edns: false, beside: None, rounds };
+    match arguments.task.unwrap_or(default) {
+        Task::Compare { small, edns, beside, rounds } => {
+            let beside = beside.as_deref();
+            compare("small", SMALL, edns, beside, rounds)?;
             if !small {
-                compare("large", LARGE, rounds)?;
+                compare("large", LARGE, edns, beside, rounds)?;
             }
         }
         Task::Batches(rounds) => batches(rounds)?,
@@ -137,28 +145,36 @@ impl Files {
     }
 
     /// The lengths of our replies to all questions, for the echo.
-    fn write_lengths(&self, server: &Server) -> Result<PathBuf, Box<dyn Error>> {
+    fn write_lengths(&self, server: &Server, edns: bool) -> Result<PathBuf, Box<dyn Error>> {
         let mut text = String::new();
         for question in &self.questions {
-            text += &format!("{}\n", client::ask(server.address, question)?.len());
+            text += &format!("{}\n", client::ask(server.address, question, edns)?.len());
         }
         fs::write(self.path("lengths"), text)?;
         Ok(self.path("lengths"))
     }
 }
 
-fn compare(name: &str, scale: Scale, rounds: Rounds) -> Result<(), Box<dyn Error>> {
+fn compare(
+    name: &str,
+    scale: Scale,
+    edns: bool,
+    beside: Option<&Path>,
+    rounds: Rounds,
+) -> Result<(), Box<dyn Error>> {
     let files = Files::new(scale)?;
     let manifests = files.path("manifests");
     let zone = files.write_zone()?;
-    let own = Server::start(Kind::Headcount { manifests: manifests.clone() })?;
-    let lengths = files.write_lengths(&own)?;
+    let program = None;
+    let own = Server::start(Kind::Headcount { program, manifests: manifests.clone() })?;
+    let lengths = files.write_lengths(&own, edns)?;
     let mut servers = vec![
         Server::start(Kind::Echo { batch: BATCH, lengths: lengths.clone() })?,
         Server::start(Kind::Echo { batch: 1, lengths })?,
         own,
     ];
-    for kind in [Kind::Knot { zone: zone.clone() }, Kind::Nsd { zone }] {
+    let beside = beside.map(|program| Kind::Headcount { program: Some(program.into()), manifests });
+    for kind in beside.into_iter().chain([Kind::Knot { zone: zone.clone() }, Kind::Nsd { zone }]) {
         servers.push(Server::start(kind)?);
     }
     let questions = &files.questions;
@@ -168,11 +184,12 @@ fn compare(name: &str, scale: Scale, rounds: Rounds) -> Result<(), Box<dyn Error
         scale.services / 2 * scale.endpoints,
         questions.len()
     );
-    println!("\n{title}; dnsperf -c 8 -T 1 -q {}\n", rounds.outstanding);
+    let (option, ending) = if edns { (" -e", "-edns") } else { ("", "") };
+    println!("\n{title}; dnsperf -c 8 -T 1 -q {}{option}\n", rounds.outstanding);
     compare_answers(&servers, &files)?;
-    let all = measure(&servers, &files.path("questions"), rounds)?;
+    let all = measure(&servers, &files.path("questions"), edns, rounds)?;
     println!("{}", figures::table(&all));
-    let plot = root().join(format!("docs/dns-{name}.svg"));
+    let plot = root().join(format!("docs/dns-{name}{ending}.svg"));
     fs::write(&plot, figures::plot(&title, &all))?;
     Ok(())
 }
@@ -183,12 +200,14 @@ const BATCH: usize = 32;
 fn batches(rounds: Rounds) -> Result<(), Box<dyn Error>> {
     let files = Files::new(SMALL)?;
     let manifests = files.path("manifests");
-    let lengths = files.write_lengths(&Server::start(Kind::Headcount { manifests })?)?;
+    let own = Server::start(Kind::Headcount { program: None, manifests })?;
+    let lengths = files.write_lengths(&own, false)?;
+    drop(own);
     let servers: Vec<Server> = [64, 1, 2, 4, 8, 16, 32, 128]
         .into_iter()
         .map(|batch| Server::start(Kind::Echo { batch, lengths: lengths.clone() }))
         .collect::<Result<_, _>>()?;
-    let all = measure(&servers, &files.path("questions"), rounds)?;
+    let all = measure(&servers, &files.path("questions"), false, rounds)?;
     println!("{}", figures::table(&all));
     Ok(())
 }
@@ -218,11 +237,12 @@ fn compare_answers(servers: &[Server], files: &Files) -> Result<(), Box<dyn Erro
 fn measure(
     servers: &[Server],
     questions: &Path,
+    edns: bool,
     rounds: Rounds,
 ) -> Result<Vec<Figures>, Box<dyn Error>> {
     let program = servers::program("dnsperf")?;
     let Rounds { rounds, seconds, outstanding } = rounds;
-    let load = Load { core: CLIENT_CORE, seconds, clients: 8, outstanding };
+    let load = Load { core: CLIENT_CORE, seconds, clients: 8, outstanding, edns };
     let mut all: Vec<Figures> = servers
         .iter()
         .map(|server| Figures {

@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     },
     /// Our own server: the verb `dns`.
     Headcount {
+        /// Another build than this one.
+        program: Option<PathBuf>,
         /// The folder of manifests.
         manifests: PathBuf,
     },
@@ -44,7 +46,8 @@ impl Kind {
         };
         match self {
             Self::Echo { batch, .. } => format!("bare echo, {}", calls(batch)),
-            Self::Headcount { .. } => "headcount".to_owned(),
+            Self::Headcount { program: None, .. } => "headcount".to_owned(),
+            Self::Headcount { program: Some(_), .. } => "headcount, another build".to_owned(),
             Self::Knot { .. } => "Knot, one worker".to_owned(),
             Self::Nsd { .. } => "NSD, one server".to_owned(),
         }
@@ -63,8 +66,9 @@ impl Kind {
                 command.arg(std::env::current_exe()?).arg("echo").arg(address.to_string());
                 command.arg(batch.to_string()).arg(lengths);
             }
-            Self::Headcount { manifests } => {
-                command.arg(env!("CARGO_BIN_EXE_headcount")).arg("dns").arg("-f").arg(manifests);
+            Self::Headcount { program, manifests } => {
+                let own = Path::new(env!("CARGO_BIN_EXE_headcount"));
+                command.arg(program.as_deref().unwrap_or(own)).arg("dns").arg("-f").arg(manifests);
                 command.arg("--listen").arg(address.to_string());
             }
             Self::Knot { zone } => {
@@ -106,7 +110,7 @@ impl Server {
         let deadline = Instant::now() + Duration::from_secs(60);
         let answers = || match kind.is_dns() {
             true => {
-                let reply = client::ask(address, "cluster.local. SOA");
+                let reply = client::ask(address, "cluster.local. SOA", false);
                 let answer = reply.and_then(|reply| client::answer(&reply));
                 answer.is_ok_and(|(_, records)| !records.is_empty())
             }
