@@ -202,19 +202,6 @@ impl Name {
         Self([0].into())
     }
 
-    /// Whether the first labels are these, in this case.
-    pub(crate) fn starts_with<const N: usize>(&self, labels: [&[u8]; N]) -> bool {
-        let mut rest = &*self.0;
-        labels.into_iter().all(|label| {
-            let Some((length, tail)) = rest.split_first() else { return false };
-            let Some((own, tail)) = tail.split_at_checked(usize::from(*length)) else {
-                return false;
-            };
-            rest = tail;
-            own == label
-        })
-    }
-
     /// The same name in lowercase.
     pub fn to_lowercase(&self) -> Self {
         Self(self.0.to_ascii_lowercase().into())

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
+use smallvec::SmallVec;
 
 use crate::label::{self, Label};
 use crate::name::{NameBuilder, NameRef};
@@ -18,9 +19,9 @@ use crate::{Name, ZoneConfig};
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) head: Arc<Head>,
-    /// The head's name, and whether an endpoint is published: kept here because every question looks at them, and each
-    /// further place in memory to look at costs more than the rest of a short answer.
-    name: Option<Name>,
+    /// The Service's name and namespace as labels, and whether an endpoint is published: kept here because every question
+    /// looks at them, and each further place in memory to look at costs more than the rest of a short answer.
+    key: SmallVec<[u8; KEY_ROOM]>,
     has_endpoint: bool,
     segments: Box<[Arc<Segment>]>,
     /// Those of a headless Service.
@@ -28,6 +29,9 @@ pub(crate) struct Page {
     /// Those of a headless Service; see [`EndpointAt`].
     endpoints: Box<[EndpointAt]>,
 }
+
+/// The octets of a key, as a rule at most.
+const KEY_ROOM: usize = 46;
 
 /// What the Service itself says.
 #[derive(Debug, PartialEq, Eq)]
@@ -164,18 +168,20 @@ impl Page {
             Shape::ClusterIp(_) | Shape::ExternalName(_) => Default::default(),
         };
         let has_endpoint = segments.iter().any(|segment| segment.published > 0);
-        Self { name: head.name.clone(), has_endpoint, head, segments, addresses, endpoints }
+        let mut key = SmallVec::new();
+        for label in [&*head.id.name, &*head.id.namespace] {
+            // At most 63 each: the page of a Service with another name is not made.
+            key.push(label.len() as u8);
+            key.extend_from_slice(label.as_bytes());
+        }
+        Self { key, has_endpoint, head, segments, addresses, endpoints }
     }
 
     /// Whether this is the page of a Service; labels in lowercase.
     pub(crate) fn is_of(&self, namespace: &[u8], service: &[u8]) -> bool {
-        match &self.name {
-            Some(name) => name.starts_with([service, namespace]),
-            None => {
-                let ObjectName { namespace: its_namespace, name } = &*self.head.id;
-                its_namespace.as_bytes() == namespace && name.as_bytes() == service
-            }
-        }
+        let [length, rest @ ..] = &*self.key else { return false };
+        let Some((own, rest)) = rest.split_at_checked(usize::from(*length)) else { return false };
+        own == service && rest.get(1..) == Some(namespace)
     }
 
     pub(crate) fn segments(&self) -> &[Arc<Segment>] {

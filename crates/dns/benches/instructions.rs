@@ -24,7 +24,7 @@ const SERVICES: u16 = 200;
 const ENDPOINTS: u8 = 10;
 
 /// How often a question is asked in one run more than in the other.
-const TIMES: usize = 1000;
+const TIMES: usize = 10_000;
 
 /// The kinds of questions: what they are, an example, and how they must end.
 const QUESTIONS: [(&str, &str, RecordType, Outcome); 12] = [

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::iter;
 use std::net::IpAddr;
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use dns::{Sample, Transport};
 
@@ -12,6 +15,9 @@ use super::top::Top;
 
 /// How many are shown.
 const SHOWN: usize = 20;
+
+/// How long samples gather before they are looked at.
+const REST: Duration = Duration::from_millis(10);
 
 /// What the samples come to.
 pub(in crate::dns) struct Samples(Mutex<Tops>);
@@ -29,19 +35,32 @@ impl Samples {
     /// Takes samples until nobody can send one any more. Blocks its thread; what comes while it does not keep up is lost and
     /// counted, and no query waits.
     pub(in crate::dns) fn take(&self, samples: &Receiver<Sample>) {
-        for sample in samples {
-            if sample.logged {
-                // There is nobody to be told that the log cannot be written.
-                let _ = writeln!(std::io::stdout().lock(), "{}", line(&sample));
+        while let Ok(first) = samples.recv() {
+            let mut logged = false;
+            for sample in iter::once(first).chain(samples.try_iter()) {
+                logged |= sample.logged;
+                self.take_one(&sample);
             }
-            let mut tops = self.tops();
-            if sample.of_all > 0 {
-                tops.clients.add(sample.client.ip().to_canonical(), sample.of_all.into());
+            // Who gives a sample to a thread that waits must wake it, which takes longer than most answers. What is
+            // logged is shown at once all the same.
+            if !logged {
+                thread::sleep(REST);
             }
-            if sample.of_no_such_name > 0 {
-                let name = sample.name.to_string().to_ascii_lowercase();
-                tops.names.add(name, sample.of_no_such_name.into());
-            }
+        }
+    }
+
+    fn take_one(&self, sample: &Sample) {
+        if sample.logged {
+            // There is nobody to be told that the log cannot be written.
+            let _ = writeln!(std::io::stdout().lock(), "{}", line(sample));
+        }
+        let mut tops = self.tops();
+        if sample.of_all > 0 {
+            tops.clients.add(sample.client.ip().to_canonical(), sample.of_all.into());
+        }
+        if sample.of_no_such_name > 0 {
+            let name = sample.name.to_string().to_ascii_lowercase();
+            tops.names.add(name, sample.of_no_such_name.into());
         }
     }
 
