@@ -18,6 +18,10 @@ pub(crate) struct Map<V, const ROOM: usize> {
 #[derive(Clone)]
 struct Entry<V> {
     first: V,
+    #[allow(
+        clippy::box_collection,
+        reason = "so that it takes no more than a pointer where there are none"
+    )]
     more: Option<Box<Vec<V>>>,
 }
 
