@@ -124,6 +124,7 @@ fn objects(index: u32, services: u32, endpoints: u32) -> Vec<Change> {
         changes.push(Change::Slice(SliceView {
             id: ObjectName::new(namespace.as_str(), format!("svc-{index}-{first}")),
             service: id.name.clone(),
+            cluster: None,
             ports: vec![port],
             endpoints: range.map(endpoint).collect(),
         }));

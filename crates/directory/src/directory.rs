@@ -3,16 +3,16 @@
 use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 
 use crate::map::{Found, Map};
 use crate::ordered::Ordered;
 use crate::page::Page;
-use crate::view::ObjectName;
-use crate::zone::Zone;
-use crate::{Reader, Writer, ZoneConfig};
+use crate::view::{ObjectName, PublisherKind};
+use crate::zone::{Zone, below};
+use crate::{Name, Reader, Writer, ZoneConfig};
 
 /// Makes an empty directory that is not synced yet.
 pub fn new(config: ZoneConfig) -> (Writer, Reader) {
@@ -23,17 +23,22 @@ pub fn new(config: ZoneConfig) -> (Writer, Reader) {
 /// The published state. Each entry is replaced as a whole; what depends on two entries (a reverse name on its page)
 /// is decided when asked, from the page.
 pub(crate) struct Directory {
-    pub(crate) zone: Zone,
+    pub(crate) config: ZoneConfig,
+    /// The cluster's own zone: of its Services.
+    pub(crate) cluster: Published,
+    /// The zone of ServiceImports, where that is set.
+    pub(crate) cluster_set: Option<Published>,
+    /// `ns.dns` below the cluster domain.
+    pub(crate) name_server: Name,
+    /// `hostmaster` below the cluster domain: the SOA records' mailbox.
+    pub(crate) hostmaster: Name,
     hasher: RandomState,
-    /// By namespace and Service.
-    pages: Map<Arc<Page>, PAGES>,
     namespaces: Map<Arc<str>, 1>,
     pods: Map<PodsAt, 1>,
-    /// The Services that may have a PTR record at an address, in order.
-    pub(crate) reverse: Ordered<IpAddr, Arc<[Arc<ObjectName>]>>,
     pub(crate) serial: AtomicU32,
     pub(crate) synced: AtomicBool,
     pub(crate) service_count: AtomicUsize,
+    pub(crate) import_count: AtomicUsize,
     pub(crate) endpoint_count: AtomicUsize,
 }
 
@@ -42,6 +47,18 @@ const PAGES: usize = 4;
 
 /// A page that was found.
 pub(crate) type FoundPage = Found<Arc<Page>, PAGES>;
+
+/// What one zone publishes.
+pub(crate) struct Published {
+    /// What its pages are of.
+    pub(crate) kind: PublisherKind,
+    pub(crate) zone: Zone,
+    hasher: RandomState,
+    /// By namespace and name.
+    pages: Map<Arc<Page>, PAGES>,
+    /// What may have a PTR record at an address, in order.
+    pub(crate) reverse: Ordered<IpAddr, Arc<[Arc<ObjectName>]>>,
+}
 
 /// The live pods of an address; several share one when they use their host's network.
 #[derive(Clone)]
@@ -65,19 +82,14 @@ pub(crate) struct PodGroup {
     pub(crate) subdomain: Option<Arc<str>>,
 }
 
-impl Directory {
-    fn new(config: ZoneConfig) -> Self {
+impl Published {
+    fn new(kind: PublisherKind, domain: Name, shards: usize) -> Self {
         Self {
-            serial: AtomicU32::new(config.first_serial),
-            zone: Zone::new(config),
+            kind,
+            zone: Zone::new(domain),
             hasher: RandomState::default(),
-            pages: Map::new(4096),
-            namespaces: Map::new(256),
-            pods: Map::new(16384),
+            pages: Map::new(shards),
             reverse: Ordered::new(),
-            synced: AtomicBool::new(false),
-            service_count: AtomicUsize::new(0),
-            endpoint_count: AtomicUsize::new(0),
         }
     }
 
@@ -101,17 +113,68 @@ impl Directory {
         pages
     }
 
+    pub(crate) fn set_page(&self, id: &ObjectName, page: Option<Arc<Page>>) {
+        let (namespace, service) = (id.namespace.as_bytes(), id.name.as_bytes());
+        let hash = self.hash((namespace, service));
+        self.pages.set(hash, |page| page.is_of(namespace, service), page);
+    }
+}
+
+impl Directory {
+    fn new(mut config: ZoneConfig) -> Self {
+        config.server_addresses.sort_unstable();
+        config.server_addresses.dedup();
+        let ZoneConfig { domain, cluster_set_domain, .. } = &config;
+        let cluster = Published::new(PublisherKind::Service, domain.clone(), 4096);
+        let cluster_set = cluster_set_domain
+            .clone()
+            .map(|domain| Published::new(PublisherKind::ServiceImport, domain, 256));
+        let (name_server, hostmaster) =
+            (below(domain, &[b"ns", b"dns"]), below(domain, &[b"hostmaster"]));
+        Self {
+            serial: AtomicU32::new(config.first_serial),
+            cluster,
+            cluster_set,
+            name_server,
+            hostmaster,
+            hasher: RandomState::default(),
+            namespaces: Map::new(256),
+            pods: Map::new(16384),
+            synced: AtomicBool::new(false),
+            service_count: AtomicUsize::new(0),
+            import_count: AtomicUsize::new(0),
+            endpoint_count: AtomicUsize::new(0),
+            config,
+        }
+    }
+
+    /// Where the names of such objects are, if anywhere.
+    pub(crate) fn published(&self, kind: PublisherKind) -> Option<&Published> {
+        match kind {
+            PublisherKind::Service => Some(&self.cluster),
+            PublisherKind::ServiceImport => self.cluster_set.as_ref(),
+        }
+    }
+
+    /// The SOA serial.
+    pub(crate) fn serial(&self) -> u32 {
+        self.serial.load(Ordering::Acquire)
+    }
+
+    /// Whether the initial lists are in.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    fn hash(&self, key: impl Hash) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
     /// The live pods of every address, by address.
     pub(crate) fn all_pods(&self) -> Vec<PodsAt> {
         let mut pods = self.pods.values();
         pods.sort_unstable_by_key(|at| at.address);
         pods
-    }
-
-    pub(crate) fn set_page(&self, id: &ObjectName, page: Option<Arc<Page>>) {
-        let (namespace, service) = (id.namespace.as_bytes(), id.name.as_bytes());
-        let hash = self.hash((namespace, service));
-        self.pages.set(hash, |page| page.is_of(namespace, service), page);
     }
 
     /// Whether a namespace exists; in lowercase.

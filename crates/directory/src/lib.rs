@@ -5,6 +5,7 @@
 
 mod answer;
 mod directory;
+mod import_question;
 mod label;
 mod map;
 mod name;

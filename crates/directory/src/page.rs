@@ -11,7 +11,9 @@ use smallvec::SmallVec;
 use crate::label::{self, Label};
 use crate::name::{NameBuilder, NameRef};
 use crate::segment::{EndpointName, Row, Segment};
-use crate::view::{ObjectName, Protocol, ServicePort, ServiceShape, ServiceView};
+use crate::view::{
+    ObjectName, Protocol, Publisher, PublisherKind, ServicePort, ServiceShape, ServiceView,
+};
 use crate::{Name, ZoneConfig};
 
 /// A Service with its slices: an immutable root over immutable segments. A change of one slice makes a new root that
@@ -36,6 +38,7 @@ const KEY_ROOM: usize = 46;
 /// What the Service itself says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
+    pub(crate) kind: PublisherKind,
     pub(crate) id: Arc<ObjectName>,
     /// `S.N.svc` in its canonical form; `None` when the domain leaves no room for it.
     pub(crate) name: Option<Name>,
@@ -82,6 +85,8 @@ struct EndpointAt {
 
 /// An endpoint that SRV records point at.
 pub(crate) struct EndpointTarget<'a> {
+    /// One that has it.
+    pub(crate) segment: &'a Segment,
     pub(crate) name: EndpointName<'a>,
     /// Its address, when it is the only one of the name.
     pub(crate) address: Option<IpAddr>,
@@ -114,7 +119,7 @@ impl Ports<'_> {
 }
 
 impl Head {
-    pub(crate) fn new(view: ServiceView, services: &Name) -> Self {
+    pub(crate) fn new(kind: PublisherKind, view: ServiceView, services: &Name) -> Self {
         let ServiceView { id, shape, mut ports } = view;
         let name = NameBuilder::new().label(id.name.as_bytes()).label(id.namespace.as_bytes());
         for port in &mut ports {
@@ -129,7 +134,21 @@ impl Head {
             ServiceShape::Headless => Shape::Headless,
             ServiceShape::ExternalName(target) => Shape::ExternalName(Target::new(&target)),
         };
-        Self { name: name.under(services), id: Arc::new(id), shape, ports: ports.into() }
+        Self { kind, name: name.under(services), id: Arc::new(id), shape, ports: ports.into() }
+    }
+
+    /// What publishes this.
+    pub(crate) fn publisher(&self) -> Publisher {
+        Publisher { kind: self.kind, id: (*self.id).clone() }
+    }
+
+    /// Whether endpoints have names: not behind the addresses of an import (Multi-Cluster DNS specification 2.3.4).
+    pub(crate) fn names_endpoints(&self) -> bool {
+        match self.shape {
+            Shape::ClusterIp(_) => self.kind == PublisherKind::Service,
+            Shape::Headless => true,
+            Shape::ExternalName(_) => false,
+        }
     }
 
     /// Whether the Service's labels can be asked for: those of Kubernetes are in lowercase, as are questions here.
@@ -241,12 +260,15 @@ impl Page {
         rows.filter(|(_, row)| row.published)
     }
 
-    /// The names of all endpoints, each once and in order, and whether a published endpoint has it.
-    pub(crate) fn all_endpoint_names(&self) -> BTreeMap<Label, bool> {
+    /// The names of all endpoints, each once and in order, and whether a published endpoint has it: the cluster for
+    /// imports, and the label.
+    pub(crate) fn all_endpoint_names(&self) -> BTreeMap<(Option<&[u8]>, Label), bool> {
         let mut names = BTreeMap::new();
-        for segment in &self.segments {
+        let segments = self.segments.iter().filter(|_| self.head.names_endpoints());
+        for segment in segments {
             for row in segment.rows() {
-                *names.entry(segment.name_of(row).to_label()).or_insert(false) |= row.published;
+                let name = (segment.cluster(), segment.name_of(row).to_label());
+                *names.entry(name).or_insert(false) |= row.published;
             }
         }
         names
@@ -274,14 +296,22 @@ impl Page {
         ports
     }
 
-    /// The rows of the endpoints called `name` (lowercase), published or not, each with its segment.
+    /// The name that those of a segment's endpoints are below.
+    pub(crate) fn parent_of<'a>(&'a self, segment: &'a Segment) -> Option<NameRef<'a>> {
+        segment.parent.as_ref().or(self.head.name.as_ref()).map(NameRef::from)
+    }
+
+    /// The rows of the endpoints called `name` (lowercase) in a cluster, which those of imports have, published or not,
+    /// each with its segment.
     pub(crate) fn rows_named<'a>(
         &'a self,
+        cluster: Option<&'a [u8]>,
         name: &'a [u8],
     ) -> impl Iterator<Item = (&'a Segment, &'a Row)> {
         let address = label::parse_dashed(name);
         self.segments
             .iter()
+            .filter(move |segment| segment.cluster() == cluster)
             .flat_map(move |segment| segment.rows_named(name, address).map(|row| (&**segment, row)))
     }
 
@@ -296,13 +326,8 @@ impl Page {
 
     /// Whether the reverse name of `address` has a PTR record to this Service or one of its endpoints.
     pub(crate) fn reverses(&self, address: IpAddr) -> bool {
-        match &self.head.shape {
-            Shape::ClusterIp(own) => {
-                own.contains(&address) || self.rows_at(address).next().is_some()
-            }
-            Shape::Headless => self.rows_at(address).next().is_some(),
-            Shape::ExternalName(_) => false,
-        }
+        let is_own = matches!(&self.head.shape, Shape::ClusterIp(own) if own.contains(&address));
+        is_own || (self.head.names_endpoints() && self.rows_at(address).next().is_some())
     }
 
     /// The SRV records of a headless Service: the ports of its published endpoints that are `wanted`. Those of an
@@ -350,7 +375,7 @@ impl Page {
         (segment, &segment.rows()[at.row as usize])
     }
 
-    /// The endpoints that [`Page::endpoint_ports`] name, each once.
+    /// The endpoints that [`Page::endpoint_ports`] name, each once, by a segment that has it and its label.
     pub(crate) fn endpoint_targets<'a>(
         &'a self,
         wanted: Ports<'a>,
@@ -362,7 +387,8 @@ impl Page {
         });
         named.map(|at| {
             let (segment, row) = self.row_at(at);
-            EndpointTarget { name: segment.name_of(row), address: at.alone.then_some(row.address) }
+            let (name, address) = (segment.name_of(row), at.alone.then_some(row.address));
+            EndpointTarget { segment, name, address }
         })
     }
 
@@ -378,13 +404,20 @@ impl Page {
         accept: impl Fn(&[u16]) -> bool,
         wanted: Ports<'_>,
     ) -> bool {
-        let (segment, row) = self.row_at(at);
-        let name = segment.name_of(row);
+        let (own, row) = self.row_at(at);
+        let name = own.name_of(row);
         let address = label::parse_dashed(name.as_bytes());
         self.segments[..at.segment as usize].iter().any(|segment| {
-            accept(segment.numbers(wanted))
+            segment.parent == own.parent
+                && accept(segment.numbers(wanted))
                 && segment.rows_named(name.as_bytes(), address).any(|row| row.published)
         })
+    }
+
+    /// Whether some published endpoint of an import is in this cluster (lowercase).
+    pub(crate) fn has_cluster(&self, cluster: &[u8]) -> bool {
+        let mut published = self.segments.iter().filter(|segment| segment.published > 0);
+        published.any(|segment| segment.cluster() == Some(cluster))
     }
 
     /// Whether some published endpoint offers a port that `accept` takes, by name and protocol.
@@ -395,10 +428,11 @@ impl Page {
         })
     }
 
-    /// The names of published endpoints, when there are at most `limit` of them.
-    pub(crate) fn endpoint_names(&self, limit: usize) -> Vec<Arc<str>> {
+    /// The names of published endpoints in a cluster, which those of imports have, when there are at most `limit` of them.
+    pub(crate) fn endpoint_names(&self, cluster: Option<&[u8]>, limit: usize) -> Vec<Arc<str>> {
         let mut names = BTreeSet::new();
-        for (segment, row) in self.published_rows() {
+        let rows = self.published_rows().filter(|(segment, _)| segment.cluster() == cluster);
+        for (segment, row) in rows {
             names.insert(segment.name_of(row).to_label());
             if names.len() > limit {
                 return Vec::new();
@@ -429,22 +463,25 @@ impl Addresses {
 
 /// The published endpoints, in the order of the segments and their labels.
 fn endpoints(segments: &[Arc<Segment>]) -> Box<[EndpointAt]> {
-    // The first segment with the same ports stands for all that have them.
+    // The first segment with the same ports in the same cluster stands for all such.
     let classes: Vec<usize> = segments
         .iter()
         .map(|segment| {
-            let same = segments.iter().position(|other| other.ports() == segment.ports());
+            let is_same = |other: &Arc<Segment>| {
+                other.parent == segment.parent && other.ports() == segment.ports()
+            };
+            let same = segments.iter().position(is_same);
             same.unwrap_or_default()
         })
         .collect();
-    // By name, its first place in what was found.
+    // By cluster, of imports, and name, its first place in what was found.
     let mut firsts = HashMap::new();
     // Of names that come with several ports, those but the first.
     let mut others = HashSet::new();
     let mut found: Vec<EndpointAt> = Vec::new();
     for (number, (segment, &class)) in segments.iter().zip(&classes).enumerate() {
         for (row_at, row) in segment.published_rows() {
-            let identity = segment.identity_of(row);
+            let identity = (segment.cluster(), segment.identity_of(row));
             let again = match firsts.entry(identity) {
                 Entry::Vacant(vacant) => {
                     vacant.insert(found.len());

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::view::{ObjectName, Protocol};
+use crate::view::{Protocol, Publisher};
 
 /// Why an answer is negative. `Display` is the text of an Extended DNS Error (RFC 8914 §2): ASCII, at most
 /// 200 octets.
@@ -15,7 +15,7 @@ pub enum Reason {
     /// The Service or endpoint exists, without an address of the family asked for.
     FamilyMissing {
         /// The Service.
-        service: ObjectName,
+        service: Publisher,
         /// `IPv4` or `IPv6`.
         family: &'static str,
     },
@@ -31,12 +31,12 @@ pub enum Reason {
     /// The namespace exists, the Service does not.
     ServiceMissing {
         /// The Service, as asked.
-        service: ObjectName,
+        service: Publisher,
     },
-    /// A headless Service (or, by option, any) has no endpoint to publish.
+    /// A headless {service} (or, by option, any) has no endpoint to publish.
     NoEndpointReady {
         /// The Service.
-        service: ObjectName,
+        service: Publisher,
         /// Whether it is headless.
         headless: bool,
         /// How many endpoints it has, none of them ready.
@@ -45,7 +45,7 @@ pub enum Reason {
     /// The Service publishes no endpoint of this name.
     EndpointUnknown {
         /// The Service.
-        service: ObjectName,
+        service: Publisher,
         /// The label asked for.
         endpoint: Arc<str>,
         /// The endpoint names there are, when they are few; else empty.
@@ -54,14 +54,27 @@ pub enum Reason {
     /// The endpoint exists but is not ready.
     EndpointNotReady {
         /// The Service.
-        service: ObjectName,
+        service: Publisher,
         /// The label asked for.
         endpoint: Arc<str>,
+    },
+    /// No published endpoint of an import is of this cluster.
+    ClusterUnknown {
+        /// The ServiceImport.
+        service: Publisher,
+        /// The cluster asked for.
+        cluster: Arc<str>,
+    },
+    /// The import has addresses of its own, behind which no cluster and no endpoint has a name (Multi-Cluster DNS
+    /// specification 2.3.4).
+    BelowClusterSetIp {
+        /// The ServiceImport.
+        service: Publisher,
     },
     /// The Service has no port of this name and protocol.
     PortUnknown {
         /// The Service.
-        service: ObjectName,
+        service: Publisher,
         /// The port name asked for.
         port: Arc<str>,
         /// The protocol asked for.
@@ -71,7 +84,7 @@ pub enum Reason {
     /// the pods do not declare, or slices whose port has another name.
     PortNotInSlices {
         /// The Service.
-        service: ObjectName,
+        service: Publisher,
         /// The port name asked for.
         port: Arc<str>,
         /// The protocol asked for.
@@ -80,26 +93,26 @@ pub enum Reason {
     /// The Service has no named port of this protocol.
     ProtocolUnknown {
         /// The Service.
-        service: ObjectName,
+        service: Publisher,
         /// The protocol asked for.
         protocol: Protocol,
     },
     /// Nothing exists below the name of an ExternalName Service.
     BelowExternalName {
         /// The Service.
-        service: ObjectName,
+        service: Publisher,
     },
     /// `externalName` is an address; a CNAME record needs a name.
     ExternalNameAddress {
         /// The Service.
-        service: ObjectName,
+        service: Publisher,
         /// `externalName`, as written.
         target: Arc<str>,
     },
     /// `externalName` is not a domain name.
     ExternalNameInvalid {
         /// The Service.
-        service: ObjectName,
+        service: Publisher,
         /// `externalName`, as written.
         target: Arc<str>,
     },
@@ -117,7 +130,7 @@ pub enum Reason {
     /// No published endpoint is in the topology zone.
     ZoneEmpty {
         /// The Service.
-        service: ObjectName,
+        service: Publisher,
         /// The zone asked for.
         zone: Arc<str>,
     },
@@ -138,12 +151,12 @@ pub enum Reason {
     /// ExternalName Services point at each other in a circle.
     AliasLoop {
         /// A Service of the circle.
-        service: ObjectName,
+        service: Publisher,
     },
     /// A chain of ExternalName Services is longer than is followed.
     AliasChainTooLong {
         /// The Service at which following stopped.
-        service: ObjectName,
+        service: Publisher,
     },
     /// Objects are still being read.
     NotSynced,
@@ -167,6 +180,8 @@ impl Reason {
             | Self::NoEndpointReady { .. }
             | Self::EndpointUnknown { .. }
             | Self::EndpointNotReady { .. }
+            | Self::ClusterUnknown { .. }
+            | Self::BelowClusterSetIp { .. }
             | Self::PortUnknown { .. }
             | Self::PortNotInSlices { .. }
             | Self::ProtocolUnknown { .. }
@@ -189,57 +204,63 @@ impl Reason {
         match self {
             Self::TypeMissing => text.write_str("the name exists without records of this type"),
             Self::FamilyMissing { service, family } => {
-                write!(text, "Service {service} has no {family} address")
+                write!(text, "{service} has no {family} address")
             }
             Self::OnlyNamesBelow => text.write_str("the name only has names below it"),
             Self::NoSuchShape => text.write_str("no name of this shape exists in the zone"),
             Self::NamespaceMissing { namespace } => {
                 write!(text, "namespace {namespace} does not exist")
             }
-            Self::ServiceMissing { service } => write!(text, "Service {service} does not exist"),
+            Self::ServiceMissing { service } => write!(text, "{service} does not exist"),
             Self::NoEndpointReady { service, headless, total } => {
-                let kind = if *headless { "headless Service" } else { "Service" };
+                let headless = if *headless { "headless " } else { "" };
                 match total {
-                    0 => write!(text, "{kind} {service}: it has no endpoints"),
-                    _ => write!(text, "{kind} {service}: 0 of {total} endpoints ready"),
+                    0 => write!(text, "{headless}{service}: it has no endpoints"),
+                    _ => write!(text, "{headless}{service}: 0 of {total} endpoints ready"),
                 }
             }
             Self::EndpointUnknown { service, endpoint, known } => {
-                write!(text, "Service {service} has no endpoint {endpoint}")?;
+                write!(text, "{service} has no endpoint {endpoint}")?;
                 for (at, name) in known.iter().enumerate() {
                     write!(text, "{}{name}", if at == 0 { "; known: " } else { ", " })?;
                 }
                 Ok(())
             }
             Self::EndpointNotReady { service, endpoint } => {
-                write!(text, "endpoint {endpoint} of Service {service} is not ready")
+                write!(text, "endpoint {endpoint} of {service} is not ready")
+            }
+            Self::ClusterUnknown { service, cluster } => {
+                write!(text, "{service} has no ready endpoint in cluster {cluster}")
+            }
+            Self::BelowClusterSetIp { service } => {
+                write!(text, "{service} is of type ClusterSetIP: no cluster or endpoint has a name")
             }
             Self::PortUnknown { service, port, protocol } => {
-                write!(text, "Service {service} has no {protocol} port named {port}")
+                write!(text, "{service} has no {protocol} port named {port}")
             }
             Self::PortNotInSlices { service, port, protocol } => {
                 write!(
                     text,
-                    "Service {service} declares {protocol} port {port}, but no ready endpoint's slice carries it"
+                    "{service} declares {protocol} port {port}, but no ready endpoint's slice carries it"
                 )
             }
             Self::ProtocolUnknown { service, protocol } => {
-                write!(text, "Service {service} has no named {protocol} port")
+                write!(text, "{service} has no named {protocol} port")
             }
             Self::BelowExternalName { service } => {
-                write!(text, "ExternalName Service {service} has no names below it")
+                write!(text, "ExternalName {service} has no names below it")
             }
             Self::ExternalNameAddress { service, target } => {
                 write!(
                     text,
-                    "ExternalName Service {service}: {} is an address, a CNAME needs a name",
+                    "ExternalName {service}: {} is an address, a CNAME needs a name",
                     target.escape_default()
                 )
             }
             Self::ExternalNameInvalid { service, target } => {
                 write!(
                     text,
-                    "ExternalName Service {service}: {} is not a domain name",
+                    "ExternalName {service}: {} is not a domain name",
                     target.escape_default()
                 )
             }
@@ -251,7 +272,7 @@ impl Reason {
                 write!(text, "no pod in namespace {namespace} has the address {address}")
             }
             Self::ZoneEmpty { service, zone } => {
-                write!(text, "Service {service} has no ready endpoint in zone {zone}")
+                write!(text, "{service} has no ready endpoint in zone {zone}")
             }
             Self::SearchEmpty { name, namespace } => {
                 write!(text, "no Service answers to {name} in namespace {namespace}, nor beyond it")
@@ -261,10 +282,10 @@ impl Reason {
             }
             Self::ReverseNameEmpty => text.write_str("no known address has a name below this one"),
             Self::AliasLoop { service } => {
-                write!(text, "ExternalName Service {service} is part of a loop")
+                write!(text, "ExternalName {service} is part of a loop")
             }
             Self::AliasChainTooLong { service } => {
-                write!(text, "the chain of ExternalName Services is too long at {service}")
+                write!(text, "the chain of ExternalName Services is too long at {}", service.id)
             }
             Self::NotSynced => text.write_str("objects are still being read"),
         }

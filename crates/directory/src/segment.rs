@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 
-use crate::ZoneConfig;
 use crate::label::{self, Label};
 use crate::page::Ports;
 use crate::view::{EndpointView, Protocol, SlicePort, SliceView};
+use crate::{Name, ZoneConfig};
 
 /// The endpoints of one slice, arranged for look-up and packed: at 100,000 endpoints an octet here is 100 kB. Immutable.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
+    /// The name that those of its endpoints are below, where that is not their Service's: `C.S.N.svc` of an import.
+    pub(crate) parent: Option<Name>,
     /// The ports that have a number, named or not.
     ports: Box<[SegmentPort]>,
     /// One row per address of an endpoint, by address, then by label.
@@ -86,7 +88,7 @@ pub(crate) struct Row {
 }
 
 impl Segment {
-    pub(crate) fn new(view: &SliceView, config: &ZoneConfig) -> Self {
+    pub(crate) fn new(view: &SliceView, parent: Option<Name>, config: &ZoneConfig) -> Self {
         let mut labelled_rows = Vec::with_capacity(view.endpoints.len());
         let mut published_count = 0;
         for endpoint in &view.endpoints {
@@ -146,6 +148,7 @@ impl Segment {
         numbers.sort_unstable();
         numbers.dedup();
         Self {
+            parent,
             ports,
             zones: zones.into(),
             zone_of: zone_of.into(),
@@ -157,6 +160,11 @@ impl Segment {
             is_ipv6: rows.first().is_some_and(|row| row.address.is_ipv6()),
             rows: rows.into(),
         }
+    }
+
+    /// The cluster that its endpoints are in (lowercase); `None` for those of the cluster's own Services.
+    pub(crate) fn cluster(&self) -> Option<&[u8]> {
+        self.parent.as_ref().and_then(|parent| parent.labels().next())
     }
 
     pub(crate) fn ports(&self) -> &[SegmentPort] {

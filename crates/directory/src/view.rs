@@ -27,7 +27,36 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// A Service, as DNS sees it.
+/// The kinds of objects that have names by their endpoints, each in a zone of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PublisherKind {
+    /// A Service, in the cluster's zone.
+    Service,
+    /// A ServiceImport (`multicluster.x-k8s.io`), in the zone of the cluster set.
+    ServiceImport,
+}
+
+/// A Service or a ServiceImport.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Publisher {
+    /// Which of the two.
+    pub kind: PublisherKind,
+    /// Namespace and name.
+    pub id: ObjectName,
+}
+
+/// `Service namespace/name`.
+impl fmt::Display for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            PublisherKind::Service => "Service",
+            PublisherKind::ServiceImport => "ServiceImport",
+        };
+        write!(f, "{kind} {}", self.id)
+    }
+}
+
+/// A Service, as DNS sees it; or a ServiceImport, which is one of the first two shapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceView {
     /// Namespace and name.
@@ -41,9 +70,10 @@ pub struct ServiceView {
 /// The shapes of a Service that DNS tells apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceShape {
-    /// ClusterIP, NodePort and LoadBalancer: the virtual addresses, one or two. May be empty until allocated.
+    /// ClusterIP, NodePort and LoadBalancer: the virtual addresses, one or two. May be empty until allocated. Of imports:
+    /// ClusterSetIP.
     ClusterIp(Vec<IpAddr>),
-    /// `clusterIP: None`: the ready endpoints answer.
+    /// `clusterIP: None`, or an import's type Headless: the ready endpoints answer.
     Headless,
     /// `externalName`, exactly as written.
     ExternalName(String),
@@ -93,8 +123,11 @@ impl fmt::Display for Protocol {
 pub struct SliceView {
     /// Namespace and name of the slice itself.
     pub id: ObjectName,
-    /// Value of the label `kubernetes.io/service-name`.
+    /// Value of the label `kubernetes.io/service-name`, or for an import `multicluster.kubernetes.io/service-name`.
     pub service: Arc<str>,
+    /// For an import, the cluster that the endpoints are in: value of the label `multicluster.kubernetes.io/source-cluster`.
+    /// Such a slice has no part in the Service of that name.
+    pub cluster: Option<Arc<str>>,
     /// The slice's ports; one without a number stands for "all ports" and publishes no SRV.
     pub ports: Vec<SlicePort>,
     /// Its endpoints, in order.

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::directory::{Directory, PodGroup};
+use crate::directory::{Directory, PodGroup, Published};
+use crate::name::{Name, NameBuilder};
 use crate::page::{Head, Page, Shape};
 use crate::segment::Segment;
-use crate::view::{ObjectName, PodView, ServiceView, SliceView};
+use crate::view::{ObjectName, PodView, Publisher, PublisherKind, ServiceView, SliceView};
 use crate::{Reader, label};
 
 /// What happened to an object.
@@ -22,6 +23,11 @@ pub enum Change {
     Service(ServiceView),
     /// A Service is gone. Its slices are kept for when it comes back.
     ServiceGone(ObjectName),
+    /// A ServiceImport exists like this: headless or with addresses. Without a zone for them, imports and their slices are
+    /// left out.
+    Import(ServiceView),
+    /// A ServiceImport is gone. Its slices are kept for when it comes back.
+    ImportGone(ObjectName),
     /// A slice exists like this.
     Slice(SliceView),
     /// A slice is gone.
@@ -41,16 +47,16 @@ pub enum Change {
 pub struct Writer {
     directory: Arc<Directory>,
     namespaces: HashMap<Arc<str>, NamespaceState>,
-    services: HashMap<ObjectName, ServiceState>,
-    /// The Service of each slice.
-    slices: HashMap<ObjectName, Arc<str>>,
+    services: HashMap<Publisher, ServiceState>,
+    /// The Service or import of each slice.
+    slices: HashMap<ObjectName, (PublisherKind, Arc<str>)>,
     /// By namespace, then name: most memory of the writer is here.
     pods: HashMap<Arc<str>, HashMap<Box<str>, PodState>>,
     pod_count: usize,
     /// Groups in use, so that they are shared.
     groups: HashSet<Arc<PodGroup>>,
     /// Services whose page is to be made anew.
-    dirty: BTreeSet<ObjectName>,
+    dirty: BTreeSet<Publisher>,
     changed: bool,
 }
 
@@ -126,8 +132,14 @@ impl Writer {
             match change {
                 Change::Namespace(name) => self.declare_namespace(&name, true),
                 Change::NamespaceGone(name) => self.declare_namespace(&name, false),
-                Change::Service(view) => self.put_service(view),
-                Change::ServiceGone(id) => self.drop_service(&id),
+                Change::Service(view) => self.put_service(PublisherKind::Service, view),
+                Change::ServiceGone(id) => {
+                    self.drop_service(&Publisher { kind: PublisherKind::Service, id });
+                }
+                Change::Import(view) => self.put_service(PublisherKind::ServiceImport, view),
+                Change::ImportGone(id) => {
+                    self.drop_service(&Publisher { kind: PublisherKind::ServiceImport, id });
+                }
                 Change::Slice(view) => self.put_slice(&view),
                 Change::SliceGone(id) => self.drop_slice(&id),
                 Change::Pod(view) => self.put_pod(view),
@@ -146,11 +158,26 @@ impl Writer {
     }
 
     /// Drops the Services that `keep` refuses.
-    pub fn retain_services(&mut self, mut keep: impl FnMut(&ObjectName) -> bool) {
-        let present = self.services.iter().filter(|(_, state)| state.head.is_some());
-        let gone = present.filter(|(id, _)| !keep(id)).map(|(id, _)| id.clone());
-        let gone: Vec<_> = gone.collect();
+    pub fn retain_services(&mut self, keep: impl FnMut(&ObjectName) -> bool) {
+        let gone = self.refused(PublisherKind::Service, keep);
         self.apply_all(gone.into_iter().map(Change::ServiceGone));
+    }
+
+    /// Drops the ServiceImports that `keep` refuses.
+    pub fn retain_imports(&mut self, keep: impl FnMut(&ObjectName) -> bool) {
+        let gone = self.refused(PublisherKind::ServiceImport, keep);
+        self.apply_all(gone.into_iter().map(Change::ImportGone));
+    }
+
+    fn refused(
+        &self,
+        kind: PublisherKind,
+        mut keep: impl FnMut(&ObjectName) -> bool,
+    ) -> Vec<ObjectName> {
+        let present = self.services.iter().filter(|(_, state)| state.head.is_some());
+        let of_kind = present.filter(|(publisher, _)| publisher.kind == kind);
+        let gone = of_kind.filter(|(publisher, _)| !keep(&publisher.id));
+        gone.map(|(publisher, _)| publisher.id.clone()).collect()
     }
 
     /// Drops the slices that `keep` refuses.
@@ -203,58 +230,80 @@ impl Writer {
         }
     }
 
-    fn put_service(&mut self, view: ServiceView) {
-        let head = Head::new(view, &self.directory.zone.services);
-        let id = (*head.id).clone();
-        let state = self.services.entry(id.clone()).or_default();
+    fn put_service(&mut self, kind: PublisherKind, view: ServiceView) {
+        let Some(published) = self.directory.published(kind) else { return };
+        let head = Head::new(kind, view, &published.zone.services);
+        let publisher = head.publisher();
+        let state = self.services.entry(publisher.clone()).or_default();
         if state.head.as_deref() == Some(&head) {
             return;
         }
         let is_new = state.head.replace(Arc::new(head)).is_none();
         if is_new {
-            self.change_namespace(&id.namespace, |state| state.content += 1);
+            self.change_namespace(&publisher.id.namespace, |state| state.content += 1);
         }
-        self.dirty.insert(id);
+        self.dirty.insert(publisher);
     }
 
-    fn drop_service(&mut self, id: &ObjectName) {
-        let Some(state) = self.services.get_mut(id) else { return };
+    fn drop_service(&mut self, publisher: &Publisher) {
+        let Some(state) = self.services.get_mut(publisher) else { return };
         if state.head.take().is_some() {
             if state.segments.is_empty() {
-                self.services.remove(id);
+                self.services.remove(publisher);
             }
-            self.change_namespace(&id.namespace, |state| state.content -= 1);
-            self.dirty.insert(id.clone());
+            self.change_namespace(&publisher.id.namespace, |state| state.content -= 1);
+            self.dirty.insert(publisher.clone());
         }
     }
 
     fn put_slice(&mut self, view: &SliceView) {
-        let segment = Segment::new(view, &self.directory.zone.config);
-        let service = ObjectName::new(view.id.namespace.clone(), view.service.clone());
-        if self.slices.get(&view.id).is_some_and(|old| *old != view.service) {
+        let (kind, parent) = match &view.cluster {
+            None => (PublisherKind::Service, None),
+            // A slice of a cluster that no name can carry is of no use.
+            Some(cluster) => match self.parent_in(cluster, view) {
+                Some(parent) => (PublisherKind::ServiceImport, Some(parent)),
+                None => return self.drop_slice(&view.id),
+            },
+        };
+        let segment = Segment::new(view, parent, &self.directory.config);
+        let id = ObjectName::new(view.id.namespace.clone(), view.service.clone());
+        let publisher = Publisher { kind, id };
+        let home = (kind, view.service.clone());
+        if self.slices.get(&view.id).is_some_and(|old| *old != home) {
             self.drop_slice(&view.id);
         }
-        self.slices.insert(view.id.clone(), view.service.clone());
-        let state = self.services.entry(service.clone()).or_default();
+        self.slices.insert(view.id.clone(), home);
+        let state = self.services.entry(publisher.clone()).or_default();
         match state.segments.get(&view.id.name) {
             Some(old) if **old == segment => {}
             _ => {
                 state.segments.insert(view.id.name.clone(), Arc::new(segment));
-                self.dirty.insert(service);
+                self.dirty.insert(publisher);
             }
         }
     }
 
+    /// `C.S.N.svc`, below which the endpoints of an import's slice have their names.
+    fn parent_in(&self, cluster: &str, view: &SliceView) -> Option<Name> {
+        let published = self.directory.published(PublisherKind::ServiceImport)?;
+        if !label::is_publishable(cluster) {
+            return None;
+        }
+        let labels = [cluster, &view.service, &view.id.namespace].map(str::as_bytes);
+        let name = labels.into_iter().fold(NameBuilder::new(), NameBuilder::label);
+        name.under(&published.zone.services)
+    }
+
     fn drop_slice(&mut self, id: &ObjectName) {
-        let Some(service) = self.slices.remove(id) else { return };
-        let service = ObjectName::new(id.namespace.clone(), service);
-        if let Some(state) = self.services.get_mut(&service) {
+        let Some((kind, service)) = self.slices.remove(id) else { return };
+        let publisher = Publisher { kind, id: ObjectName::new(id.namespace.clone(), service) };
+        if let Some(state) = self.services.get_mut(&publisher) {
             state.segments.remove(&id.name);
             if state.segments.is_empty() && state.head.is_none() {
-                self.services.remove(&service);
+                self.services.remove(&publisher);
             }
         }
-        self.dirty.insert(service);
+        self.dirty.insert(publisher);
     }
 
     fn put_pod(&mut self, view: PodView) {
@@ -321,87 +370,96 @@ impl Writer {
 
     /// Makes the pages of dirty Services anew, then their reverse names.
     fn publish(&mut self) {
-        for id in std::mem::take(&mut self.dirty) {
-            let state = self.services.get(&id);
+        for publisher in std::mem::take(&mut self.dirty) {
+            let Some(published) = self.directory.published(publisher.kind) else { continue };
+            let id = &publisher.id;
+            let state = self.services.get(&publisher);
             let page = state.and_then(|state| {
                 let head = state.head.as_ref().filter(|head| head.is_publishable())?;
                 let segments = state.segments.values().cloned().collect();
                 Some(Arc::new(Page::new(Arc::clone(head), segments)))
             });
-            let old = self.directory.page_of(&id).map(|page| Arc::clone(&page));
+            let old = published.page_of(id).map(|page| Arc::clone(&page));
             if old.is_none() && page.is_none() {
                 continue;
             }
             self.changed = true;
-            self.directory.set_page(&id, page.clone());
-            self.count(old.as_deref(), page.as_deref());
-            self.publish_reverse(&id, old.as_deref(), page.as_deref());
+            published.set_page(id, page.clone());
+            self.count(publisher.kind, old.as_deref(), page.as_deref());
+            publish_reverse(published, id, old.as_deref(), page.as_deref());
         }
         if std::mem::take(&mut self.changed) {
             self.directory.serial.fetch_add(1, Ordering::Release);
         }
     }
 
-    fn count(&self, old: Option<&Page>, new: Option<&Page>) {
-        let Directory { service_count, endpoint_count, .. } = &*self.directory;
+    fn count(&self, kind: PublisherKind, old: Option<&Page>, new: Option<&Page>) {
+        let Directory { service_count, import_count, endpoint_count, .. } = &*self.directory;
         let endpoints = |page: Option<&Page>| page.map_or(0, |page| page.endpoint_counts().0);
+        let count = match kind {
+            PublisherKind::Service => service_count,
+            PublisherKind::ServiceImport => import_count,
+        };
         // Wrapping: the one writer adds before it takes away.
-        service_count.fetch_add(usize::from(new.is_some()), Ordering::Relaxed);
-        service_count.fetch_sub(usize::from(old.is_some()), Ordering::Relaxed);
+        count.fetch_add(usize::from(new.is_some()), Ordering::Relaxed);
+        count.fetch_sub(usize::from(old.is_some()), Ordering::Relaxed);
+        if kind == PublisherKind::ServiceImport {
+            return;
+        }
         endpoint_count.fetch_add(endpoints(new), Ordering::Relaxed);
         endpoint_count.fetch_sub(endpoints(old), Ordering::Relaxed);
     }
+}
 
-    /// Enters and removes the Service at the addresses that a change touches.
-    fn publish_reverse(&self, id: &ObjectName, old: Option<&Page>, new: Option<&Page>) {
-        let mut touched = Vec::new();
-        let heads_differ = match (old, new) {
-            (Some(old), Some(new)) => !Arc::ptr_eq(&old.head, &new.head),
-            _ => true,
-        };
-        if heads_differ {
-            for page in [old, new].into_iter().flatten() {
-                if let Shape::ClusterIp(addresses) = &page.head.shape {
-                    touched.extend_from_slice(addresses);
-                }
+/// Enters and removes the Service at the addresses that a change touches.
+fn publish_reverse(published: &Published, id: &ObjectName, old: Option<&Page>, new: Option<&Page>) {
+    let mut touched = Vec::new();
+    let heads_differ = match (old, new) {
+        (Some(old), Some(new)) => !Arc::ptr_eq(&old.head, &new.head),
+        _ => true,
+    };
+    if heads_differ {
+        for page in [old, new].into_iter().flatten() {
+            if let Shape::ClusterIp(addresses) = &page.head.shape {
+                touched.extend_from_slice(addresses);
             }
         }
-        let segments = |page: Option<&Page>| {
-            let of = |page: &Page| page.segments().iter().map(Arc::as_ptr).collect();
-            page.map_or_else(HashSet::new, of)
-        };
-        let (olds, news) = (segments(old), segments(new));
-        for (page, others) in [(old, &news), (new, &olds)] {
-            for segment in page.map_or(&[][..], Page::segments) {
-                if heads_differ || !others.contains(&Arc::as_ptr(segment)) {
-                    let published = segment.rows().iter().filter(|row| row.published);
-                    touched.extend(published.map(|row| row.address));
-                }
-            }
-        }
-        touched.sort_unstable();
-        touched.dedup();
-        touched.retain(|&address| {
-            let reverses = |page: Option<&Page>| page.is_some_and(|page| page.reverses(address));
-            reverses(old) != reverses(new)
-        });
-        let alone: Option<Arc<[_]>> = new.map(|page| Arc::from([Arc::clone(&page.head.id)]));
-        self.directory.reverse.update(&touched, |address, services| {
-            let services = services.map_or(&[][..], |services| services);
-            match new.filter(|page| page.reverses(address)) {
-                Some(_) if services.is_empty() => alone.clone(),
-                Some(page) => {
-                    let mut services = services.to_vec();
-                    services.push(Arc::clone(&page.head.id));
-                    services.sort();
-                    Some(services.into())
-                }
-                None => {
-                    let others: Vec<_> =
-                        services.iter().filter(|service| ***service != *id).cloned().collect();
-                    (!others.is_empty()).then(|| others.into())
-                }
-            }
-        });
     }
+    let segments = |page: Option<&Page>| {
+        let of = |page: &Page| page.segments().iter().map(Arc::as_ptr).collect();
+        page.map_or_else(HashSet::new, of)
+    };
+    let (olds, news) = (segments(old), segments(new));
+    for (page, others) in [(old, &news), (new, &olds)] {
+        for segment in page.map_or(&[][..], Page::segments) {
+            if heads_differ || !others.contains(&Arc::as_ptr(segment)) {
+                let published = segment.rows().iter().filter(|row| row.published);
+                touched.extend(published.map(|row| row.address));
+            }
+        }
+    }
+    touched.sort_unstable();
+    touched.dedup();
+    touched.retain(|&address| {
+        let reverses = |page: Option<&Page>| page.is_some_and(|page| page.reverses(address));
+        reverses(old) != reverses(new)
+    });
+    let alone: Option<Arc<[_]>> = new.map(|page| Arc::from([Arc::clone(&page.head.id)]));
+    published.reverse.update(&touched, |address, services| {
+        let services = services.map_or(&[][..], |services| services);
+        match new.filter(|page| page.reverses(address)) {
+            Some(_) if services.is_empty() => alone.clone(),
+            Some(page) => {
+                let mut services = services.to_vec();
+                services.push(Arc::clone(&page.head.id));
+                services.sort();
+                Some(services.into())
+            }
+            None => {
+                let others: Vec<_> =
+                    services.iter().filter(|service| ***service != *id).cloned().collect();
+                (!others.is_empty()).then(|| others.into())
+            }
+        }
+    });
 }

@@ -12,6 +12,9 @@ use crate::view::ObjectName;
 pub struct ZoneConfig {
     /// The cluster domain, `cluster.local` as a rule.
     pub domain: Name,
+    /// The zone of ServiceImports, `clusterset.local` as a rule; without it none is answered. Neither of the two domains may
+    /// lie in the other.
+    pub cluster_set_domain: Option<Name>,
     /// Times to live of positive answers.
     pub ttl: Ttl,
     /// Times to live of negative answers.
@@ -86,6 +89,7 @@ impl ZoneConfig {
     pub fn new(domain: Name) -> Self {
         Self {
             domain,
+            cluster_set_domain: None,
             ttl: Ttl::default(),
             negative_ttl: NegativeTtl::default(),
             server_addresses: Vec::new(),
@@ -124,37 +128,27 @@ impl NegativeTtl {
     }
 }
 
-/// A zone's settings with the names that follow from them.
+/// A zone's names.
 pub(crate) struct Zone {
-    pub(crate) config: ZoneConfig,
+    /// As configured.
+    pub(crate) domain: Name,
     /// The domain in lowercase wire form.
     pub(crate) suffix: Box<[u8]>,
     /// `svc` below the domain.
     pub(crate) services: Name,
-    /// `ns.dns` below the domain.
-    pub(crate) name_server: Name,
-    /// `hostmaster` below the domain: the SOA record's mailbox.
-    pub(crate) hostmaster: Name,
 }
 
 impl Zone {
-    pub(crate) fn new(mut config: ZoneConfig) -> Self {
-        config.server_addresses.sort_unstable();
-        config.server_addresses.dedup();
-        let domain = config.domain.to_lowercase();
-        // A domain that leaves no room for names below it stands in for them: nobody can ask for those.
-        let below = |labels: &[&[u8]]| {
-            let name = labels.iter().fold(NameBuilder::new(), |name, label| name.label(label));
-            name.under(&domain).unwrap_or_else(|| domain.clone())
-        };
-        Self {
-            suffix: domain.wire().into(),
-            services: below(&[b"svc"]),
-            name_server: below(&[b"ns", b"dns"]),
-            hostmaster: below(&[b"hostmaster"]),
-            config,
-        }
+    pub(crate) fn new(domain: Name) -> Self {
+        let (suffix, services) = (domain.to_lowercase().wire().into(), below(&domain, &[b"svc"]));
+        Self { domain, suffix, services }
     }
+}
+
+/// A name below a domain. A domain that leaves no room for names below it stands in for them: nobody can ask for those.
+pub(crate) fn below(domain: &Name, labels: &[&[u8]]) -> Name {
+    let name = labels.iter().fold(NameBuilder::new(), |name, label| name.label(label));
+    name.under(domain).unwrap_or_else(|| domain.to_lowercase())
 }
 
 /// An address range in CIDR notation; bits after the prefix are zero.

@@ -19,6 +19,7 @@ fn enumerated(reader: &Reader, at: &str) -> HashSet<Name> {
         |role: &Role| matches!(role, Role::Service(_) | Role::Endpoint { .. } | Role::Port { .. });
     let among: Vec<_> = owners.iter().filter(|owner| belongs(&owner.role)).cloned().collect();
     assert_eq!(among, of_services, "{at}: the zone's names of Services are theirs");
+    owners.extend(reader.owners_of_imports());
     for (apex, names) in reader.reverse_zones() {
         for owner in &names {
             assert!(owner.name.is_within(&apex), "{at}: {} is not in {apex}", owner.name);

@@ -32,6 +32,8 @@ impl World {
             Change::ServiceGone(id) => self.objects.remove(&key(1, id)),
             Change::Slice(view) => self.objects.insert(key(2, &view.id), change),
             Change::SliceGone(id) => self.objects.remove(&key(2, id)),
+            Change::Import(view) => self.objects.insert(key(4, &view.id), change),
+            Change::ImportGone(id) => self.objects.remove(&key(4, id)),
             Change::Pod(view) => self.objects.insert(key(3, &view.id), change),
             Change::PodGone(id) => self.objects.remove(&key(3, id)),
         };
@@ -105,6 +107,7 @@ proptest! {
             prop_assert_eq!(one, other);
         }
         prop_assert_eq!(reader.service_count(), from_scratch.service_count());
+        prop_assert_eq!(reader.import_count(), from_scratch.import_count());
         prop_assert_eq!(reader.endpoint_count(), from_scratch.endpoint_count());
 
         // A relist of the same objects changes nothing, not even the serial.
@@ -113,12 +116,14 @@ proptest! {
         let listed = |kind, id: &ObjectName| world.objects.contains_key(&(kind, id.clone()));
         writer.retain_namespaces(|name| listed(0, &ObjectName::new(name, "")));
         writer.retain_services(|id| listed(1, id));
+        writer.retain_imports(|id| listed(4, id));
         writer.retain_slices(|id| listed(2, id));
         writer.retain_pods(|id| listed(3, id));
         prop_assert_eq!(reader.serial(), serial);
 
         // And one of nothing leaves nothing.
         writer.retain_services(|_| false);
+        writer.retain_imports(|_| false);
         writer.retain_slices(|_| false);
         writer.retain_pods(|_| false);
         writer.retain_namespaces(|_| false);
@@ -171,6 +176,7 @@ proptest! {
         let (mut writer, reader) = synced();
         writer.apply_all(changes);
         let mut owners = reader.owners();
+        owners.extend(reader.owners_of_imports());
         owners.extend(reader.reverse_zones().into_iter().flat_map(|(_, owners)| owners));
         let enumerated: HashSet<Name> = owners.iter().map(|owner| owner.name.clone()).collect();
         prop_assert_eq!(enumerated.len(), owners.len());
@@ -276,6 +282,7 @@ fn an_endpoint_that_moves_between_slices_is_never_missed() {
         Change::Slice(SliceView {
             id: ObjectName::new("prod", name),
             service: "db".into(),
+            cluster: None,
             ports: Vec::new(),
             endpoints: last.iter().map(endpoint).collect(),
         })

@@ -101,8 +101,22 @@ fn names_of(change: &Change, config: &ZoneConfig) -> Vec<String> {
             }
             names.push(service);
         }
+        Change::Import(view) if is_plain(&view.id.name) => {
+            let Some(domain) = &config.cluster_set_domain else { return names };
+            let service = format!("{}.{}.svc.{domain}", view.id.name, view.id.namespace);
+            let own = view.ports.iter().map(|port| (port.name.as_str(), port.protocol.as_str()));
+            ports(&service, &mut names, own.collect());
+            if let ServiceShape::ClusterIp(own) = &view.shape {
+                names.extend(own.iter().map(reverse_name));
+            }
+            names.push(service);
+        }
         Change::Slice(view) => {
-            let service = of_service(&view.service, &view.id.namespace);
+            let domain = match (&view.cluster, &config.cluster_set_domain) {
+                (Some(_), Some(domain)) => domain,
+                _ => domain,
+            };
+            let service = format!("{}.{}.svc.{domain}", view.service, view.id.namespace);
             let own = view.ports.iter().map(|port| (port.name.as_str(), port.protocol.as_str()));
             ports(&service, &mut names, own.collect());
             for endpoint in &view.endpoints {
@@ -110,7 +124,12 @@ fn names_of(change: &Change, config: &ZoneConfig) -> Vec<String> {
                 let labels = endpoint.addresses.iter().map(dashed);
                 let given = [&endpoint.hostname, &endpoint.pod].into_iter().flatten();
                 let given = given.map(|label| label.to_string()).filter(|label| is_plain(label));
-                names.extend(labels.chain(given).map(|label| format!("{label}.{service}")));
+                let below = match &view.cluster {
+                    Some(cluster) => format!("{cluster}.{service}"),
+                    None => service.clone(),
+                };
+                names.extend(labels.chain(given).map(|label| format!("{label}.{below}")));
+                names.push(below);
             }
         }
         Change::Pod(view) => {
@@ -121,6 +140,8 @@ fn names_of(change: &Change, config: &ZoneConfig) -> Vec<String> {
             }
         }
         Change::Service(_)
+        | Change::Import(_)
+        | Change::ImportGone(_)
         | Change::NamespaceGone(_)
         | Change::ServiceGone(_)
         | Change::SliceGone(_)

@@ -36,7 +36,13 @@ fn reader() -> Reader {
         };
         let endpoints = (0..count).map(endpoint).collect();
         let service = Arc::from(service);
-        writer.apply(Change::Slice(SliceView { id, service, ports: Vec::new(), endpoints }));
+        writer.apply(Change::Slice(SliceView {
+            id,
+            service,
+            cluster: None,
+            ports: Vec::new(),
+            endpoints,
+        }));
     }
     writer.set_synced();
     reader

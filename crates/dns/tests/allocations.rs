@@ -72,6 +72,7 @@ fn reader() -> Reader {
         writer.apply(Change::Slice(SliceView {
             id: id(slice),
             service: "db".into(),
+            cluster: None,
             ports: vec![SlicePort {
                 name: "pg".to_owned(),
                 port: Some(5432),

@@ -42,6 +42,7 @@ fn service_of(count: u16) -> Reader {
         Change::Slice(SliceView {
             id: id(format!("db-{first}")),
             service: "db".into(),
+            cluster: None,
             ports: vec![SlicePort {
                 name: "pg".to_owned(),
                 port: Some(5432),

@@ -4,7 +4,7 @@ mod support;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use directory::view::ObjectName;
+use directory::view::{ObjectName, Publisher, PublisherKind};
 use directory::{Answer, Name, Rdata, Reason, Record, RecordType};
 use dns::{Outcome, Transport};
 use hickory_proto::op::ResponseCode;
@@ -79,8 +79,12 @@ fn srv(target: &str) -> Record {
     record(ASKED, Rdata::Srv { priority: 0, weight: 33, port: 5432, target: name(target) })
 }
 
+fn db() -> Publisher {
+    Publisher { kind: PublisherKind::Service, id: ObjectName::new("prod", "db") }
+}
+
 fn missing() -> Reason {
-    Reason::ServiceMissing { service: ObjectName::new("prod", "db") }
+    Reason::ServiceMissing { service: db() }
 }
 
 const MISSING: Option<(u16, &str)> = Some((0, "Service prod/db does not exist"));
@@ -199,7 +203,7 @@ fn aliases_end_as_their_target_does() {
 #[test]
 fn failures_carry_no_records() {
     check(
-        Answer::Loop(Reason::AliasLoop { service: ObjectName::new("prod", "db") }),
+        Answer::Loop(Reason::AliasLoop { service: db() }),
         Expected {
             outcome: Outcome::Loop,
             rcode: ResponseCode::ServFail,

@@ -32,6 +32,7 @@ fn reader() -> Reader {
     writer.apply(Change::Slice(SliceView {
         id,
         service: "db".into(),
+        cluster: None,
         ports: Vec::new(),
         endpoints: (0..1000).map(endpoint).collect(),
     }));

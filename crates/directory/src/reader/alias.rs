@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Asked, Reader};
+use super::{Asked, Scope};
 use crate::name::{LowerName, NameRef};
 use crate::page::{Page, Target};
 use crate::question::Question;
@@ -14,7 +14,7 @@ use crate::{RdataRef, Reason, RecordType};
 /// CNAME records are followed this far.
 const CHAIN_MAX: usize = 8;
 
-impl Reader {
+impl Scope<'_> {
     /// What an ExternalName Service answers: its CNAME, and what the target answers where that is known here.
     pub(super) fn alias(
         &self,
@@ -38,14 +38,14 @@ impl Reader {
             let last = more.last().and_then(|page| page.alias_target()).unwrap_or(first);
             let mut owners = more.iter().filter_map(|page| page.head.name.as_ref());
             if asked.name == last || owners.any(|name| NameRef::from(name) == last) {
-                sink.looped(|| Reason::AliasLoop { service: (*page.head.id).clone() });
+                sink.looped(|| Reason::AliasLoop { service: page.head.publisher() });
                 return Ending::Loop;
             }
             match self.external_name_page(last) {
                 None => break None,
                 Some(next) if next.alias_target().is_none() => break Some(next),
                 Some(next) if more.len() + 1 == CHAIN_MAX => {
-                    sink.looped(|| Reason::AliasChainTooLong { service: (*next.head.id).clone() });
+                    sink.looped(|| Reason::AliasChainTooLong { service: next.head.publisher() });
                     return Ending::Loop;
                 }
                 Some(next) => more.push(next),
@@ -69,16 +69,16 @@ impl Reader {
     /// The page of the ExternalName Service of this name, if it is the name of one.
     fn external_name_page(&self, name: NameRef<'_>) -> Option<Arc<Page>> {
         let lower = LowerName::new(name);
-        let labels = lower.labels_before(&self.directory.zone.suffix)?;
+        let labels = lower.labels_before(&self.published.zone.suffix)?;
         let Question::Service { namespace, service } = Question::parse(labels) else { return None };
-        let page = self.directory.page(namespace, service)?;
+        let page = self.published.page(namespace, service)?;
         page.external_name().is_some().then(|| Arc::clone(&page))
     }
 }
 
 /// Why an ExternalName Service stands for no name.
 fn no_target(page: &Page) -> Reason {
-    let service = (*page.head.id).clone();
+    let service = page.head.publisher();
     match page.external_name() {
         Some(Target::Address(text)) => {
             Reason::ExternalNameAddress { service, target: text.clone() }

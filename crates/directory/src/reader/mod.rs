@@ -2,6 +2,7 @@
 
 mod alias;
 mod apex;
+mod import;
 mod owners;
 mod pod;
 mod reply;
@@ -14,8 +15,8 @@ pub use owners::{Owner, Role};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::directory::Directory;
-use crate::name::{LowerName, NameRef};
+use crate::directory::{Directory, Published};
+use crate::name::{Labels, LowerName, NameRef};
 use crate::question::Question;
 use crate::sink::{Collector, Ending, Owner as RecordOwner, Sink};
 use crate::{Answer, Name, PodMode, Reason, RecordType, ZoneConfig};
@@ -24,6 +25,13 @@ use crate::{Answer, Name, PodMode, Reason, RecordType, ZoneConfig};
 #[derive(Clone)]
 pub struct Reader {
     directory: Arc<Directory>,
+}
+
+/// A zone, and all else that its answers are made of.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    directory: &'a Directory,
+    published: &'a Published,
 }
 
 /// A question.
@@ -56,20 +64,73 @@ impl Reader {
         rtype: RecordType,
         sink: &mut impl Sink,
     ) -> Ending {
-        self.find(Asked { owner: RecordOwner::Asked, name, rtype }, sink)
+        self.cluster().find(Asked { owner: RecordOwner::Asked, name, rtype }, sink)
     }
 
+    fn cluster(&self) -> Scope<'_> {
+        let directory = &*self.directory;
+        Scope { directory, published: &directory.cluster }
+    }
+
+    /// The SOA serial: the revision of the data, rising with every change.
+    pub fn serial(&self) -> u32 {
+        self.directory.serial()
+    }
+
+    /// Whether the initial lists are in.
+    pub fn is_synced(&self) -> bool {
+        self.directory.is_synced()
+    }
+
+    /// The zone's settings.
+    pub fn config(&self) -> &ZoneConfig {
+        &self.directory.config
+    }
+
+    /// How many Services there are.
+    pub fn service_count(&self) -> usize {
+        self.directory.service_count.load(Ordering::Relaxed)
+    }
+
+    /// How many ServiceImports there are.
+    pub fn import_count(&self) -> usize {
+        self.directory.import_count.load(Ordering::Relaxed)
+    }
+
+    /// How many endpoints all Services publish together.
+    pub fn endpoint_count(&self) -> usize {
+        self.directory.endpoint_count.load(Ordering::Relaxed)
+    }
+}
+
+impl Scope<'_> {
+    /// What a name answers, in whichever zone it lies.
     fn find(&self, asked: Asked<'_>, sink: &mut impl Sink) -> Ending {
+        let directory = self.directory;
         let lower = LowerName::new(asked.name);
-        let Some(labels) = lower.labels_before(&self.directory.zone.suffix) else {
-            return self.reverse(asked, &lower, sink);
-        };
-        if !self.is_synced() {
-            return Ending::NotSynced;
+        let cluster = Scope { directory, published: &directory.cluster };
+        if let Some(labels) = lower.labels_before(&cluster.published.zone.suffix) {
+            return match directory.is_synced() {
+                true => cluster.name(asked, labels, sink),
+                false => Ending::NotSynced,
+            };
         }
+        if let Some(published) = &directory.cluster_set
+            && let Some(labels) = lower.labels_before(&published.zone.suffix)
+        {
+            return match directory.is_synced() {
+                true => Scope { directory, published }.import(asked, labels, sink),
+                false => Ending::NotSynced,
+            };
+        }
+        cluster.reverse(asked, &lower, sink)
+    }
+
+    /// A name of the cluster zone, by the labels left of its domain.
+    fn name(&self, asked: Asked<'_>, labels: Labels<'_>, sink: &mut impl Sink) -> Ending {
         let config = self.config();
         match Question::parse(labels) {
-            Question::Apex => self.apex(asked, (&config.domain).into(), sink),
+            Question::Apex => self.apex(asked, (&self.published.zone.domain).into(), sink),
             Question::Services | Question::Dns => self.only_names_below(sink),
             Question::Namespace { namespace } => self.namespace(namespace, sink),
             Question::Service { namespace, service } => {
@@ -77,7 +138,7 @@ impl Reader {
             }
             Question::Endpoint { namespace, service, endpoint } => {
                 self.below_service(namespace, service, sink, |page, sink| {
-                    self.endpoint(asked, page, endpoint, sink)
+                    self.endpoint(asked, page, None, endpoint, sink)
                 })
             }
             Question::Protocol { namespace, service, protocol } => {
@@ -143,36 +204,15 @@ impl Reader {
         }
     }
 
-    /// The SOA serial: the revision of the data, rising with every change.
-    pub fn serial(&self) -> u32 {
-        self.directory.serial.load(Ordering::Acquire)
-    }
-
-    /// Whether the initial lists are in.
-    pub fn is_synced(&self) -> bool {
-        self.directory.synced.load(Ordering::Acquire)
-    }
-
-    /// The zone's settings.
-    pub fn config(&self) -> &ZoneConfig {
-        &self.directory.zone.config
-    }
-
-    /// How many Services there are.
-    pub fn service_count(&self) -> usize {
-        self.directory.service_count.load(Ordering::Relaxed)
-    }
-
-    /// How many endpoints all Services publish together.
-    pub fn endpoint_count(&self) -> usize {
-        self.directory.endpoint_count.load(Ordering::Relaxed)
-    }
-
     /// `N.svc` and `N.pod`: a namespace has no records of its own.
     fn namespace(&self, namespace: &[u8], sink: &mut impl Sink) -> Ending {
         match self.directory.has_namespace(namespace) {
             true => self.only_names_below(sink),
             false => self.no_namespace(namespace, sink),
         }
+    }
+
+    fn config(&self) -> &ZoneConfig {
+        &self.directory.config
     }
 }

@@ -1,6 +1,6 @@
 //! Every name that owns records. Its records are what is answered for it; nothing is worked out a second way.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -100,13 +100,12 @@ impl Reader {
     /// Each is asked for while the list is made, so that it never holds a name that does not answer; what changes
     /// meanwhile may be in it or not.
     pub fn owners(&self) -> Vec<Owner> {
-        let zone = &self.directory.zone;
         let mut found = Found::new(self);
         found.add(Some(self.config().domain.to_lowercase()), Role::Apex);
-        found.add(Some(zone.name_server.clone()), Role::NameServer);
+        found.add(Some(self.directory.name_server.clone()), Role::NameServer);
         let version = NameBuilder::new().label(b"dns-version").under(&self.config().domain);
         found.add(version, Role::DnsVersion);
-        for page in self.directory.all_pages() {
+        for page in self.directory.cluster.all_pages() {
             found.add_page(&page);
         }
         if self.config().pods == PodMode::Verified {
@@ -115,10 +114,23 @@ impl Reader {
         found.owners
     }
 
+    /// Every name of the zone of imports that owns records, as [`Reader::owners`] lists those of the cluster's own.
+    pub fn owners_of_imports(&self) -> Vec<Owner> {
+        let mut found = Found::new(self);
+        let Some(imports) = &self.directory.cluster_set else { return found.owners };
+        let domain = &imports.zone.domain;
+        found.add(Some(domain.to_lowercase()), Role::Apex);
+        found.add(NameBuilder::new().label(b"dns-version").under(domain), Role::DnsVersion);
+        for page in imports.all_pages() {
+            found.add_page(&page);
+        }
+        found.owners
+    }
+
     /// The names of one Service that own records: its own, those of its endpoints and those of its ports.
     pub fn owners_of(&self, service: &ObjectName) -> Vec<Owner> {
         let mut found = Found::new(self);
-        if let Some(page) = self.directory.page_of(service) {
+        if let Some(page) = self.directory.cluster.page_of(service) {
             found.add_page(&page);
         }
         found.owners
@@ -126,22 +138,22 @@ impl Reader {
 
     /// The name of a Service, whether it answers or not; `None` for one that is unknown or has no room for its name.
     pub fn name_of(&self, service: &ObjectName) -> Option<Name> {
-        self.directory.page_of(service).and_then(|page| page.head.name.clone())
+        self.directory.cluster.page_of(service).and_then(|page| page.head.name.clone())
     }
 
     /// Every Service that names are made of, in order.
     pub fn services(&self) -> Vec<ObjectName> {
-        self.directory.all_pages().iter().map(|page| (*page.head.id).clone()).collect()
+        self.directory.cluster.all_pages().iter().map(|page| (*page.head.id).clone()).collect()
     }
 
     /// How many endpoints of a Service are published, of how many.
     pub fn endpoints_of(&self, service: &ObjectName) -> (usize, usize) {
-        self.directory.page_of(service).map_or((0, 0), |page| page.endpoint_counts())
+        self.directory.cluster.page_of(service).map_or((0, 0), |page| page.endpoint_counts())
     }
 
     /// The names of the endpoints of a Service that would answer if they were ready.
     pub fn withheld(&self, service: &ObjectName) -> Vec<Name> {
-        let Some(page) = self.directory.page_of(service) else { return Vec::new() };
+        let Some(page) = self.directory.cluster.page_of(service) else { return Vec::new() };
         if page.external_name().is_some() {
             return Vec::new();
         }
@@ -149,7 +161,7 @@ impl Reader {
         let names = page.all_endpoint_names();
         let withheld = names.into_iter().filter(|(_, published)| !published);
         withheld
-            .filter_map(|(label, _)| NameBuilder::new().label(label.as_bytes()).under(&parent))
+            .filter_map(|((_, label), _)| NameBuilder::new().label(label.as_bytes()).under(&parent))
             .collect()
     }
 
@@ -158,7 +170,9 @@ impl Reader {
     pub fn reverse_zones(&self) -> Vec<(Name, Vec<Owner>)> {
         let ranges = &self.config().reverse;
         let of_ranges = ReverseZone::all(ranges).map(|apex| (apex.clone(), apex, Role::Apex));
-        let addresses = self.directory.reverse.keys();
+        let imported = self.directory.cluster_set.iter().flat_map(|zone| zone.reverse.keys());
+        let addresses = self.directory.cluster.reverse.keys().into_iter().chain(imported);
+        let addresses: BTreeSet<IpAddr> = addresses.collect();
         let of_addresses = addresses.into_iter().filter_map(|address| {
             let name = ReverseName::of(address)?;
             let parsed = ReverseName::parse(&LowerName::new((&name).into()))?;
@@ -180,15 +194,17 @@ impl Reader {
 }
 
 impl Reader {
-    /// All records of a zone of ours, given by its apex: the cluster zone, or one of reverse names. `None` for a name that is
-    /// none of one, and before the first sync.
+    /// All records of a zone of ours, given by its apex: the cluster zone, that of imports, or one of reverse names. `None` for
+    /// a name that is none of one, and before the first sync.
     pub fn zone_records(&self, apex: NameRef<'_>) -> Option<Vec<Record>> {
-        let owners = match apex == NameRef::from(&self.config().domain) {
+        let is = |domain: &Name| NameRef::from(domain) == apex;
+        let owners = match &self.directory.cluster_set {
             _ if !self.is_synced() => return None,
-            true => self.owners(),
-            false => {
+            _ if is(&self.config().domain) => self.owners(),
+            Some(imports) if is(&imports.zone.domain) => self.owners_of_imports(),
+            _ => {
                 let mut zones = self.reverse_zones().into_iter();
-                zones.find(|(its, _)| NameRef::from(its) == apex)?.1
+                zones.find(|(its, _)| is(its))?.1
             }
         };
         Some(owners.iter().flat_map(|owner| self.records(&owner.name)).collect())
@@ -224,10 +240,12 @@ impl<'a> Found<'a> {
         if page.external_name().is_some() {
             return;
         }
-        for (label, published) in page.all_endpoint_names() {
+        for ((cluster, label), published) in page.all_endpoint_names() {
             if published {
                 let role = Role::Endpoint { service: service.clone(), label: text(label) };
-                self.add(NameBuilder::new().label(label.as_bytes()).under(&own), role);
+                let name = NameBuilder::new().label(label.as_bytes());
+                let name = cluster.into_iter().fold(name, NameBuilder::label);
+                self.add(name.under(&own), role);
             }
         }
         for (port, protocol) in page.named_ports() {

@@ -1,11 +1,11 @@
 //! Names of pods: `10-1-2-3.N.pod`.
 
 use super::reply::text_of;
-use super::{Asked, Reader};
+use super::{Asked, Scope};
 use crate::sink::{Ending, Sink};
 use crate::{PodMode, Reason, label};
 
-impl Reader {
+impl Scope<'_> {
     /// A pod by its address. The caller has seen to the mode `disabled`.
     pub(super) fn pod(
         &self,

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Asked, Reader};
+use super::{Asked, Scope};
 use crate::page::{Page, Shape};
 use crate::sink::{Ending, Sink};
-use crate::view::ObjectName;
+use crate::view::{ObjectName, Publisher};
 use crate::{NameParts, NameRef, RdataRef, Reason, RecordType};
 
-impl Reader {
+impl Scope<'_> {
     /// One record.
     pub(super) fn only(
         &self,
@@ -77,7 +77,7 @@ impl Reader {
         sink: &mut impl Sink,
         reason: impl FnOnce() -> Reason,
     ) -> Ending {
-        self.no_data_in((&self.config().domain).into(), ttl, sink, reason)
+        self.no_data_in((&self.published.zone.domain).into(), ttl, sink, reason)
     }
 
     /// The cluster zone does not have the name.
@@ -87,7 +87,7 @@ impl Reader {
         sink: &mut impl Sink,
         reason: impl FnOnce() -> Reason,
     ) -> Ending {
-        self.no_such_name_in((&self.config().domain).into(), ttl, sink, reason)
+        self.no_such_name_in((&self.published.zone.domain).into(), ttl, sink, reason)
     }
 
     pub(super) fn no_data_in(
@@ -133,7 +133,8 @@ impl Reader {
             return self.no_namespace(namespace, sink);
         }
         self.no_such_name(self.config().negative_ttl.missing_service, sink, || {
-            let service = ObjectName::new(text_of(namespace), text_of(service));
+            let id = ObjectName::new(text_of(namespace), text_of(service));
+            let service = Publisher { kind: self.published.kind, id };
             Reason::ServiceMissing { service }
         })
     }
@@ -141,7 +142,7 @@ impl Reader {
     /// A Service that exists but publishes nothing for want of endpoints.
     pub(super) fn no_endpoint(&self, page: &Page, sink: &mut impl Sink) -> Ending {
         self.no_such_name(self.config().negative_ttl.service, sink, || Reason::NoEndpointReady {
-            service: (*page.head.id).clone(),
+            service: page.head.publisher(),
             headless: page.head.shape == Shape::Headless,
             total: page.endpoint_counts().1,
         })
@@ -150,9 +151,9 @@ impl Reader {
     /// The data of an SOA record.
     pub(super) fn soa(&self, minimum: u32) -> RdataRef<'_> {
         RdataRef::Soa {
-            mname: (&self.directory.zone.name_server).into(),
-            rname: (&self.directory.zone.hostmaster).into(),
-            serial: self.serial(),
+            mname: (&self.directory.name_server).into(),
+            rname: (&self.directory.hostmaster).into(),
+            serial: self.directory.serial(),
             refresh: 7200,
             retry: 1800,
             expire: 86400,

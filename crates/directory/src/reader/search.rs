@@ -1,7 +1,7 @@
 //! Names that stand for a whole search path: `X.N.search`.
 
 use super::reply::text_of;
-use super::{Asked, Reader};
+use super::{Asked, Scope};
 use crate::name::{LowerName, NameBuilder, NameRef};
 use crate::question::Question;
 use crate::sink::{Ending, Owner, Sink};
@@ -17,7 +17,7 @@ enum Content {
     Known,
 }
 
-impl Reader {
+impl Scope<'_> {
     /// Walks the search path of a namespace as a resolver would: `X.N.svc`, `X.svc` and `X` in the zone, then `X` outside.
     /// The first whose Service exists is the answer, whether it is ready or not: an existing Service ends the walk. So does
     /// an endpoint that the Service has. A name below a Service that has no such endpoint comes last of what is inside: `H.S`
@@ -56,14 +56,14 @@ impl Reader {
     }
 
     fn content(&self, name: &LowerName) -> Content {
-        let Some(labels) = name.labels_before(&self.directory.zone.suffix) else {
+        let Some(labels) = name.labels_before(&self.published.zone.suffix) else {
             return Content::Nothing;
         };
         let known_if = |holds| if holds { Content::Known } else { Content::Nothing };
         match Question::parse(labels) {
             Question::Endpoint { namespace, service, endpoint } => {
-                match self.directory.page(namespace, service) {
-                    Some(page) if page.rows_named(endpoint).next().is_some() => Content::Known,
+                match self.published.page(namespace, service) {
+                    Some(page) if page.rows_named(None, endpoint).next().is_some() => Content::Known,
                     Some(_) => Content::BelowService,
                     None => Content::Nothing,
                 }
@@ -73,7 +73,7 @@ impl Reader {
             | Question::Port { namespace, service, .. }
             | Question::ZoneLabels { namespace, service }
             | Question::InZone { namespace, service, .. } => {
-                known_if(self.directory.page(namespace, service).is_some())
+                known_if(self.published.page(namespace, service).is_some())
             }
             Question::Pod { namespace, .. } => known_if(self.directory.has_namespace(namespace)),
             Question::NameServer | Question::DnsVersion => Content::Known,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use smallvec::SmallVec;
 
 use super::reply::{glue, text_of};
-use super::{Asked, Reader};
+use super::{Asked, Scope};
 use crate::page::{EndpointPort, EndpointTarget, Page, Ports, Shape};
 use crate::sink::{Ending, Sink};
 use crate::view::{Protocol, ServicePort};
@@ -17,7 +17,7 @@ const KNOWN_MAX: usize = 5;
 /// The addresses or ports of one name, as a rule.
 const FEW: usize = 16;
 
-impl Reader {
+impl Scope<'_> {
     /// `S.N.svc`.
     pub(super) fn service(
         &self,
@@ -26,7 +26,7 @@ impl Reader {
         service: &[u8],
         sink: &mut impl Sink,
     ) -> Ending {
-        let Some(page) = self.directory.page(namespace, service) else {
+        let Some(page) = self.published.page(namespace, service) else {
             return self.no_service(namespace, service, sink);
         };
         if let Shape::ExternalName(target) = &page.head.shape {
@@ -89,12 +89,12 @@ impl Reader {
         sink: &mut S,
         answer: impl FnOnce(&Page, &mut S) -> Ending,
     ) -> Ending {
-        let Some(page) = self.directory.page(namespace, service) else {
+        let Some(page) = self.published.page(namespace, service) else {
             return self.no_service(namespace, service, sink);
         };
         if let Shape::ExternalName(_) = page.head.shape {
             return self.no_such_name(self.config().negative_ttl.service, sink, || {
-                Reason::BelowExternalName { service: (*page.head.id).clone() }
+                Reason::BelowExternalName { service: page.head.publisher() }
             });
         }
         if !page.is_present(self.config()) {
@@ -103,31 +103,32 @@ impl Reader {
         answer(&page, sink)
     }
 
-    /// `H.S.N.svc`.
+    /// `H.S.N.svc`, or with a cluster `H.C.S.N.svc`.
     pub(super) fn endpoint(
         &self,
         asked: Asked<'_>,
         page: &Page,
+        cluster: Option<&[u8]>,
         endpoint: &[u8],
         sink: &mut impl Sink,
     ) -> Ending {
-        let addresses = addresses_named(page, endpoint);
+        let addresses = addresses_named(page, cluster, endpoint);
         let negative_ttl = self.config().negative_ttl.service;
         if addresses.is_empty() {
             return self.no_such_name(negative_ttl, sink, || {
-                let service = (*page.head.id).clone();
+                let service = page.head.publisher();
                 let label = text_of(endpoint);
-                match page.rows_named(endpoint).next() {
+                match page.rows_named(cluster, endpoint).next() {
                     Some(_) => Reason::EndpointNotReady { service, endpoint: label },
                     None => {
-                        let known = page.endpoint_names(KNOWN_MAX);
+                        let known = page.endpoint_names(cluster, KNOWN_MAX);
                         Reason::EndpointUnknown { service, endpoint: label, known }
                     }
                 }
             });
         }
         if asked.rtype == RecordType::SRV {
-            return self.srv_of_endpoint(asked, page, endpoint, &addresses, sink);
+            return self.srv_of_endpoint(asked, page, cluster, endpoint, &addresses, sink);
         }
         let ttl = self.config().ttl.headless;
         let addresses = addresses.iter().copied();
@@ -155,7 +156,7 @@ impl Reader {
         }
         if addresses.is_empty() {
             return self.no_data(negative_ttl, sink, || Reason::ZoneEmpty {
-                service: (*page.head.id).clone(),
+                service: page.head.publisher(),
                 zone: text_of(zone),
             });
         }
@@ -172,7 +173,7 @@ impl Reader {
         match has_port(page, accept) {
             true => self.no_data(negative_ttl, sink, || Reason::OnlyNamesBelow),
             false => self.no_such_name(negative_ttl, sink, || Reason::ProtocolUnknown {
-                service: (*page.head.id).clone(),
+                service: page.head.publisher(),
                 protocol,
             }),
         }
@@ -198,7 +199,7 @@ impl Reader {
             };
         }
         self.no_such_name(negative_ttl, sink, || {
-            let service = (*page.head.id).clone();
+            let service = page.head.publisher();
             let declared = page.head.ports.iter().any(|own| include(&own.name, own.protocol));
             let port = text_of(port);
             match declared {
@@ -218,7 +219,7 @@ impl Reader {
     ) -> Ending {
         let name = page.head.name.as_ref().map(NameRef::from);
         match (name, &page.head.shape) {
-            (Some(name), Shape::Headless) => self.srv_of_endpoints(asked, page, name, wanted, sink),
+            (Some(_), Shape::Headless) => self.srv_of_endpoints(asked, page, wanted, sink),
             (Some(name), Shape::ClusterIp(_)) => {
                 self.srv_of_service(asked, page, name, wanted, sink)
             }
@@ -258,7 +259,6 @@ impl Reader {
         &self,
         asked: Asked<'_>,
         page: &Page,
-        name: NameRef<'_>,
         wanted: Ports<'_>,
         sink: &mut impl Sink,
     ) -> Ending {
@@ -272,7 +272,9 @@ impl Reader {
             ports.clone().skip(start).chain(ports.clone().take(start))
         {
             let label = segment.name_of(row);
-            let Some(target) = name.prefixed(label.as_bytes()) else { continue };
+            let parent = page.parent_of(segment);
+            let target = parent.and_then(|parent| parent.prefixed(label.as_bytes()));
+            let Some(target) = target else { continue };
             any = true;
             let data = RdataRef::Srv { priority: 0, weight, port, target };
             if sink.answer(asked.owner, ttl, data).is_err() {
@@ -283,12 +285,14 @@ impl Reader {
             let negative_ttl = self.config().negative_ttl.service;
             return self.no_data(negative_ttl, sink, || Reason::TypeMissing);
         }
-        for EndpointTarget { name: endpoint, address } in page.endpoint_targets(wanted) {
-            let Some(target) = name.prefixed(endpoint.as_bytes()) else { continue };
+        for EndpointTarget { segment, name: endpoint, address } in page.endpoint_targets(wanted) {
+            let parent = page.parent_of(segment);
+            let target = parent.and_then(|parent| parent.prefixed(endpoint.as_bytes()));
+            let Some(target) = target else { continue };
             let given = match address {
                 Some(address) => sink.additional(target, ttl, [address]),
                 None => {
-                    let addresses = addresses_named(page, endpoint.as_bytes());
+                    let addresses = addresses_named(page, segment.cluster(), endpoint.as_bytes());
                     glue(target, ttl, addresses.iter().copied(), sink)
                 }
             };
@@ -304,15 +308,17 @@ impl Reader {
         &self,
         asked: Asked<'_>,
         page: &Page,
+        cluster: Option<&[u8]>,
         endpoint: &[u8],
         addresses: &[IpAddr],
         sink: &mut impl Sink,
     ) -> Ending {
-        let published = page.rows_named(endpoint).filter(|(_, row)| row.published);
-        let ports = published.flat_map(|(segment, _)| segment.numbers(Ports::All).iter().copied());
+        let published = || page.rows_named(cluster, endpoint).filter(|(_, row)| row.published);
+        let ports =
+            published().flat_map(|(segment, _)| segment.numbers(Ports::All).iter().copied());
         let ports = each_once(ports);
-        let target = page.head.name.as_ref().map(NameRef::from);
-        let target = target.and_then(|name| name.prefixed(endpoint));
+        let parent = published().next().and_then(|(segment, _)| page.parent_of(segment));
+        let target = parent.and_then(|parent| parent.prefixed(endpoint));
         let (Some(target), false) = (target, ports.is_empty()) else {
             let negative_ttl = self.config().negative_ttl.service;
             return self.no_data(negative_ttl, sink, || Reason::TypeMissing);
@@ -354,9 +360,9 @@ impl Reader {
     }
 }
 
-/// The addresses of the published endpoints called `name`, each once, in order.
-fn addresses_named(page: &Page, name: &[u8]) -> SmallVec<[IpAddr; FEW]> {
-    let rows = page.rows_named(name).filter(|(_, row)| row.published);
+/// The addresses of the published endpoints called `name`, of imports in a cluster, each once, in order.
+fn addresses_named(page: &Page, cluster: Option<&[u8]>, name: &[u8]) -> SmallVec<[IpAddr; FEW]> {
+    let rows = page.rows_named(cluster, name).filter(|(_, row)| row.published);
     each_once(rows.map(|(_, row)| row.address))
 }
 
@@ -385,5 +391,5 @@ fn weight(count: usize) -> u16 {
 
 fn family_missing(page: &Page, rtype: RecordType) -> Reason {
     let family = if rtype == RecordType::A { "IPv4" } else { "IPv6" };
-    Reason::FamilyMissing { service: (*page.head.id).clone(), family }
+    Reason::FamilyMissing { service: page.head.publisher(), family }
 }

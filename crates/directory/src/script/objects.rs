@@ -50,6 +50,10 @@ fn setting(word: &str, config: &mut ZoneConfig) -> Parsed<()> {
     let (key, value) = word.split_once('=').unwrap_or((word, ""));
     match key {
         "domain" => config.domain = Name::parse(value).map_err(|error| error.to_string())?,
+        "cluster-set" => {
+            config.cluster_set_domain =
+                Some(Name::parse(value).map_err(|error| error.to_string())?);
+        }
         "server" => config.server_addresses = addresses(value)?,
         "dns" => config.dns_services = list(value, id)?,
         "reverse" => config.reverse = list(value, |text| parse(text, "an address range"))?,
@@ -93,6 +97,7 @@ pub(super) fn change(statement: &Statement<'_>) -> Result<Change, ScriptError> {
     let change = match (kind, words) {
         ("namespace", [name]) => Ok(Change::Namespace((*name).into())),
         ("service", [name, rest @ ..]) => service(name, rest).map(Change::Service),
+        ("import", [name, rest @ ..]) => service(name, rest).map(Change::Import),
         ("slice", [name, rest @ ..]) => {
             let mut view = slice(name, rest).map_err(at)?;
             for &(line, text) in &statement.body {
@@ -104,10 +109,11 @@ pub(super) fn change(statement: &Statement<'_>) -> Result<Change, ScriptError> {
         ("pod", [name, rest @ ..]) => pod(name, rest).map(Change::Pod),
         ("gone", ["namespace", name]) => Ok(Change::NamespaceGone((*name).into())),
         ("gone", ["service", name]) => id(name).map(Change::ServiceGone),
+        ("gone", ["import", name]) => id(name).map(Change::ImportGone),
         ("gone", ["slice", name]) => id(name).map(Change::SliceGone),
         ("gone", ["pod", name]) => id(name).map(Change::PodGone),
         ("gone", [kind, ..]) => Err(format!("{kind}: no such kind")),
-        ("namespace" | "service" | "slice" | "pod" | "gone", _) => {
+        ("namespace" | "service" | "import" | "slice" | "pod" | "gone", _) => {
             Err(format!("{kind}: a name is missing, or words are too many"))
         }
         _ => Err(format!("{kind}: no such statement")),
@@ -138,13 +144,15 @@ fn service(name: &str, words: &[&str]) -> Parsed<ServiceView> {
     Ok(ServiceView { id: id(name)?, shape, ports })
 }
 
-/// `NAMESPACE/NAME of=SERVICE PORT...`
+/// `NAMESPACE/NAME of=SERVICE [cluster=NAME] PORT...`
 fn slice(name: &str, words: &[&str]) -> Parsed<SliceView> {
     let mut service = None;
+    let mut cluster = None;
     let mut ports = Vec::new();
     for word in words {
         match word.split_once('=') {
             Some(("of", value)) => service = Some(Arc::from(value)),
+            Some(("cluster", value)) => cluster = Some(Arc::from(value)),
             _ => {
                 let (name, port, protocol) = port(word)?;
                 ports.push(SlicePort { name, port, protocol });
@@ -152,7 +160,7 @@ fn slice(name: &str, words: &[&str]) -> Parsed<SliceView> {
         }
     }
     let service = service.ok_or("of=SERVICE is missing".to_owned())?;
-    Ok(SliceView { id: id(name)?, service, ports, endpoints: Vec::new() })
+    Ok(SliceView { id: id(name)?, service, cluster, ports, endpoints: Vec::new() })
 }
 
 /// `ADDRESSES [hostname=NAME] [pod=NAME] [zone=NAME] [not-ready] [serving] [terminating]`

@@ -5,6 +5,7 @@
 //! looking at all objects that could have a part in it; nothing is kept from one question to the next.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+mod imports;
 mod reverse;
 mod services;
 
@@ -25,6 +26,9 @@ pub struct Reference {
     /// The slices of each Service, there or not, by their own names.
     slices: BTreeMap<ObjectName, BTreeMap<Arc<str>, SliceView>>,
     service_of_slice: BTreeMap<ObjectName, ObjectName>,
+    imports: BTreeMap<ObjectName, ServiceView>,
+    /// The slices of imports, there or not.
+    imported: BTreeMap<ObjectName, SliceView>,
     pods: BTreeMap<ObjectName, PodView>,
 }
 
@@ -119,6 +123,8 @@ impl Reference {
             services: BTreeMap::new(),
             slices: BTreeMap::new(),
             service_of_slice: BTreeMap::new(),
+            imports: BTreeMap::new(),
+            imported: BTreeMap::new(),
             pods: BTreeMap::new(),
         }
     }
@@ -141,6 +147,17 @@ impl Reference {
             Change::ServiceGone(id) => {
                 self.services.remove(&id);
             }
+            Change::Import(view) if self.config.cluster_set_domain.is_some() => {
+                self.imports.insert(view.id.clone(), view);
+            }
+            Change::Import(_) => {}
+            Change::ImportGone(id) => {
+                self.imports.remove(&id);
+            }
+            Change::Slice(view) if view.cluster.is_some() => {
+                self.drop_slice(&view.id);
+                self.imported.insert(view.id.clone(), view);
+            }
             Change::Slice(view) => {
                 self.drop_slice(&view.id);
                 let service = ObjectName::new(view.id.namespace.clone(), view.service.clone());
@@ -158,6 +175,7 @@ impl Reference {
     }
 
     fn drop_slice(&mut self, id: &ObjectName) {
+        self.imported.remove(id);
         if let Some(service) = self.service_of_slice.remove(id)
             && let Some(slices) = self.slices.get_mut(&service)
         {
@@ -176,10 +194,13 @@ impl Reference {
         let domain = self.domain();
         let domain: Vec<&str> = domain.trim_end_matches('.').split('.').collect();
         let labels: Vec<&str> = asked.labels.iter().map(String::as_str).collect();
-        match labels.strip_suffix(&domain[..]) {
-            Some(_) if !self.synced => Said::without_records(Rcode::ServFail),
-            Some(below) => self.in_cluster_zone(asked, below),
-            None => self.reverse(asked, &labels),
+        let cluster_set = self.cluster_set().unwrap_or_default();
+        let cluster_set: Vec<&str> = cluster_set.trim_end_matches('.').split('.').collect();
+        match (labels.strip_suffix(&domain[..]), labels.strip_suffix(&cluster_set[..])) {
+            (Some(_), _) | (_, Some(_)) if !self.synced => Said::without_records(Rcode::ServFail),
+            (Some(below), _) => self.in_cluster_zone(asked, below),
+            (None, Some(below)) => self.in_cluster_set(asked, below),
+            (None, None) => self.reverse(asked, &labels),
         }
     }
 
@@ -273,7 +294,8 @@ impl Reference {
 
     /// A namespace exists when it was declared, and while something is in it.
     fn has_namespace(&self, namespace: &str) -> bool {
-        let mut ids = self.services.keys().chain(self.pods.keys());
+        let objects = self.services.keys().chain(self.imports.keys());
+        let mut ids = objects.chain(self.pods.keys());
         is_label(namespace)
             && (self.namespaces.contains(namespace) || ids.any(|id| *id.namespace == *namespace))
     }

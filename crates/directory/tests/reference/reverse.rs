@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use directory::script::Rcode;
-use directory::view::{ServiceShape, ServiceView};
+use directory::view::{ObjectName, ServiceShape, ServiceView};
 use directory::{Cidr, RecordType};
 
 use super::{Asked, Reference, Said};
@@ -91,7 +91,7 @@ impl Reference {
 
     /// Every address that has a PTR record.
     fn known_addresses(&self) -> BTreeSet<IpAddr> {
-        let mut known = BTreeSet::new();
+        let mut known = self.imported_addresses();
         for service in self.services_by_name() {
             if let ServiceShape::ClusterIp(own) = &service.shape {
                 known.extend(own.iter().copied());
@@ -111,6 +111,15 @@ impl Reference {
         services.filter(move |service| !is_alias(service))
     }
 
+    /// Whether a pod at the address has the Service as its subdomain.
+    fn governs(&self, service: &ObjectName, address: IpAddr) -> bool {
+        self.pods.values().any(|pod| {
+            pod.addresses.contains(&address)
+                && pod.id.namespace == service.namespace
+                && pod.subdomain.as_ref() == Some(&service.name)
+        })
+    }
+
     /// What the PTR records of an address point at, in order.
     fn targets(&self, address: IpAddr) -> Vec<String> {
         let mut targets = Vec::new();
@@ -121,11 +130,7 @@ impl Reference {
             {
                 targets.push((Rank::Other, name.clone()));
             }
-            let governs = self.pods.values().any(|pod| {
-                pod.addresses.contains(&address)
-                    && pod.id.namespace == service.id.namespace
-                    && pod.subdomain.as_ref() == Some(&service.id.name)
-            });
+            let governs = self.governs(&service.id, address);
             // A name that several endpoints have is there once, with the best rank.
             let mut ranks: BTreeMap<String, Rank> = BTreeMap::new();
             for (_, endpoint) in self.endpoints(service) {
@@ -144,6 +149,21 @@ impl Reference {
             }
             targets.extend(ranks.iter().map(|(label, rank)| (*rank, format!("{label}.{name}"))));
         }
+        // Imports have PTR records only where no Service has one.
+        let imports = self.imports_by_name().filter(|_| targets.is_empty());
+        let mut imported = Vec::new();
+        for import in imports {
+            for (target, has_hostname) in self.imported_targets(import, address) {
+                let is_endpoint = import.shape == ServiceShape::Headless;
+                let rank = match has_hostname {
+                    _ if is_endpoint && self.governs(&import.id, address) => Rank::Governed,
+                    true => Rank::Named,
+                    false => Rank::Other,
+                };
+                imported.push((rank, target));
+            }
+        }
+        targets.extend(imported);
         // Stable: Services are in order, and the names of each.
         targets.sort_by_key(|(rank, _)| *rank);
         targets.into_iter().map(|(_, target)| target).collect()

@@ -14,13 +14,13 @@ const CHAIN_MAX: usize = 8;
 
 /// Which ports a question means.
 #[derive(Clone, Copy)]
-enum Ports<'a> {
+pub(super) enum Ports<'a> {
     All,
     Named { name: &'a str, protocol: &'a str },
 }
 
 impl Ports<'_> {
-    fn mean(self, its_name: &str, its_protocol: &str) -> bool {
+    pub(super) fn mean(self, its_name: &str, its_protocol: &str) -> bool {
         match self {
             Self::All => true,
             Self::Named { name, protocol } => {

@@ -33,6 +33,7 @@ pub fn config() -> ZoneConfig {
     config.reverse = ["10.244.0.0/15", "10.96.0.0/12", "fd00:10::/30"]
         .map(|range| range.parse().unwrap())
         .to_vec();
+    config.cluster_set_domain = Some(Name::parse("ClusterSet.local").unwrap());
     config.dns_services = vec![ObjectName::new("prod", "db")];
     config.zone_names = true;
     config.search_names = true;
@@ -43,10 +44,11 @@ pub fn config() -> ZoneConfig {
 pub fn any_config() -> impl Strategy<Value = ZoneConfig> {
     let pods = select(vec![PodMode::Disabled, PodMode::Insecure, PodMode::Verified]);
     let dns_services = prop::collection::btree_set(id(&SERVICES), 0..3);
-    (any::<[bool; 6]>(), pods, addresses(0..3), dns_services).prop_map(
+    (any::<[bool; 7]>(), pods, addresses(0..3), dns_services).prop_map(
         |(options, pods, server_addresses, dns_services)| {
-            let [pod_names, terminating, empty, single, zones, searches] = options;
+            let [pod_names, terminating, empty, single, zones, searches, imports] = options;
             ZoneConfig {
+                cluster_set_domain: config().cluster_set_domain.filter(|_| imports),
                 endpoint_pod_names: pod_names,
                 publish_serving_terminating: terminating,
                 ignore_empty_service: empty,
@@ -86,6 +88,8 @@ pub fn service() -> impl Strategy<Value = ServiceView> {
             "10-244-1-5.prod.pod.cluster.local",
             "5.1.244.10.in-addr.arpa",
             "Cluster.Local",
+            "db.prod.svc.clusterset.local",
+            "db-0.east.db.prod.svc.clusterset.local",
             "192.0.2.1",
             "..",
         ])
@@ -102,6 +106,16 @@ pub fn service() -> impl Strategy<Value = ServiceView> {
     })
 }
 
+/// A ServiceImport: with addresses or headless.
+pub fn import() -> impl Strategy<Value = ServiceView> {
+    let shape = prop_oneof![
+        addresses(0..3).prop_map(ServiceShape::ClusterIp),
+        Just(ServiceShape::Headless),
+        Just(ServiceShape::Headless),
+    ];
+    (service(), shape).prop_map(|(service, shape)| ServiceView { shape, ..service })
+}
+
 pub fn protocol() -> impl Strategy<Value = Protocol> {
     select(vec![Protocol::Tcp, Protocol::Tcp, Protocol::Udp])
 }
@@ -113,14 +127,16 @@ pub fn slice() -> impl Strategy<Value = SliceView> {
     (
         id(&["s1", "s2", "s3"]),
         select(&SERVICES[..]),
+        prop::option::of(select(vec!["east", "WEST", "no.label"])),
         prop::collection::vec(port, 0..3),
         prop::collection::vec(endpoint(), 0..4),
     )
-        .prop_map(|(id, service, mut ports, endpoints)| {
+        .prop_map(|(id, service, cluster, mut ports, endpoints)| {
             // As the API has it: a name only once.
             let mut seen = HashSet::new();
             ports.retain(|port| seen.insert(port.name.clone()));
-            SliceView { id, service: service.into(), ports, endpoints }
+            let (service, cluster) = (service.into(), cluster.map(Into::into));
+            SliceView { id, service, cluster, ports, endpoints }
         })
 }
 
@@ -169,7 +185,9 @@ pub fn change() -> impl Strategy<Value = Change> {
         1 => select(&NAMESPACES[..]).prop_map(|name| Change::NamespaceGone(name.into())),
         4 => service().prop_map(Change::Service),
         1 => id(&SERVICES).prop_map(Change::ServiceGone),
-        6 => slice().prop_map(Change::Slice),
+        3 => import().prop_map(Change::Import),
+        1 => id(&SERVICES).prop_map(Change::ImportGone),
+        8 => slice().prop_map(Change::Slice),
         2 => id(&["s1", "s2", "s3"]).prop_map(Change::SliceGone),
         3 => pod().prop_map(Change::Pod),
         1 => id(&["pod-0", "pod-1"]).prop_map(Change::PodGone),
@@ -200,6 +218,9 @@ pub fn names() -> Vec<Name> {
     let mut names: Vec<String> = ["", "svc.", "pod.", "dns.", "ns.dns.", "dns-version.", "no."]
         .map(|name| format!("{name}cluster.local"))
         .to_vec();
+    for name in ["", "svc.", "dns.", "ns.dns.", "dns-version.", "pod.", "prod.svc.", "nope.svc."] {
+        names.push(format!("{name}clusterset.local"));
+    }
     for namespace in ["prod", "dev", "nope"] {
         names.push(format!("{namespace}.svc.cluster.local"));
         names.push(format!("{namespace}.pod.cluster.local"));
@@ -223,6 +244,22 @@ pub fn names() -> Vec<Name> {
                 "a.b.c.",
             ] {
                 names.push(format!("{below}{service}.{namespace}.svc.cluster.local"));
+            }
+            for below in [
+                "",
+                "east.",
+                "West.",
+                "db-0.east.",
+                "Db-1.WEST.",
+                "10-244-1-5.east.",
+                "fd00--0.west.",
+                "db-0.",
+                "_tcp.",
+                "_pg._tcp.",
+                "_http._tcp.",
+                "_pg._tcp.east.",
+            ] {
+                names.push(format!("{below}{service}.{namespace}.svc.clusterset.local"));
             }
         }
     }
@@ -268,6 +305,7 @@ pub fn any_name() -> impl Strategy<Value = Name> {
         "_sctp",
         "_pg",
         "_http",
+        "east",
         "_zone",
         "pin",
         "prefer",
@@ -294,6 +332,8 @@ pub fn any_name() -> impl Strategy<Value = Name> {
         "web.dev.svc.Cluster.local",
         "prod.pod.cluster.local",
         "prod.search.cluster.local",
+        "svc.clusterset.local",
+        "db.prod.svc.ClusterSet.local",
         "244.10.in-addr.arpa",
         "in-addr.arpa",
         "0.0.1.0.0.0.0.d.f.ip6.arpa",

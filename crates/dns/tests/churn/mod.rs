@@ -107,6 +107,7 @@ impl<Apply: FnMut(Vec<Change>)> Cluster<Apply> {
         Change::Slice(SliceView {
             id: ObjectName::new("prod", format!("big-{at}")),
             service: "big".into(),
+            cluster: None,
             ports: Vec::new(),
             endpoints: self.slices[at].iter().map(endpoint).collect(),
         })
@@ -121,6 +122,7 @@ impl<Apply: FnMut(Vec<Change>)> Cluster<Apply> {
         Change::Slice(SliceView {
             id: ObjectName::new("prod", format!("small-{at}-1")),
             service: format!("small-{at}").into(),
+            cluster: None,
             ports: Vec::new(),
             endpoints: (0..SMALL_ENDPOINTS).map(endpoint).collect(),
         })

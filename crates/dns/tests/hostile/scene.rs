@@ -118,6 +118,7 @@ fn objects() -> Reader {
         Change::Slice(SliceView {
             id: id(&format!("{service}-1")),
             service: service.into(),
+            cluster: None,
             ports: Vec::new(),
             endpoints: (0..count).map(|number| endpoint(net, number)).collect(),
         })

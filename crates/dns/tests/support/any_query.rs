@@ -44,6 +44,7 @@ fn fill() -> Reader {
         Change::Slice(SliceView {
             id: id("db-1"),
             service: Arc::from("db"),
+            cluster: None,
             ports: vec![SlicePort {
                 name: "pg".to_owned(),
                 port: Some(5432),
