@@ -99,6 +99,10 @@ fn example(kind: &Kind) -> (Value, Value) {
                 json!({ "roleRef": role, "subjects": [{ "kind": "User", "name": "x" }] }),
                 json!({ "subjects": [{ "apiGroup": "rbac.authorization.k8s.io" }] }),
             ),
+            Stored::ServiceImport => (
+                json!({ "spec": { "type": "ClusterSetIP", "ips": ["10.0.0.9"], "ports": [{ "port": 80 }] } }),
+                json!({ "metadata": { "generation": 1 }, "spec": { "ips": ["10.0.0.9"] } }),
+            ),
             Stored::PriorityClass => {
                 (json!({ "value": 7 }), json!({ "preemptionPolicy": "PreemptLowerPriority" }))
             }

@@ -1,6 +1,6 @@
 //! Requests about objects, chosen by kind.
 //!
-//! Of the kinds whose content no controller reads only the metadata crosses the wire (`PartialObjectMetadata`).
+//! Of the kinds whose content nobody here reads only the metadata crosses the wire (`PartialObjectMetadata`).
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
@@ -33,8 +33,13 @@ macro_rules! kinds {
         pub(crate) fn read(kind: KindId, text: &str) -> serde_json::Result<Object> {
             match kind {
                 $($id => serde_json::from_str::<$kind>(text).map(Object::from),)*
+                KindId::Stored(Stored::ServiceImport) => {
+                    let mut value = serde_json::from_str(text)?;
+                    import(&mut value)
+                }
                 KindId::Stored(kind) => {
-                    serde_json::from_str(text).map(|Outline { metadata }| outlined(kind, metadata))
+                    serde_json::from_str(text)
+                        .map(|Outline { metadata }| outlined(kind, metadata).into())
                 }
             }
         }
@@ -52,7 +57,7 @@ macro_rules! kinds {
         fn is_outlined(kind: KindId) -> bool {
             match kind {
                 $($id => false,)*
-                KindId::Stored(_) => true,
+                KindId::Stored(kind) => kind != Stored::ServiceImport,
             }
         }
     };
@@ -72,8 +77,16 @@ kinds! {
     ControllerRevision = KindId::Stored(Stored::ControllerRevision) => KindId::Stored(Stored::ControllerRevision);
 }
 
+/// An import, whose specification the directory reads.
+fn import(value: &mut Value) -> serde_json::Result<Object> {
+    let Outline { metadata } = Outline::deserialize(&*value)?;
+    let spec = ("spec".to_owned(), value["spec"].take());
+    let content = serde_json::Map::from_iter([spec]);
+    Ok(StoredObject { content, ..outlined(Stored::ServiceImport, metadata) }.into())
+}
+
 /// The object with this metadata, of which what is not read is dropped.
-fn outlined(kind: Stored, metadata: ObjectMeta) -> Object {
+fn outlined(kind: Stored, metadata: ObjectMeta) -> StoredObject {
     let ObjectMeta {
         name,
         namespace,
@@ -94,7 +107,7 @@ fn outlined(kind: Stored, metadata: ObjectMeta) -> Object {
         owner_references,
         ..ObjectMeta::default()
     };
-    StoredObject { kind, metadata, content: serde_json::Map::new() }.into()
+    StoredObject { kind, metadata, content: serde_json::Map::new() }
 }
 
 /// GET of one object.
@@ -210,6 +223,11 @@ pub(crate) async fn any(client: &Client, kind: KindId, namespace: &str) -> kube:
 /// The kind of this name.
 pub(crate) fn named(name: &str) -> Option<KindId> {
     Kind::by_name(name).map(|kind| kind.id)
+}
+
+/// Whether an API may not have the kind: it is defined by an object, not by Kubernetes.
+pub(crate) fn is_optional(kind: KindId) -> bool {
+    kind == KindId::Stored(Stored::ServiceImport)
 }
 
 /// The kind's name, as in `kind: Pod`.

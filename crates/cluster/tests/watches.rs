@@ -11,7 +11,7 @@ use cluster::{Change, Subscription, Watches};
 use http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
-use manifest::KindId;
+use manifest::{KindId, Stored};
 use serde_json::{Value, json};
 
 /// Answers about Pods in order: what each request must ask for, the code, and the body. A watch after the last one
@@ -82,9 +82,13 @@ async fn told(subscription: &mut Subscription, count: usize) -> Vec<String> {
 }
 
 async fn check(script: Script, expected: &[&str]) {
+    check_of(KindId::Pod, script, expected).await;
+}
+
+async fn check_of(kind: KindId, script: Script, expected: &[&str]) {
     let mut watches = Watches::new(client(script));
-    let mut first = watches.subscribe(&[KindId::Pod]);
-    let mut second = watches.subscribe(&[KindId::Pod]);
+    let mut first = watches.subscribe(&[kind]);
+    let mut second = watches.subscribe(&[kind]);
     let running = watches.start();
     let all =
         async { tokio::join!(told(&mut first, expected.len()), told(&mut second, expected.len())) };
@@ -171,6 +175,51 @@ async fn a_bad_object_does_not_hide_the_rest() {
             ("resourceVersion=5", 200, events(&[("ADDED", bad), ("ADDED", pod("b", "ub", 6))])),
         ],
         &["a ua 1", "listed Pod 5", "b ub 6"],
+    )
+    .await;
+}
+
+/// Without its definition, ServiceImports are none, and nobody waits for them: until it is there, and when it goes.
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_the_api_does_not_have_has_no_objects() {
+    let import = |name: &str, uid: &str, version: u64| {
+        let mut import = pod(name, uid, version);
+        import["apiVersion"] = "multicluster.x-k8s.io/v1alpha1".into();
+        import["kind"] = "ServiceImport".into();
+        import["spec"] = json!({"type": "Headless", "ports": []});
+        import
+    };
+    let absent = || ("limit", 404, refusal(404).to_string());
+    check_of(
+        KindId::Stored(Stored::ServiceImport),
+        vec![
+            absent(),
+            absent(),
+            absent(),
+            ("limit", 200, list(5, None, &[import("a", "ua", 1)])),
+            ("resourceVersion=5", 404, refusal(404).to_string()),
+            absent(),
+            absent(),
+            ("limit", 200, list(9, None, &[import("b", "ub", 8)])),
+        ],
+        &[
+            "listed Stored(ServiceImport) 0",
+            "a ua 1",
+            "listed Stored(ServiceImport) 5",
+            "gone a ua",
+            "listed Stored(ServiceImport) 0",
+            "b ub 8",
+            "listed Stored(ServiceImport) 9",
+        ],
+    )
+    .await;
+    // Of Kubernetes' own kinds, this is a failure like any other.
+    check(
+        vec![
+            ("limit", 404, refusal(404).to_string()),
+            ("limit", 200, list(5, None, &[pod("a", "ua", 1)])),
+        ],
+        &["a ua 1", "listed Pod 5"],
     )
     .await;
 }

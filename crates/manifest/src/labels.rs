@@ -2,6 +2,10 @@
 
 /// On an EndpointSlice: the Service that it belongs to.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// On an EndpointSlice: the ServiceImport that it belongs to, of the Multi-Cluster Services API.
+pub const IMPORT_NAME: &str = "multicluster.kubernetes.io/service-name";
+/// On an EndpointSlice of a ServiceImport: the id of the cluster that its endpoints are in.
+pub const SOURCE_CLUSTER: &str = "multicluster.kubernetes.io/source-cluster";
 /// On an EndpointSlice: which controller writes it.
 pub const SLICE_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 /// The EndpointSlice controller's name there.

@@ -13,7 +13,11 @@ pub mod read;
 pub mod rules;
 pub mod schema;
 pub mod selector;
+mod service_import;
 
 pub use family::IpFamily;
 pub use kind::{Kind, KindId, Stored};
 pub use object::{Object, ObjectRef, StoredObject};
+pub use service_import::{
+    ClusterStatus, ServiceImport, ServiceImportPort, ServiceImportSpec, ServiceImportStatus,
+};

@@ -102,7 +102,10 @@ fn addresses(change: &directory::Change) -> Vec<IpAddr> {
             slice.endpoints.iter().flat_map(|endpoint| endpoint.addresses.clone()).collect()
         }
         directory::Change::Pod(pod) => pod.addresses.clone(),
-        directory::Change::Namespace(_)
+        // Imports are not among the records of a cluster's own zone.
+        directory::Change::Import(_)
+        | directory::Change::ImportGone(_)
+        | directory::Change::Namespace(_)
         | directory::Change::NamespaceGone(_)
         | directory::Change::ServiceGone(_)
         | directory::Change::SliceGone(_)

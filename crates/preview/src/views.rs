@@ -13,8 +13,8 @@ use directory::view::{
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use manifest::Object;
-use manifest::labels::SERVICE_NAME;
+use manifest::labels::{IMPORT_NAME, SERVICE_NAME, SOURCE_CLUSTER};
+use manifest::{Object, ServiceImportPort, ServiceImportSpec, Stored, StoredObject};
 use thiserror::Error;
 
 /// Why an object publishes nothing.
@@ -26,6 +26,9 @@ pub enum Unusable {
     /// A slice that belongs to no Service.
     #[error("it has no label {SERVICE_NAME}")]
     NoService,
+    /// A slice of a ServiceImport that does not say where its endpoints are.
+    #[error("it belongs to a ServiceImport, but has no label {SOURCE_CLUSTER}")]
+    NoCluster,
     /// A field holds what it may not hold.
     #[error("{field}: {value:?} is not {expected}")]
     BadField {
@@ -70,8 +73,11 @@ pub fn change(object: &Object) -> Result<Option<Change>, Unusable> {
         | Object::Deployment(_)
         | Object::ReplicaSet(_)
         | Object::ControllerRevision(_)
-        | Object::Event(_)
-        | Object::Stored(_) => return Ok(None),
+        | Object::Event(_) => return Ok(None),
+        Object::Stored(object) => match object.kind {
+            Stored::ServiceImport => Change::Import(import(object)?),
+            _ => return Ok(None),
+        },
     }))
 }
 
@@ -126,6 +132,43 @@ pub fn service(service: &core::Service) -> Result<ServiceView, Unusable> {
     Ok(ServiceView { id, shape, ports })
 }
 
+/// A ServiceImport as names see it.
+pub fn import(object: &StoredObject) -> Result<ServiceView, Unusable> {
+    let StoredObject { kind: _, metadata, content } = object;
+    let spec = content.get("spec").cloned().unwrap_or_default();
+    let spec: ServiceImportSpec = serde_json::from_value(spec)
+        .map_err(|error| bad("spec", error, "that of a ServiceImport"))?;
+    let ServiceImportSpec {
+        ips,
+        ip_families: _,
+        internal_traffic_policy: _,
+        ports,
+        session_affinity: _,
+        session_affinity_config: _,
+        traffic_distribution: _,
+        type_,
+    } = spec;
+    let shape = match type_.as_deref().unwrap_or_default() {
+        "ClusterSetIP" => {
+            let ips = ips.iter().flatten().map(|text| address("spec.ips", text));
+            ServiceShape::ClusterIp(ips.collect::<Result<_, _>>()?)
+        }
+        "Headless" => ServiceShape::Headless,
+        other => return Err(bad("spec.type", other, "ClusterSetIP or Headless")),
+    };
+    let ports = ports.iter().flatten().map(import_port).collect::<Result<_, _>>()?;
+    Ok(ServiceView { id: object_name(metadata), shape, ports })
+}
+
+fn import_port(port: &ServiceImportPort) -> Result<ServicePort, Unusable> {
+    let ServiceImportPort { app_protocol: _, name, port, protocol } = port;
+    Ok(ServicePort {
+        name: name.clone().unwrap_or_default(),
+        port: port_number("spec.ports.port", *port)?,
+        protocol: self::protocol("spec.ports.protocol", protocol.as_deref())?,
+    })
+}
+
 fn service_port(port: &core::ServicePort) -> Result<ServicePort, Unusable> {
     let core::ServicePort { app_protocol: _, name, node_port: _, port, protocol, target_port: _ } =
         port;
@@ -144,11 +187,19 @@ pub fn slice(slice: &discovery::EndpointSlice) -> Result<SliceView, Unusable> {
         "FQDN" => return Err(Unusable::Fqdn),
         other => return Err(bad("addressType", other, "IPv4, IPv6 or FQDN")),
     }
-    let service = metadata.labels.as_ref().and_then(|labels| labels.get(SERVICE_NAME));
-    let service = service.filter(|name| !name.is_empty()).ok_or(Unusable::NoService)?;
+    let label = |key: &str| {
+        let value = metadata.labels.as_ref().and_then(|labels| labels.get(key));
+        value.filter(|value| !value.is_empty())
+    };
+    // What belongs to an import is of no Service here, though it may have the label of the one that stands in for it.
+    let (service, cluster) = match label(IMPORT_NAME) {
+        Some(import) => (import, Some(label(SOURCE_CLUSTER).ok_or(Unusable::NoCluster)?)),
+        None => (label(SERVICE_NAME).ok_or(Unusable::NoService)?, None),
+    };
     Ok(SliceView {
         id: object_name(metadata),
         service: service.as_str().into(),
+        cluster: cluster.map(|cluster| cluster.as_str().into()),
         ports: ports.iter().flatten().map(slice_port).collect::<Result<_, _>>()?,
         endpoints: endpoints.iter().flatten().map(endpoint).collect::<Result<_, _>>()?,
     })
@@ -238,6 +289,7 @@ fn protocol(field: &'static str, text: Option<&str>) -> Result<Protocol, Unusabl
 
 #[cfg(test)]
 mod tests {
+    use manifest::KindId;
     use serde_json::{Value, json};
 
     use super::*;
@@ -345,6 +397,64 @@ mod tests {
             true,
             Err(bad("endpoints.addresses", "here", "an IP address")),
         );
+    }
+
+    #[test]
+    fn imports() {
+        fn check(spec: Value, expected: Result<(ServiceShape, &[(&str, u16)]), Unusable>) {
+            let value = with_name(json!({"spec": spec}));
+            let object = Object::from_value(KindId::Stored(Stored::ServiceImport), &value).unwrap();
+            let expected = expected.map(|(shape, ports)| {
+                let port = |(name, port): &(&str, u16)| ServicePort {
+                    name: (*name).into(),
+                    port: *port,
+                    protocol: Protocol::Tcp,
+                };
+                let ports = ports.iter().map(port).collect();
+                Some(Change::Import(ServiceView { id: ObjectName::new("ns", "x"), shape, ports }))
+            });
+            assert_eq!(change(&object), expected, "{spec}");
+        }
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        check(
+            json!({"type": "ClusterSetIP", "ips": ["10.0.0.1", "fd00::1"], "ports": [{"name": "http", "port": 80}]}),
+            Ok((ServiceShape::ClusterIp(vec![ip("10.0.0.1"), ip("fd00::1")]), &[("http", 80)])),
+        );
+        check(
+            json!({"type": "ClusterSetIP", "ports": []}),
+            Ok((ServiceShape::ClusterIp(Vec::new()), &[])),
+        );
+        check(
+            json!({"type": "Headless", "ips": ["10.0.0.1"], "ports": [{"port": 80}]}),
+            Ok((ServiceShape::Headless, &[("", 80)])),
+        );
+        check(
+            json!({"type": "ClusterSetIP", "ips": ["ten"]}),
+            Err(bad("spec.ips", "ten", "an IP address")),
+        );
+        check(json!({}), Err(bad("spec.type", "", "ClusterSetIP or Headless")));
+    }
+
+    #[test]
+    fn a_slice_belongs_to_an_import_or_to_a_service() {
+        fn check(labels: Value, expected: Result<(&str, Option<&str>), Unusable>) {
+            let mut value = json!({"addressType": "IPv4", "endpoints": []});
+            value["metadata"] = json!({"labels": labels});
+            let object = serde_json::from_value(with_name(value)).unwrap();
+            let view = slice(&object);
+            let seen = view.as_ref().map(|view| (&*view.service, view.cluster.as_deref()));
+            assert_eq!(seen, expected.as_ref().copied(), "{labels}");
+        }
+        check(json!({SERVICE_NAME: "web"}), Ok(("web", None)));
+        check(json!({IMPORT_NAME: "web", SOURCE_CLUSTER: "east"}), Ok(("web", Some("east"))));
+        check(
+            json!({SERVICE_NAME: "derived-1", IMPORT_NAME: "web", SOURCE_CLUSTER: "east"}),
+            Ok(("web", Some("east"))),
+        );
+        // Endpoints of another cluster may be a Service's own, if its slice does not say that it is imported.
+        check(json!({SERVICE_NAME: "web", SOURCE_CLUSTER: "east"}), Ok(("web", None)));
+        check(json!({IMPORT_NAME: "web"}), Err(Unusable::NoCluster));
+        check(json!({SOURCE_CLUSTER: "east"}), Err(Unusable::NoService));
     }
 
     #[test]

@@ -182,7 +182,8 @@ fn has_generation(kind: &Kind) -> bool {
             | Stored::Ingress
             | Stored::IngressClass
             | Stored::PodDisruptionBudget
-            | Stored::PriorityClass => true,
+            | Stored::PriorityClass
+            | Stored::ServiceImport => true,
             Stored::ConfigMap
             | Stored::Secret
             | Stored::ServiceAccount

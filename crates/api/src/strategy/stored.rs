@@ -39,6 +39,7 @@ pub(crate) fn prepare_create(kind: Stored, value: &mut Value) {
         | Stored::ClusterRole
         | Stored::ClusterRoleBinding
         | Stored::PriorityClass
+        | Stored::ServiceImport
         | Stored::StorageClass => return,
     };
     object::set(value, "status", status);

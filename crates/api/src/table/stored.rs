@@ -49,6 +49,7 @@ fn filled(kind: Stored) -> &'static [Filled] {
         Stored::LimitRange | Stored::Role | Stored::ClusterRole => CREATED,
         Stored::RoleBinding | Stored::ClusterRoleBinding => BINDING,
         Stored::PriorityClass => PRIORITY_CLASS,
+        Stored::ServiceImport => IMPORT,
         Stored::StorageClass => STORAGE_CLASS,
     }
 }
@@ -289,6 +290,19 @@ const INGRESS: &[Filled] = &[
     }),
     (Column::text("Ports", "The ports of HTTP and, with TLS, HTTPS."), |item, _| {
         if list_at(item, "/spec/tls").is_empty() { "80".into() } else { "80, 443".into() }
+    }),
+    AGED,
+];
+
+/// The columns of its definition (`serviceimports.multicluster.x-k8s.io`).
+const IMPORT: &[Filled] = &[
+    NAMED,
+    (Column::text("Type", "The type of this ServiceImport"), |item, _| text(item, "/spec/type")),
+    (Column::text("IP", "The VIP for this ServiceImport"), |item, _| {
+        match list_at(item, "/spec/ips") {
+            [] => "".into(),
+            ips => Value::Array(ips.to_vec()).to_string().into(),
+        }
     }),
     AGED,
 ];

@@ -10,7 +10,7 @@ use directory::{PodMode, Writer};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use manifest::labels::{HEADLESS, LAST_CHANGE};
-use manifest::{KindId, Object, ObjectRef};
+use manifest::{KindId, Object, ObjectRef, Stored};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 use crate::watches::{Change, Subscription, Watches};
 use preview::views::{self, Unusable};
 
-/// What names depend on, pods apart.
+/// What names depend on, pods and imports apart.
 const KINDS: [KindId; 3] = [KindId::Namespace, KindId::Service, KindId::EndpointSlice];
 
 /// How many changes are published together at most: a long list becomes pages in few steps, a single change
@@ -68,12 +68,15 @@ pub struct Skips {
 
 impl Feed {
     /// Feeds `writer` from these watches once they are started, and marks it as synced when every kind has been
-    /// listed. Pods are watched only where the zone verifies their names. Subscribe the feed first: those who subscribe
+    /// listed. Pods are watched only where the zone verifies their names, ServiceImports only where they have a zone. Subscribe the feed first: those who subscribe
     /// first are told first.
     pub fn start(watches: &mut Watches, writer: Writer, observer: Arc<dyn Observer>) -> Self {
         let mut kinds = KINDS.to_vec();
         if writer.reader().config().pods == PodMode::Verified {
             kinds.push(KindId::Pod);
+        }
+        if writer.reader().config().cluster_set_domain.is_some() {
+            kinds.push(KindId::Stored(Stored::ServiceImport));
         }
         let subscription = watches.subscribe(&kinds);
         let skips = Arc::new(Skips::default());
@@ -182,7 +185,7 @@ impl Feeding {
                 Unusable::NoService => {
                     debug!(kind, namespace, name, "skipped a slice of no Service");
                 }
-                Unusable::BadField { .. } => {
+                Unusable::NoCluster | Unusable::BadField { .. } => {
                     unusable_objects.fetch_add(1, Ordering::Relaxed);
                     warn!(kind, namespace, name, error = %unusable, "skipped an object");
                 }
@@ -218,6 +221,7 @@ fn gone(target: &ObjectRef) -> Option<directory::Change> {
     match *kind {
         "Namespace" => Some(directory::Change::NamespaceGone(name.as_str().into())),
         "Service" => Some(directory::Change::ServiceGone(id)),
+        "ServiceImport" => Some(directory::Change::ImportGone(id)),
         "EndpointSlice" => Some(directory::Change::SliceGone(id)),
         "Pod" => Some(directory::Change::PodGone(id)),
         _ => None,

@@ -8,12 +8,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::Client;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::core::Status;
-use manifest::{KindId, Object, ObjectRef};
+use manifest::{Kind, KindId, Object, ObjectRef};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::known::{Gone, Known};
 use super::trim::trim;
@@ -47,6 +47,8 @@ pub(super) struct Source {
     backoff: Backoff,
     /// Held until the first list has been told.
     unsynced: Option<Busy>,
+    /// Whether the API did not have the kind when last asked.
+    absent: bool,
 }
 
 /// An object of an event, not decoded yet: a bad one must not end the watch, which would meet it again.
@@ -75,7 +77,8 @@ impl Source {
         let unsynced = Some(activity.busy());
         let backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
         let (subscribers, known) = Default::default();
-        Self { client, kind, activity, heard, subscribers, known, backoff, unsynced }
+        let absent = false;
+        Self { client, kind, activity, heard, subscribers, known, backoff, unsynced, absent }
     }
 
     /// Runs until no subscriber is left.
@@ -84,6 +87,11 @@ impl Source {
         while !self.subscribers.is_empty() {
             let mut version = match self.list().await {
                 Ok(version) => version,
+                Err(error) if self.is_absence(&error) => {
+                    self.tell_absence().await;
+                    tokio::time::sleep(self.backoff.failed()).await;
+                    continue;
+                }
                 Err(error) => {
                     warn!(kind = kind::name_of(self.kind), error = told(&error), "could not list");
                     self.heard.mark_failure();
@@ -124,18 +132,46 @@ impl Source {
                 None => break page.metadata.resource_version.unwrap_or_default(),
             }
         };
+        self.listed(version.parse().unwrap_or(0)).await;
+        self.backoff.succeeded();
+        if std::mem::take(&mut self.absent) {
+            info!("the API has {} now", Kind::of(self.kind).resource());
+        }
+        Ok(version)
+    }
+
+    /// Everything that there is has arrived.
+    async fn listed(&mut self, revision: u64) {
         for gone in self.known.end_list() {
             self.tell_gone(gone).await;
         }
-        let revision = version.parse().unwrap_or(0);
         self.tell(Change::Listed { kind: self.kind, revision }).await;
         let uids: std::collections::HashSet<&str> = self.known.uids().collect();
         self.activity.listed(self.kind, |uid| uids.contains(uid));
         self.activity.delivered(self.kind, revision);
-        self.backoff.succeeded();
         self.heard.mark_list();
         self.unsynced = None;
-        Ok(version)
+    }
+
+    /// Whether the API does not have the kind at all.
+    fn is_absence(&self, error: &kube::Error) -> bool {
+        kind::is_optional(self.kind)
+            && matches!(error, kube::Error::Api(status) if status.code == 404)
+    }
+
+    /// A kind that the API does not have has no objects. Whoever waits for it need not wait longer.
+    async fn tell_absence(&mut self) {
+        if std::mem::replace(&mut self.absent, true) {
+            return self.heard.mark();
+        }
+        warn!(
+            "the API has no {}: there are none until its CustomResourceDefinition is applied, which is looked for every {} \
+             seconds",
+            Kind::of(self.kind).resource(),
+            LONGEST_DELAY.as_secs(),
+        );
+        self.known.begin_list();
+        self.listed(0).await;
     }
 
     /// Watches from a version on, which moves along.
@@ -214,7 +250,8 @@ impl Source {
     }
 
     fn refused(&self, status: &Status) -> Ended {
-        if status.code == 410 {
+        // Of a kind that is not there any more, too, only a list tells.
+        if status.code == 410 || (status.code == 404 && kind::is_optional(self.kind)) {
             debug!(kind = kind::name_of(self.kind), "watch expired, listing anew");
             return Ended::Expired;
         }

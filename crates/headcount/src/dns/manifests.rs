@@ -165,16 +165,18 @@ impl Served {
     /// Everything that there is now. What stays is never missing meanwhile.
     fn replace(&mut self, changes: &[Change]) {
         let mut namespaces: HashSet<Arc<str>> = HashSet::new();
-        let (mut services, mut slices, mut pods) =
-            (HashSet::new(), HashSet::new(), HashSet::<ObjectName>::new());
+        let (mut services, mut imports, mut slices, mut pods) =
+            (HashSet::new(), HashSet::new(), HashSet::new(), HashSet::<ObjectName>::new());
         for change in changes {
             match change {
                 Change::Namespace(name) => drop(namespaces.insert(name.clone())),
                 Change::Service(view) => drop(services.insert(view.id.clone())),
+                Change::Import(view) => drop(imports.insert(view.id.clone())),
                 Change::Slice(view) => drop(slices.insert(view.id.clone())),
                 Change::Pod(view) => drop(pods.insert(view.id.clone())),
                 Change::NamespaceGone(_)
                 | Change::ServiceGone(_)
+                | Change::ImportGone(_)
                 | Change::SliceGone(_)
                 | Change::PodGone(_) => {}
             }
@@ -182,6 +184,7 @@ impl Served {
         self.apply(changes);
         self.writer.retain_slices(|id| slices.contains(id));
         self.writer.retain_services(|id| services.contains(id));
+        self.writer.retain_imports(|id| imports.contains(id));
         self.writer.retain_pods(|id| pods.contains(id));
         self.writer.retain_namespaces(|name| namespaces.contains(name));
         let reader = self.writer.reader();

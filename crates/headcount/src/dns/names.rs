@@ -20,6 +20,8 @@ impl Names {
             Change::NamespaceGone(name) => Change::NamespaceGone(self.name(name)),
             Change::Service(view) => Change::Service(self.service(view)),
             Change::ServiceGone(id) => Change::ServiceGone(self.id(id)),
+            Change::Import(view) => Change::Import(self.service(view)),
+            Change::ImportGone(id) => Change::ImportGone(self.id(id)),
             Change::Slice(view) => Change::Slice(self.slice(view)),
             Change::SliceGone(id) => Change::SliceGone(self.id(id)),
             Change::Pod(PodView { id, addresses, subdomain }) => Change::Pod(PodView {
@@ -61,11 +63,12 @@ impl Names {
     }
 
     fn slice(&mut self, view: &SliceView) -> SliceView {
-        let SliceView { id, service, ports, endpoints } = view;
+        let SliceView { id, service, cluster, ports, endpoints } = view;
         let ports: Vec<SlicePort> = ports.clone();
         SliceView {
             id: self.id(id),
             service: self.name(service),
+            cluster: self.optional(cluster),
             ports,
             endpoints: endpoints.iter().map(|endpoint| self.endpoint(endpoint)).collect(),
         }

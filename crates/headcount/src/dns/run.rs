@@ -154,8 +154,12 @@ fn not_bound(error: &dns::BindError, settings: &Settings) -> Error {
 }
 
 fn ready(words: &str, reader: &Reader, started: Instant) -> Result<(), Error> {
+    let imports = match reader.config().cluster_set_domain {
+        Some(_) => format!(" imports={}", reader.import_count()),
+        None => String::new(),
+    };
     print_text(&format!(
-        "ready {words} services={} endpoints={} in {} ms; Ctrl-C stops it\n",
+        "ready {words} services={} endpoints={}{imports} in {} ms; Ctrl-C stops it\n",
         reader.service_count(),
         reader.endpoint_count(),
         started.elapsed().as_millis(),

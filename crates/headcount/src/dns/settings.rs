@@ -51,6 +51,7 @@ impl Settings {
         let ConfigFile {
             listen,
             cluster_domain,
+            cluster_set_domain,
             ttl,
             negative_ttl,
             pods,
@@ -87,6 +88,13 @@ impl Settings {
             .or(cluster_domain.map(|Domain(domain)| domain))
             .or(domain.cloned())
             .unwrap_or_else(|| Name::parse("cluster.local").expect("a name"));
+        let cluster_set_domain = cluster_set_domain.map(|Domain(domain)| domain);
+        if let Some(other) = cluster_set_domain.as_ref().filter(|other| overlap(&domain, other)) {
+            return Err(Error::new(format!(
+                "the setting clusterSetDomain is {other}, and the cluster's zone {domain}: neither may lie in the other"
+            ))
+            .hint("name another clusterSetDomain; clusterset.local is usual"));
+        }
         let pods = match (flags.pods.or(pods), origin) {
             (Some(Pods::Disabled), _) => PodMode::Disabled,
             (Some(Pods::Insecure), _) | (None, Origin::Cluster | Origin::Pod) => PodMode::Insecure,
@@ -122,6 +130,7 @@ impl Settings {
         Ok(Self {
             zone: ZoneConfig {
                 domain,
+                cluster_set_domain,
                 ttl: ttls(ttl),
                 negative_ttl: negative_ttls(negative_ttl),
                 server_addresses: addresses.collect(),
@@ -211,6 +220,10 @@ impl Settings {
         let serial = other.zone.first_serial;
         ZoneConfig { first_serial: serial, ..self.zone.clone() } == other.zone
     }
+}
+
+fn overlap(one: &Name, other: &Name) -> bool {
+    one.is_within(other) || other.is_within(one)
 }
 
 fn encryption(encrypted: Encrypted) -> dns::EncryptedConfig {

@@ -5,6 +5,7 @@ mod ask;
 mod dns;
 mod dns_encrypted;
 mod dns_trouble;
+mod imports;
 mod nsd;
 mod records;
 mod search;

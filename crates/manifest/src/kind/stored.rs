@@ -67,7 +67,7 @@ macro_rules! stored {
         impl Stored {
             /// Does something with the kind's type.
             pub(crate) fn with_type<W: WithType>(self, what: W) -> W::Output {
-                match self { $(Self::$kind => what.run::<types::$($type)::+::$kind>()),* }
+                match self { $(Self::$kind => what.run::<$($type)::+::$kind>()),* }
             }
         }
     };
@@ -76,28 +76,29 @@ macro_rules! stored {
 const NONE: &[&str] = &[];
 
 stored! {
-    ConfigMap(core::v1) = "" "v1" "configmaps"/"configmap" ["cm"] NONE Namespaced status: false fields: [];
-    Secret(core::v1) = "" "v1" "secrets"/"secret" [] NONE Namespaced status: false fields: ["type"];
-    ServiceAccount(core::v1) = "" "v1" "serviceaccounts"/"serviceaccount" ["sa"] NONE Namespaced status: false fields: [];
-    PersistentVolumeClaim(core::v1) = "" "v1" "persistentvolumeclaims"/"persistentvolumeclaim" ["pvc"] NONE Namespaced status: true fields: [];
-    PersistentVolume(core::v1) = "" "v1" "persistentvolumes"/"persistentvolume" ["pv"] NONE Cluster status: true fields: [];
-    ResourceQuota(core::v1) = "" "v1" "resourcequotas"/"resourcequota" ["quota"] NONE Namespaced status: true fields: [];
-    LimitRange(core::v1) = "" "v1" "limitranges"/"limitrange" ["limits"] NONE Namespaced status: false fields: [];
-    ControllerRevision(apps::v1) = "apps" "v1" "controllerrevisions"/"controllerrevision" [] NONE Namespaced status: false fields: [];
-    DaemonSet(apps::v1) = "apps" "v1" "daemonsets"/"daemonset" ["ds"] ALL Namespaced status: true fields: [];
-    HorizontalPodAutoscaler(autoscaling::v2) = "autoscaling" "v2" "horizontalpodautoscalers"/"horizontalpodautoscaler" ["hpa"] ALL Namespaced status: true fields: [];
-    Job(batch::v1) = "batch" "v1" "jobs"/"job" [] ALL Namespaced status: true fields: ["status.successful"];
-    CronJob(batch::v1) = "batch" "v1" "cronjobs"/"cronjob" ["cj"] ALL Namespaced status: true fields: [];
-    Lease(coordination::v1) = "coordination.k8s.io" "v1" "leases"/"lease" [] NONE Namespaced status: false fields: [];
-    Event(events::v1) = "events.k8s.io" "v1" "events"/"event" ["ev"] NONE Namespaced status: false fields: ["regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid", "regarding.apiVersion", "regarding.resourceVersion", "regarding.fieldPath", "reason", "reportingController", "type"];
-    NetworkPolicy(networking::v1) = "networking.k8s.io" "v1" "networkpolicies"/"networkpolicy" ["netpol"] NONE Namespaced status: false fields: [];
-    Ingress(networking::v1) = "networking.k8s.io" "v1" "ingresses"/"ingress" ["ing"] NONE Namespaced status: true fields: [];
-    IngressClass(networking::v1) = "networking.k8s.io" "v1" "ingressclasses"/"ingressclass" [] NONE Cluster status: false fields: [];
-    PodDisruptionBudget(policy::v1) = "policy" "v1" "poddisruptionbudgets"/"poddisruptionbudget" ["pdb"] NONE Namespaced status: true fields: [];
-    Role(rbac::v1) = "rbac.authorization.k8s.io" "v1" "roles"/"role" [] NONE Namespaced status: false fields: [];
-    RoleBinding(rbac::v1) = "rbac.authorization.k8s.io" "v1" "rolebindings"/"rolebinding" [] NONE Namespaced status: false fields: [];
-    ClusterRole(rbac::v1) = "rbac.authorization.k8s.io" "v1" "clusterroles"/"clusterrole" [] NONE Cluster status: false fields: [];
-    ClusterRoleBinding(rbac::v1) = "rbac.authorization.k8s.io" "v1" "clusterrolebindings"/"clusterrolebinding" [] NONE Cluster status: false fields: [];
-    PriorityClass(scheduling::v1) = "scheduling.k8s.io" "v1" "priorityclasses"/"priorityclass" ["pc"] NONE Cluster status: false fields: [];
-    StorageClass(storage::v1) = "storage.k8s.io" "v1" "storageclasses"/"storageclass" ["sc"] NONE Cluster status: false fields: [];
+    ConfigMap(types::core::v1) = "" "v1" "configmaps"/"configmap" ["cm"] NONE Namespaced status: false fields: [];
+    Secret(types::core::v1) = "" "v1" "secrets"/"secret" [] NONE Namespaced status: false fields: ["type"];
+    ServiceAccount(types::core::v1) = "" "v1" "serviceaccounts"/"serviceaccount" ["sa"] NONE Namespaced status: false fields: [];
+    PersistentVolumeClaim(types::core::v1) = "" "v1" "persistentvolumeclaims"/"persistentvolumeclaim" ["pvc"] NONE Namespaced status: true fields: [];
+    PersistentVolume(types::core::v1) = "" "v1" "persistentvolumes"/"persistentvolume" ["pv"] NONE Cluster status: true fields: [];
+    ResourceQuota(types::core::v1) = "" "v1" "resourcequotas"/"resourcequota" ["quota"] NONE Namespaced status: true fields: [];
+    LimitRange(types::core::v1) = "" "v1" "limitranges"/"limitrange" ["limits"] NONE Namespaced status: false fields: [];
+    ControllerRevision(types::apps::v1) = "apps" "v1" "controllerrevisions"/"controllerrevision" [] NONE Namespaced status: false fields: [];
+    DaemonSet(types::apps::v1) = "apps" "v1" "daemonsets"/"daemonset" ["ds"] ALL Namespaced status: true fields: [];
+    HorizontalPodAutoscaler(types::autoscaling::v2) = "autoscaling" "v2" "horizontalpodautoscalers"/"horizontalpodautoscaler" ["hpa"] ALL Namespaced status: true fields: [];
+    Job(types::batch::v1) = "batch" "v1" "jobs"/"job" [] ALL Namespaced status: true fields: ["status.successful"];
+    CronJob(types::batch::v1) = "batch" "v1" "cronjobs"/"cronjob" ["cj"] ALL Namespaced status: true fields: [];
+    Lease(types::coordination::v1) = "coordination.k8s.io" "v1" "leases"/"lease" [] NONE Namespaced status: false fields: [];
+    Event(types::events::v1) = "events.k8s.io" "v1" "events"/"event" ["ev"] NONE Namespaced status: false fields: ["regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid", "regarding.apiVersion", "regarding.resourceVersion", "regarding.fieldPath", "reason", "reportingController", "type"];
+    NetworkPolicy(types::networking::v1) = "networking.k8s.io" "v1" "networkpolicies"/"networkpolicy" ["netpol"] NONE Namespaced status: false fields: [];
+    Ingress(types::networking::v1) = "networking.k8s.io" "v1" "ingresses"/"ingress" ["ing"] NONE Namespaced status: true fields: [];
+    IngressClass(types::networking::v1) = "networking.k8s.io" "v1" "ingressclasses"/"ingressclass" [] NONE Cluster status: false fields: [];
+    PodDisruptionBudget(types::policy::v1) = "policy" "v1" "poddisruptionbudgets"/"poddisruptionbudget" ["pdb"] NONE Namespaced status: true fields: [];
+    Role(types::rbac::v1) = "rbac.authorization.k8s.io" "v1" "roles"/"role" [] NONE Namespaced status: false fields: [];
+    RoleBinding(types::rbac::v1) = "rbac.authorization.k8s.io" "v1" "rolebindings"/"rolebinding" [] NONE Namespaced status: false fields: [];
+    ClusterRole(types::rbac::v1) = "rbac.authorization.k8s.io" "v1" "clusterroles"/"clusterrole" [] NONE Cluster status: false fields: [];
+    ClusterRoleBinding(types::rbac::v1) = "rbac.authorization.k8s.io" "v1" "clusterrolebindings"/"clusterrolebinding" [] NONE Cluster status: false fields: [];
+    ServiceImport(crate::service_import) = "multicluster.x-k8s.io" "v1alpha1" "serviceimports"/"serviceimport" ["svcim"] NONE Namespaced status: true fields: [];
+    PriorityClass(types::scheduling::v1) = "scheduling.k8s.io" "v1" "priorityclasses"/"priorityclass" ["pc"] NONE Cluster status: false fields: [];
+    StorageClass(types::storage::v1) = "storage.k8s.io" "v1" "storageclasses"/"storageclass" ["sc"] NONE Cluster status: false fields: [];
 }

@@ -71,7 +71,7 @@ fn a_text_that_is_no_yaml_does_not_hide_the_others() {
 app.yaml:2:7: error: not YAML: unclosed bracket '['
 app.yaml:13:2: error: apiVersion: Required value
 app.yaml:13:2: error: kind: Required value
-  help: served are v1: ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service, ServiceAccount; apps/v1: ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet; autoscaling/v2: HorizontalPodAutoscaler; batch/v1: CronJob, Job; coordination.k8s.io/v1: Lease; discovery.k8s.io/v1: EndpointSlice; events.k8s.io/v1: Event; networking.k8s.io/v1: Ingress, IngressClass, NetworkPolicy; policy/v1: PodDisruptionBudget; rbac.authorization.k8s.io/v1: ClusterRole, ClusterRoleBinding, Role, RoleBinding; scheduling.k8s.io/v1: PriorityClass; storage.k8s.io/v1: StorageClass
+  help: served are v1: ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service, ServiceAccount; apps/v1: ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet; autoscaling/v2: HorizontalPodAutoscaler; batch/v1: CronJob, Job; coordination.k8s.io/v1: Lease; discovery.k8s.io/v1: EndpointSlice; events.k8s.io/v1: Event; multicluster.x-k8s.io/v1alpha1: ServiceImport; networking.k8s.io/v1: Ingress, IngressClass, NetworkPolicy; policy/v1: PodDisruptionBudget; rbac.authorization.k8s.io/v1: ClusterRole, ClusterRoleBinding, Role, RoleBinding; scheduling.k8s.io/v1: PriorityClass; storage.k8s.io/v1: StorageClass
 app.yaml:15:5: error: not YAML: mapping values are not allowed in this context
 accepted Pod default/db-0
 "#);
@@ -100,7 +100,7 @@ app.yaml:3:7: error: kind: "Sevice" of "v1" is not a kind that is served
 app.yaml:6:7: error: kind: "StatefulSet" of "v1" is not a kind that is served
   help: did you mean StatefulSet (apps/v1)?
 app.yaml:9:7: error: kind: "Certificate" of "example.com/v1" is not a kind that is served
-  help: served are v1: ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service, ServiceAccount; apps/v1: ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet; autoscaling/v2: HorizontalPodAutoscaler; batch/v1: CronJob, Job; coordination.k8s.io/v1: Lease; discovery.k8s.io/v1: EndpointSlice; events.k8s.io/v1: Event; networking.k8s.io/v1: Ingress, IngressClass, NetworkPolicy; policy/v1: PodDisruptionBudget; rbac.authorization.k8s.io/v1: ClusterRole, ClusterRoleBinding, Role, RoleBinding; scheduling.k8s.io/v1: PriorityClass; storage.k8s.io/v1: StorageClass
+  help: served are v1: ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service, ServiceAccount; apps/v1: ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet; autoscaling/v2: HorizontalPodAutoscaler; batch/v1: CronJob, Job; coordination.k8s.io/v1: Lease; discovery.k8s.io/v1: EndpointSlice; events.k8s.io/v1: Event; multicluster.x-k8s.io/v1alpha1: ServiceImport; networking.k8s.io/v1: Ingress, IngressClass, NetworkPolicy; policy/v1: PodDisruptionBudget; rbac.authorization.k8s.io/v1: ClusterRole, ClusterRoleBinding, Role, RoleBinding; scheduling.k8s.io/v1: PriorityClass; storage.k8s.io/v1: StorageClass
 app.yaml:11:1: error: apiVersion: Required value
   help: for a Service write apiVersion: v1
 app.yaml:13:1: error: expected an object with apiVersion, kind and metadata
@@ -267,7 +267,7 @@ b:
 app.yaml:7:3: error: the key "name" is there twice, first at line 5, column 3
 app.yaml:9:1: error: apiVersion: Required value
 app.yaml:9:1: error: kind: Required value
-  help: served are v1: ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service, ServiceAccount; apps/v1: ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet; autoscaling/v2: HorizontalPodAutoscaler; batch/v1: CronJob, Job; coordination.k8s.io/v1: Lease; discovery.k8s.io/v1: EndpointSlice; events.k8s.io/v1: Event; networking.k8s.io/v1: Ingress, IngressClass, NetworkPolicy; policy/v1: PodDisruptionBudget; rbac.authorization.k8s.io/v1: ClusterRole, ClusterRoleBinding, Role, RoleBinding; scheduling.k8s.io/v1: PriorityClass; storage.k8s.io/v1: StorageClass
+  help: served are v1: ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service, ServiceAccount; apps/v1: ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet; autoscaling/v2: HorizontalPodAutoscaler; batch/v1: CronJob, Job; coordination.k8s.io/v1: Lease; discovery.k8s.io/v1: EndpointSlice; events.k8s.io/v1: Event; multicluster.x-k8s.io/v1alpha1: ServiceImport; networking.k8s.io/v1: Ingress, IngressClass, NetworkPolicy; policy/v1: PodDisruptionBudget; rbac.authorization.k8s.io/v1: ClusterRole, ClusterRoleBinding, Role, RoleBinding; scheduling.k8s.io/v1: PriorityClass; storage.k8s.io/v1: StorageClass
 "#);
     assert_snapshot!(
         outcome_of(&[("x.json", "{\"kind\": \"Service\",\n \"kind\": \"Pod\"}")]),

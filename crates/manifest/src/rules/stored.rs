@@ -5,7 +5,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Map, Value, json};
 
 use super::defaults::{existing, items, object, set, text};
-use super::pod;
+use super::{net, pod};
 use crate::field::{FieldError, FieldPath};
 use crate::kind::Stored;
 
@@ -55,7 +55,8 @@ pub(crate) fn default(kind: Stored, value: &mut Map<String, Value>) {
         | Stored::IngressClass
         | Stored::PodDisruptionBudget
         | Stored::Role
-        | Stored::ClusterRole => {}
+        | Stored::ClusterRole
+        | Stored::ServiceImport => {}
     }
 }
 
@@ -167,6 +168,7 @@ pub(crate) fn validate(kind: Stored, new: &Value, old: Option<&Value>) -> Vec<Fi
                 ));
             }
         }
+        Stored::ServiceImport => import(&new["spec"], &mut errors),
         Stored::ServiceAccount
         | Stored::PersistentVolumeClaim
         | Stored::PersistentVolume
@@ -237,6 +239,38 @@ fn data(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
                     "field is immutable when `immutable` is set",
                 ));
             }
+        }
+    }
+}
+
+/// What the schema of the Multi-Cluster Services API asks for, and that addresses are such.
+fn import(spec: &Value, errors: &mut Vec<FieldError>) {
+    let path = FieldPath::new("spec");
+    let types = ["ClusterSetIP", "Headless"];
+    match spec["type"].as_str() {
+        None => errors.push(FieldError::required(&path.child("type"), "ClusterSetIP or Headless")),
+        Some(text) if !types.contains(&text) => {
+            errors.push(FieldError::not_supported(&path.child("type"), text, &types));
+        }
+        Some(_) => {}
+    }
+    let ips = path.child("ips");
+    let addresses = spec["ips"].as_array().map_or(&[][..], Vec::as_slice);
+    if addresses.len() > 2 {
+        errors.push(FieldError::too_many(&ips, addresses.len(), 2));
+    }
+    for (at, address) in addresses.iter().enumerate() {
+        let text = address.as_str().unwrap_or_default();
+        if net::address(text).is_none() {
+            errors.push(FieldError::invalid(&ips.index(at), text, net::NOT_AN_ADDRESS));
+        }
+    }
+    for (at, port) in spec["ports"].as_array().into_iter().flatten().enumerate() {
+        let number = port["port"].as_i64().unwrap_or_default();
+        if !(1..=65535).contains(&number) {
+            let problem = "must be between 1 and 65535, inclusive";
+            let ports = path.child("ports");
+            errors.push(FieldError::invalid(&ports.index(at).child("port"), number, problem));
         }
     }
 }

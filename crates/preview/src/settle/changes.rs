@@ -24,7 +24,7 @@ pub struct GivenSlice {
 /// What manifests come to.
 #[derive(Debug)]
 pub struct Changes {
-    /// Every Namespace, Service, EndpointSlice and pod that there is then.
+    /// Every Namespace, Service, ServiceImport, EndpointSlice and pod that there is then.
     pub changes: Vec<Change>,
     /// The objects that a cluster would refuse.
     pub refused: Vec<Refused>,
@@ -66,9 +66,11 @@ pub fn changes(
 
     let service_of =
         |slice: &SliceView| ObjectName::new(slice.id.namespace.clone(), slice.service.clone());
+    let is_own = |slice: &&GivenSlice| slice.view.cluster.is_none();
     let complete: BTreeSet<ObjectName> = slices
         .iter()
         .filter(|slice| slice.of_controller)
+        .filter(is_own)
         .map(|slice| service_of(&slice.view))
         .collect();
     let mut changes: Vec<Change> = slices

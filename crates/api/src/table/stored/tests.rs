@@ -52,6 +52,7 @@ fn columns_of_each_kind() {
     for kind in [Stored::RoleBinding, Stored::ClusterRoleBinding] {
         check(kind, "Name, Role, Age, Users*, Groups*, ServiceAccounts*");
     }
+    check(Stored::ServiceImport, "Name, Type, IP, Age");
     check(Stored::PriorityClass, "Name, Value, Global-Default, Age, PreemptionPolicy");
     check(
         Stored::StorageClass,
@@ -118,6 +119,12 @@ fn volumes_and_claims() {
         }),
         "a | 0 | ROX | Retain | Terminating | prod/data-db-0 |  | <unset> |  | 5m | <unset>",
     );
+    check(
+        Stored::ServiceImport,
+        json!({"spec": {"type": "ClusterSetIP", "ips": ["10.0.0.9", "fd00::9"]}}),
+        "a | ClusterSetIP | [\"10.0.0.9\",\"fd00::9\"] | 5m",
+    );
+    check(Stored::ServiceImport, json!({"spec": {"type": "Headless"}}), "a | Headless |  | 5m");
     check(
         Stored::StorageClass,
         json!({

@@ -21,6 +21,9 @@ pub(super) struct ConfigFile {
     pub(super) listen: Option<AtLeastOne<Listen>>,
     /// The zone that the cluster's names are in. Default: what the kubeconfig of `headcount up` says, else cluster.local.
     pub(super) cluster_domain: Option<Domain>,
+    /// The zone of ServiceImports (the Multi-Cluster Services API), clusterset.local as a rule. Default: none, and none is
+    /// read.
+    pub(super) cluster_set_domain: Option<Domain>,
     /// Times to live of answers.
     pub(super) ttl: Ttls,
     /// Times to live of negative answers.

@@ -3,6 +3,7 @@
 use cluster::ServiceKind;
 use dns::forward::{ForwardEvent, Forwarder};
 use dns::{DURATION_BOUNDS_NANOS, End, QueryType, Transport};
+use manifest::Kind;
 
 use super::State;
 use super::observer::LATENCY_BOUNDS;
@@ -149,6 +150,13 @@ fn data(text: &mut Text, now: &Now) {
     let Now { reader, hearings: _, skips } = now;
     text.gauge("headcount_dns_services", "Services that are published.", reader.service_count());
     text.gauge("headcount_dns_endpoints", "Endpoints that are published.", reader.endpoint_count());
+    if reader.config().cluster_set_domain.is_some() {
+        text.gauge(
+            "headcount_dns_service_imports",
+            "ServiceImports that are published.",
+            reader.import_count(),
+        );
+    }
     text.gauge(
         "headcount_dns_serial",
         "The zone's serial, rising with every change.",
@@ -160,11 +168,8 @@ fn data(text: &mut Text, now: &Now) {
             samples.add(&[("reason", "unusable")], skips.unusable_objects());
         });
     }
-    let hearings: Vec<_> = now
-        .hearings()
-        .into_iter()
-        .map(|hearing| (format!("{:?}", hearing.kind), hearing))
-        .collect();
+    let hearings: Vec<_> =
+        now.hearings().into_iter().map(|hearing| (Kind::of(hearing.kind).kind, hearing)).collect();
     if hearings.is_empty() {
         return;
     }

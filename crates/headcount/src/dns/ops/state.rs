@@ -7,6 +7,7 @@ use std::time::Duration;
 use cluster::{Hearing, Hearings, Skips};
 use directory::Reader;
 use dns::forward::Forwarder;
+use manifest::Kind;
 
 use super::{Samples, Watcher};
 
@@ -91,7 +92,7 @@ impl State {
 
 /// How old what is known of a kind may be.
 fn said(hearing: &Hearing) -> String {
-    let kind = format!("{:?}", hearing.kind);
+    let kind = Kind::of(hearing.kind).kind;
     match hearing.silent.map(|silent| Duration::from_secs(silent.as_secs())) {
         Some(silent) => format!("{kind}: last heard of {silent:?} ago\n"),
         None => format!("{kind}: not heard of yet\n"),
