@@ -151,13 +151,16 @@ fn parse_field(
 
 #[cfg(test)]
 mod tests {
-    use manifest::kind::Kind;
+    use manifest::kind::{Kind, KindId, Stored};
 
     use super::*;
 
     #[test]
     fn every_served_kind_is_there() {
-        for kind in Kind::all() {
+        // Kinds that Kubernetes has by definitions have no messages: clients write them as JSON.
+        let import = KindId::Stored(Stored::ServiceImport);
+        assert!(root(Kind::of(import).api_version(), "ServiceImport").is_none());
+        for kind in Kind::all().iter().filter(|kind| kind.id != import) {
             let message = root(kind.api_version(), kind.kind);
             let message = message.unwrap_or_else(|| panic!("{} is missing", kind.kind));
             assert_eq!(message.field(1).map(|field| field.name), Some("metadata"), "{}", kind.kind);

@@ -87,6 +87,8 @@ fn the_places_of_each_kind() {
         ("rbac.authorization.k8s.io/v1 RoleBinding", [2, 0, 0, 1, 1, 3]),
         ("rbac.authorization.k8s.io/v1 ClusterRole", [2, 0, 0, 1, 1, 2]),
         ("rbac.authorization.k8s.io/v1 ClusterRoleBinding", [2, 0, 0, 1, 1, 3]),
+        // Of no rule but those of its metadata.
+        ("multicluster.x-k8s.io/v1alpha1 ServiceImport", [2, 0, 0, 1, 1, 1]),
         ("scheduling.k8s.io/v1 PriorityClass", [2, 0, 0, 1, 1, 1]),
         ("storage.k8s.io/v1 StorageClass", [2, 0, 0, 1, 1, 2]),
     ];

@@ -744,6 +744,7 @@ fn defaults_are_complete_at_once() {
             KindId::Stored(Stored::ControllerRevision) => {
                 json!({"data": {"spec": {"template": {"spec": {}}}}, "revision": 1})
             }
+            KindId::Stored(Stored::ServiceImport) => json!({"spec": {"type": "Headless"}}),
             KindId::Service => json!({"spec": {"ports": [{"port": 80}]}}),
             KindId::EndpointSlice => json!({"addressType": "IPv4"}),
             KindId::Namespace
@@ -763,4 +764,29 @@ fn defaults_are_complete_at_once() {
         assert_eq!(twice, once, "{}", kind.kind);
         assert_eq!(texts(kind, &once, Some(&once)), Vec::<String>::new(), "{}", kind.kind);
     }
+}
+
+#[test]
+fn service_imports() {
+    let kind = Kind::of(KindId::Stored(Stored::ServiceImport));
+    let check = |spec: Value, errors: &[&str]| {
+        let import = object(kind, json!({"spec": spec}));
+        assert_eq!(texts(kind, &import, None), errors, "{spec}");
+    };
+    check(json!({"type": "Headless"}), &[]);
+    check(
+        json!({"type": "ClusterSetIP", "ips": ["10.0.0.9", "fd00::9"], "ports": [{"port": 80}]}),
+        &[],
+    );
+    check(
+        json!({"type": "ClusterIP", "ips": ["10.0.0", "::1", "::2"], "ports": [{"name": "a"}, {"port": 70000}]}),
+        &[
+            "spec.type: Unsupported value: \"ClusterIP\": supported values: \"ClusterSetIP\", \"Headless\"",
+            "spec.ips: Too many: 3: must have at most 2 items",
+            "spec.ips[0]: Invalid value: \"10.0.0\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+            "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
+            "spec.ports[1].port: Invalid value: 70000: must be between 1 and 65535, inclusive",
+        ],
+    );
+    check(json!({}), &["spec.type: Required value: ClusterSetIP or Headless"]);
 }
