@@ -139,6 +139,7 @@ fn reader() -> Result<Reader, Box<dyn Error>> {
         let service: Arc<str> = format!("db-{number}").into();
         writer.apply(Change::Slice(SliceView {
             id: ObjectName::new(namespace, service.clone()),
+            cluster: None,
             ports: vec![SlicePort {
                 name: "p".to_owned(),
                 port: Some(80),

@@ -401,11 +401,12 @@ mod tests {
 
     #[test]
     fn imports() {
-        fn check(spec: Value, expected: Result<(ServiceShape, &[(&str, u16)]), Unusable>) {
+        type Port = (&'static str, u16);
+        fn check(spec: Value, expected: Result<(ServiceShape, &[Port]), Unusable>) {
             let value = with_name(json!({"spec": spec}));
             let object = Object::from_value(KindId::Stored(Stored::ServiceImport), &value).unwrap();
             let expected = expected.map(|(shape, ports)| {
-                let port = |(name, port): &(&str, u16)| ServicePort {
+                let port = |(name, port): &Port| ServicePort {
                     name: (*name).into(),
                     port: *port,
                     protocol: Protocol::Tcp,

@@ -113,7 +113,7 @@ impl Reference {
     ) -> Vec<(String, bool)> {
         let name = self.import_name(&import.id);
         if let ServiceShape::ClusterIp(own) = &import.shape {
-            return own.contains(&address).then(|| (name, false)).into_iter().collect();
+            return own.contains(&address).then_some((name, false)).into_iter().collect();
         }
         let mut targets: BTreeMap<(String, String), bool> = BTreeMap::new();
         for row in self.rows(import).into_iter().filter(|row| row.address == address) {
