@@ -63,7 +63,9 @@ impl Scope<'_> {
         match Question::parse(labels) {
             Question::Endpoint { namespace, service, endpoint } => {
                 match self.published.page(namespace, service) {
-                    Some(page) if page.rows_named(None, endpoint).next().is_some() => Content::Known,
+                    Some(page) if page.rows_named(None, endpoint).next().is_some() => {
+                        Content::Known
+                    }
                     Some(_) => Content::BelowService,
                     None => Content::Nothing,
                 }
