@@ -1,12 +1,13 @@
 //! What the simulated node did for each pod: the log that `kubectl logs` shows.
 //!
 //! A log is bounded in lines and bytes, and so are all together: when they are full, the log that nobody wrote to for
-//! longest loses its lines. A log goes with its pod; who follows it still reads its last lines.
+//! longest loses its lines. A log goes with its pod; who follows it still reads its last lines. Who reads while a pod's
+//! status is being written waits for what is said of it: a status that is seen has its lines.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
@@ -40,7 +41,11 @@ pub struct LogOptions {
 
 /// The logs of all pods; clones share them.
 #[derive(Clone, Debug)]
-pub struct Logs(Arc<Mutex<State>>);
+pub struct Logs {
+    state: Arc<Mutex<State>>,
+    /// That a write has come to its end.
+    settled: Arc<Notify>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -49,6 +54,8 @@ struct State {
     pods: HashMap<Arc<str>, Kept>,
     /// Pods by when they were last written to.
     order: BTreeMap<u64, Arc<str>>,
+    /// Pods whose status is being written: at most as many as the simulation writes at once.
+    under_way: HashSet<Box<str>>,
     writes: u64,
     bytes: usize,
 }
@@ -97,27 +104,40 @@ impl Default for Logs {
 
 impl Logs {
     fn new(limits: Limits) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let state = State {
             limits,
             pods: HashMap::new(),
             order: BTreeMap::new(),
+            under_way: HashSet::new(),
             writes: 0,
             bytes: 0,
-        })))
+        };
+        Self { state: Arc::new(Mutex::new(state)), settled: Arc::default() }
     }
 
     /// Adds a line to a pod's log.
     pub(crate) fn add(&self, uid: &str, at: Timestamp, container: Option<&str>, text: &str) {
         let line = Line { at, container: container.map(Into::into), text: text.into() };
-        let log = lock(&self.0).add(uid, line);
+        let log = lock(&self.state).add(uid, line);
         log.news.notify_waiters();
     }
 
     /// Ends a pod's log.
     pub(crate) fn end(&self, uid: &str) {
-        let Some(log) = lock(&self.0).remove(uid) else { return };
+        let Some(log) = lock(&self.state).remove(uid) else { return };
         lock(&log.lines).ended = true;
         log.news.notify_waiters();
+    }
+
+    /// A pod's status is about to be written.
+    pub(crate) fn begin(&self, uid: &str) {
+        lock(&self.state).under_way.insert(uid.into());
+    }
+
+    /// That write has ended, and what it means was added.
+    pub(crate) fn settle(&self, uid: &str) {
+        lock(&self.state).under_way.remove(uid);
+        self.settled.notify_waiters();
     }
 
     /// What concerns a container in the log of the pod with this UID; nothing when there is none.
@@ -127,12 +147,45 @@ impl Logs {
         container: &str,
         options: LogOptions,
     ) -> impl Stream<Item = String> + Send + use<> {
+        let (logs, uid, container) = (self.clone(), uid.to_owned(), container.to_owned());
+        // At once where nothing is under way, for it is asked about what is there now.
+        let is_settled = !lock(&self.state).under_way.contains(&*uid);
+        let reader = is_settled.then(|| self.reader(&uid, container.clone(), options.clone()));
+        let reader = async move {
+            match reader {
+                Some(reader) => reader,
+                None => {
+                    logs.wait(&uid).await;
+                    logs.reader(&uid, container, options)
+                }
+            }
+        };
+        stream::once(reader).flat_map(|reader| {
+            stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) })
+        })
+    }
+
+    /// Waits until no status of the pod is being written.
+    async fn wait(&self, uid: &str) {
+        loop {
+            let settled = self.settled.notified();
+            let mut settled = std::pin::pin!(settled);
+            // Before the look, so that an end after it wakes us.
+            settled.as_mut().enable();
+            if !lock(&self.state).under_way.contains(uid) {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    fn reader(&self, uid: &str, container: String, options: LogOptions) -> Reader {
         let LogOptions { follow, since, timestamps, tail_lines, limit_bytes } = options;
-        let log = lock(&self.0).pods.get(uid).map(|kept| kept.log.clone());
+        let log = lock(&self.state).pods.get(uid).map(|kept| kept.log.clone());
         let mut reader = Reader {
             log: log.clone(),
             ready: String::new(),
-            container: container.to_owned(),
+            container,
             follow,
             since,
             timestamps,
@@ -140,11 +193,10 @@ impl Logs {
             bytes_left: limit_bytes.unwrap_or(usize::MAX),
             next: 0,
         };
-        // At once, for it is asked about what is there now.
         if let Some(log) = log {
             reader.look(&lock(&log.lines));
         }
-        stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) })
+        reader
     }
 }
 
@@ -349,6 +401,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_reads_while_a_status_is_written_waits_for_its_lines() {
+        let logs = logs();
+        logs.begin("u");
+        let mut read = std::pin::pin!(read(&logs, LogOptions::default()));
+        assert!(futures::poll!(read.as_mut()).is_pending());
+        logs.begin("other");
+        logs.add("u", at(5), None, "five");
+        logs.settle("u");
+        assert!(read.await.ends_with("five\n"));
+    }
+
+    #[tokio::test]
     async fn a_log_is_bounded() {
         let logs = Logs::new(Limits { lines: 2, ..LIMITS });
         for text in ["one", "two", "three"] {
@@ -371,13 +435,13 @@ mod tests {
         assert_eq!(seen("v").await, "(1 earlier lines are no longer kept)\n");
         assert_eq!(seen("u").await, "(2 earlier lines are no longer kept)\n");
         assert_eq!([seen("w").await, seen("x").await], ["text\n", "text\n"]);
-        let state = lock(&logs.0);
+        let state = lock(&logs.state);
         assert_eq!(state.bytes, 2 * line);
         drop(state);
         for uid in ["u", "v", "w", "x"] {
             logs.end(uid);
         }
-        let state = lock(&logs.0);
+        let state = lock(&logs.state);
         assert_eq!((state.bytes, state.pods.len(), state.order.len()), (0, 0, 0));
     }
 }

@@ -249,6 +249,7 @@ impl Actor {
 
     fn finish(&mut self, Finished { target, result, report, look_again, busy }: Finished) {
         let now = Instant::now();
+        let told = report.as_ref().map(|report| report.uid.clone());
         match result {
             Ok(answer) => {
                 if matches!(answer, Answer::Wrote(_)) {
@@ -279,6 +280,9 @@ impl Actor {
                 self.queue.end(target, 0, Ended::Failed, now, busy);
             }
         }
+        if let Some(uid) = told {
+            self.outlets.logs.settle(&uid);
+        }
         self.tell_departed();
     }
 
@@ -300,6 +304,9 @@ impl Actor {
                     });
                 }
                 Step::Write { uid, bind, status, look_again } => {
+                    if let Some(report) = &report {
+                        self.outlets.logs.begin(&report.uid);
+                    }
                     self.in_flight.spawn(async move {
                         let result = hands.write(&target, &uid, bind, status.as_deref()).await;
                         Finished { target, result, report, look_again, busy }
