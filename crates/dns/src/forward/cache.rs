@@ -121,12 +121,8 @@ impl Cache {
         while shard.bytes + bytes > bytes_max {
             shard.evict();
         }
-        let key: Arc<[u8]> = key.into();
-        let index = shard.entries.len();
-        shard.places.insert(key.clone(), index);
-        shard.bytes += bytes;
-        shard.entries.push(Entry {
-            key,
+        shard.insert(Entry {
+            key: key.into(),
             reply: reply.clone(),
             came: now,
             held_until: None,
@@ -182,6 +178,20 @@ fn size(key: &[u8], reply: &Reply) -> usize {
 }
 
 impl Shard {
+    /// Puts an entry right behind the hand, so that a whole round is before it.
+    fn insert(&mut self, entry: Entry) {
+        self.bytes += size(&entry.key, &entry.reply);
+        let last = self.entries.len();
+        self.hand = self.hand.min(last);
+        self.places.insert(entry.key.clone(), self.hand);
+        self.entries.push(entry);
+        self.entries.swap(self.hand, last);
+        if let Some(place) = self.places.get_mut(&self.entries[last].key) {
+            *place = last;
+        }
+        self.hand += 1;
+    }
+
     fn remove(&mut self, index: usize) {
         let entry = self.entries.swap_remove(index);
         self.places.remove(&entry.key);
@@ -200,12 +210,7 @@ impl Shard {
             match self.entries.get_mut(self.hand) {
                 None => return,
                 Some(entry) if entry.is_used => entry.is_used = false,
-                Some(_) => {
-                    self.remove(self.hand);
-                    // The newest has come into its place, and has its whole round before it.
-                    self.hand += 1;
-                    return;
-                }
+                Some(_) => return self.remove(self.hand),
             }
             self.hand += 1;
         }
