@@ -123,8 +123,8 @@ fn objects(index: u32, services: u32, endpoints: u32) -> Vec<Change> {
         let port = SlicePort { name: "pg".to_owned(), port: Some(5432), protocol: Protocol::Tcp };
         changes.push(Change::Slice(SliceView {
             id: ObjectName::new(namespace.as_str(), format!("svc-{index}-{first}")),
-            service: id.name.clone(),
-            cluster: None,
+            service: Some(id.name.clone()),
+            import: None,
             ports: vec![port],
             endpoints: range.map(endpoint).collect(),
         }));

@@ -123,15 +123,25 @@ impl fmt::Display for Protocol {
 pub struct SliceView {
     /// Namespace and name of the slice itself.
     pub id: ObjectName,
-    /// Value of the label `kubernetes.io/service-name`, or for an import `multicluster.kubernetes.io/service-name`.
-    pub service: Arc<str>,
-    /// For an import, the cluster that the endpoints are in: value of the label `multicluster.kubernetes.io/source-cluster`.
-    /// Such a slice has no part in the Service of that name.
-    pub cluster: Option<Arc<str>>,
+    /// The Service that it belongs to: value of the label `kubernetes.io/service-name`. Without it, and without an import,
+    /// the slice publishes nothing.
+    pub service: Option<Arc<str>>,
+    /// The ServiceImport that it belongs to, which is no Service's own name. Where a Service stands in for the import, it
+    /// belongs to both.
+    pub import: Option<ImportedFrom>,
     /// The slice's ports; one without a number stands for "all ports" and publishes no SRV.
     pub ports: Vec<SlicePort>,
     /// Its endpoints, in order.
     pub endpoints: Vec<EndpointView>,
+}
+
+/// The import of an EndpointSlice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedFrom {
+    /// Name of the ServiceImport: value of the label `multicluster.kubernetes.io/service-name`.
+    pub import: Arc<str>,
+    /// The cluster that the endpoints are in: value of the label `multicluster.kubernetes.io/source-cluster`.
+    pub cluster: Arc<str>,
 }
 
 /// A port of an EndpointSlice.

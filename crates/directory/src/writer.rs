@@ -9,7 +9,9 @@ use crate::directory::{Directory, PodGroup, Published};
 use crate::name::{Name, NameBuilder};
 use crate::page::{Head, Page, Shape};
 use crate::segment::Segment;
-use crate::view::{ObjectName, PodView, Publisher, PublisherKind, ServiceView, SliceView};
+use crate::view::{
+    ImportedFrom, ObjectName, PodView, Publisher, PublisherKind, ServiceView, SliceView,
+};
 use crate::{Reader, label};
 
 /// What happened to an object.
@@ -48,8 +50,7 @@ pub struct Writer {
     directory: Arc<Directory>,
     namespaces: HashMap<Arc<str>, NamespaceState>,
     services: HashMap<Publisher, ServiceState>,
-    /// The Service or import of each slice.
-    slices: HashMap<ObjectName, (PublisherKind, Arc<str>)>,
+    slices: HashMap<ObjectName, SliceOf>,
     /// By namespace, then name: most memory of the writer is here.
     pods: HashMap<Arc<str>, HashMap<Box<str>, PodState>>,
     pod_count: usize,
@@ -65,6 +66,13 @@ pub struct Writer {
 struct NamespaceState {
     declared: bool,
     content: usize,
+}
+
+/// What a slice belongs to, of what is published.
+#[derive(Default, PartialEq, Eq)]
+struct SliceOf {
+    service: Option<Arc<str>>,
+    import: Option<Arc<str>>,
 }
 
 /// A Service, its slices, or both.
@@ -102,6 +110,20 @@ impl Addresses {
             Self::One(address) => std::slice::from_ref(address),
             Self::Many(addresses) => addresses,
         }
+    }
+}
+
+impl SliceOf {
+    fn publishers(&self, namespace: &Arc<str>) -> impl Iterator<Item = Publisher> + use<> {
+        let Self { service, import } = self;
+        let namespace = namespace.clone();
+        let both = [
+            (PublisherKind::Service, service.clone()),
+            (PublisherKind::ServiceImport, import.clone()),
+        ];
+        both.into_iter().filter_map(move |(kind, name)| {
+            Some(Publisher { kind, id: ObjectName::new(namespace.clone(), name?) })
+        })
     }
 }
 
@@ -257,53 +279,62 @@ impl Writer {
     }
 
     fn put_slice(&mut self, view: &SliceView) {
-        let (kind, parent) = match &view.cluster {
-            None => (PublisherKind::Service, None),
-            // A slice of a cluster that no name can carry is of no use.
-            Some(cluster) => match self.parent_in(cluster, view) {
-                Some(parent) => (PublisherKind::ServiceImport, Some(parent)),
-                None => return self.drop_slice(&view.id),
-            },
+        // A slice of a cluster that no name can carry is of no use to its import.
+        let parent = view.import.as_ref().and_then(|from| self.parent_of(from, &view.id));
+        let of = SliceOf {
+            service: view.service.clone(),
+            import: view
+                .import
+                .as_ref()
+                .filter(|_| parent.is_some())
+                .map(|from| from.import.clone()),
         };
-        let segment = Segment::new(view, parent, &self.directory.config);
-        let id = ObjectName::new(view.id.namespace.clone(), view.service.clone());
-        let publisher = Publisher { kind, id };
-        let home = (kind, view.service.clone());
-        if self.slices.get(&view.id).is_some_and(|old| *old != home) {
+        if self.slices.get(&view.id).is_some_and(|old| *old != of) {
             self.drop_slice(&view.id);
         }
-        self.slices.insert(view.id.clone(), home);
-        let state = self.services.entry(publisher.clone()).or_default();
-        match state.segments.get(&view.id.name) {
-            Some(old) if **old == segment => {}
-            _ => {
-                state.segments.insert(view.id.name.clone(), Arc::new(segment));
-                self.dirty.insert(publisher);
+        for publisher in of.publishers(&view.id.namespace) {
+            let parent = match publisher.kind {
+                PublisherKind::Service => None,
+                PublisherKind::ServiceImport => parent.clone(),
+            };
+            let segment = Segment::new(view, parent, &self.directory.config);
+            let state = self.services.entry(publisher.clone()).or_default();
+            match state.segments.get(&view.id.name) {
+                Some(old) if **old == segment => {}
+                _ => {
+                    state.segments.insert(view.id.name.clone(), Arc::new(segment));
+                    self.dirty.insert(publisher);
+                }
             }
+        }
+        if of != SliceOf::default() {
+            self.slices.insert(view.id.clone(), of);
         }
     }
 
     /// `C.S.N.svc`, below which the endpoints of an import's slice have their names.
-    fn parent_in(&self, cluster: &str, view: &SliceView) -> Option<Name> {
+    fn parent_of(&self, from: &ImportedFrom, slice: &ObjectName) -> Option<Name> {
         let published = self.directory.published(PublisherKind::ServiceImport)?;
+        let ImportedFrom { import, cluster } = from;
         if !label::is_publishable(cluster) {
             return None;
         }
-        let labels = [cluster, &view.service, &view.id.namespace].map(str::as_bytes);
+        let labels = [cluster, import, &slice.namespace].map(|label| label.as_bytes());
         let name = labels.into_iter().fold(NameBuilder::new(), NameBuilder::label);
         name.under(&published.zone.services)
     }
 
     fn drop_slice(&mut self, id: &ObjectName) {
-        let Some((kind, service)) = self.slices.remove(id) else { return };
-        let publisher = Publisher { kind, id: ObjectName::new(id.namespace.clone(), service) };
-        if let Some(state) = self.services.get_mut(&publisher) {
-            state.segments.remove(&id.name);
-            if state.segments.is_empty() && state.head.is_none() {
-                self.services.remove(&publisher);
+        let Some(of) = self.slices.remove(id) else { return };
+        for publisher in of.publishers(&id.namespace) {
+            if let Some(state) = self.services.get_mut(&publisher) {
+                state.segments.remove(&id.name);
+                if state.segments.is_empty() && state.head.is_none() {
+                    self.services.remove(&publisher);
+                }
             }
+            self.dirty.insert(publisher);
         }
-        self.dirty.insert(publisher);
     }
 
     fn put_pod(&mut self, view: PodView) {

@@ -281,8 +281,8 @@ fn an_endpoint_that_moves_between_slices_is_never_missed() {
         };
         Change::Slice(SliceView {
             id: ObjectName::new("prod", name),
-            service: "db".into(),
-            cluster: None,
+            service: Some("db".into()),
+            import: None,
             ports: Vec::new(),
             endpoints: last.iter().map(endpoint).collect(),
         })

@@ -112,23 +112,28 @@ fn names_of(change: &Change, config: &ZoneConfig) -> Vec<String> {
             names.push(service);
         }
         Change::Slice(view) => {
-            let domain = match (&view.cluster, &config.cluster_set_domain) {
-                (Some(_), Some(domain)) => domain,
-                _ => domain,
-            };
-            let service = format!("{}.{}.svc.{domain}", view.service, view.id.namespace);
-            let own = view.ports.iter().map(|port| (port.name.as_str(), port.protocol.as_str()));
-            ports(&service, &mut names, own.collect());
-            for endpoint in &view.endpoints {
-                names.extend(endpoint.addresses.iter().map(reverse_name));
-                let labels = endpoint.addresses.iter().map(dashed);
-                let given = [&endpoint.hostname, &endpoint.pod].into_iter().flatten();
-                let given = given.map(|label| label.to_string()).filter(|label| is_plain(label));
-                let below = match &view.cluster {
-                    Some(cluster) => format!("{cluster}.{service}"),
-                    None => service.clone(),
-                };
-                names.extend(labels.chain(given).map(|label| format!("{label}.{below}")));
+            let namespace = &view.id.namespace;
+            let mut parents = Vec::new();
+            if let Some(service) = &view.service {
+                let service = of_service(service, namespace);
+                parents.push((service.clone(), service));
+            }
+            if let (Some(from), Some(domain)) = (&view.import, &config.cluster_set_domain) {
+                let import = format!("{}.{namespace}.svc.{domain}", from.import);
+                parents.push((import.clone(), format!("{}.{import}", from.cluster)));
+            }
+            for (service, below) in parents {
+                let own = view.ports.iter();
+                let own = own.map(|port| (port.name.as_str(), port.protocol.as_str()));
+                ports(&service, &mut names, own.collect());
+                for endpoint in &view.endpoints {
+                    names.extend(endpoint.addresses.iter().map(reverse_name));
+                    let labels = endpoint.addresses.iter().map(dashed);
+                    let given = [&endpoint.hostname, &endpoint.pod].into_iter().flatten();
+                    let given =
+                        given.map(|label| label.to_string()).filter(|label| is_plain(label));
+                    names.extend(labels.chain(given).map(|label| format!("{label}.{below}")));
+                }
                 names.push(below);
             }
         }

@@ -139,7 +139,7 @@ fn reader() -> Result<Reader, Box<dyn Error>> {
         let service: Arc<str> = format!("db-{number}").into();
         writer.apply(Change::Slice(SliceView {
             id: ObjectName::new(namespace, service.clone()),
-            cluster: None,
+            import: None,
             ports: vec![SlicePort {
                 name: "p".to_owned(),
                 port: Some(80),
@@ -156,7 +156,7 @@ fn reader() -> Result<Reader, Box<dyn Error>> {
                     zone: None,
                 })
                 .collect(),
-            service,
+            service: Some(service),
         }));
     }
     writer.set_synced();

@@ -38,8 +38,8 @@ fn reader() -> Reader {
         let service = Arc::from(service);
         writer.apply(Change::Slice(SliceView {
             id,
-            service,
-            cluster: None,
+            service: Some(service),
+            import: None,
             ports: Vec::new(),
             endpoints,
         }));

@@ -71,8 +71,8 @@ fn reader() -> Reader {
         };
         writer.apply(Change::Slice(SliceView {
             id: id(slice),
-            service: "db".into(),
-            cluster: None,
+            service: Some("db".into()),
+            import: None,
             ports: vec![SlicePort {
                 name: "pg".to_owned(),
                 port: Some(5432),

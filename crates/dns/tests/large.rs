@@ -41,8 +41,8 @@ fn service_of(count: u16) -> Reader {
     let slice = |first: u16| {
         Change::Slice(SliceView {
             id: id(format!("db-{first}")),
-            service: "db".into(),
-            cluster: None,
+            service: Some("db".into()),
+            import: None,
             ports: vec![SlicePort {
                 name: "pg".to_owned(),
                 port: Some(5432),

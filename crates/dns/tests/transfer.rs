@@ -4,7 +4,9 @@ mod support;
 
 use std::net::SocketAddr;
 
-use directory::view::{EndpointView, ObjectName, ServiceShape, ServiceView, SliceView};
+use directory::view::{
+    EndpointView, ImportedFrom, ObjectName, ServiceShape, ServiceView, SliceView,
+};
 use directory::{Change, Reader, Record, RecordType, ZoneConfig};
 use dns::Config;
 use hickory_proto::op::ResponseCode;
@@ -15,11 +17,13 @@ use tokio::net::TcpStream;
 /// A zone of several messages.
 fn reader() -> Reader {
     let mut config = ZoneConfig::new(name("cluster.local"));
+    config.cluster_set_domain = Some(name("clusterset.local"));
     config.reverse = vec!["10.244.0.0/16".parse().expect("a range")];
     let (mut writer, reader) = directory::new(config);
     let id = ObjectName::new("prod", "db");
     let shape = ServiceShape::Headless;
-    writer.apply(Change::Service(ServiceView { id: id.clone(), shape, ports: Vec::new() }));
+    let view = ServiceView { id: id.clone(), shape, ports: Vec::new() };
+    writer.apply_all([Change::Service(view.clone()), Change::Import(view)]);
     let endpoint = |at: u16| EndpointView {
         addresses: vec![[10, 244, (at / 250) as u8, (at % 250) as u8].into()],
         hostname: Some(format!("a-longer-name-than-most-{at}").into()),
@@ -31,8 +35,8 @@ fn reader() -> Reader {
     };
     writer.apply(Change::Slice(SliceView {
         id,
-        service: "db".into(),
-        cluster: None,
+        service: Some("db".into()),
+        import: Some(ImportedFrom { import: "db".into(), cluster: "east".into() }),
         ports: Vec::new(),
         endpoints: (0..1000).map(endpoint).collect(),
     }));
@@ -86,6 +90,7 @@ async fn a_whole_zone_is_given_to_those_who_may_have_it() {
         ("cluster.local", RecordType::AXFR, 1000),
         ("Cluster.LOCAL", RecordType::AXFR, 1000),
         ("cluster.local", RecordType(251), 1000),
+        ("clusterset.local", RecordType::AXFR, 1000),
         ("244.10.in-addr.arpa", RecordType::AXFR, 1000),
     ] {
         let (records, messages) = transferred(address, zone, rtype).await;

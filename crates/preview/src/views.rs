@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use directory::Change;
 use directory::view::{
-    EndpointView, ObjectName, PodView, Protocol, ServicePort, ServiceShape, ServiceView, SlicePort,
-    SliceView,
+    EndpointView, ImportedFrom, ObjectName, PodView, Protocol, ServicePort, ServiceShape,
+    ServiceView, SlicePort, SliceView,
 };
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
@@ -191,15 +191,20 @@ pub fn slice(slice: &discovery::EndpointSlice) -> Result<SliceView, Unusable> {
         let value = metadata.labels.as_ref().and_then(|labels| labels.get(key));
         value.filter(|value| !value.is_empty())
     };
-    // What belongs to an import is of no Service here, though it may have the label of the one that stands in for it.
-    let (service, cluster) = match label(IMPORT_NAME) {
-        Some(import) => (import, Some(label(SOURCE_CLUSTER).ok_or(Unusable::NoCluster)?)),
-        None => (label(SERVICE_NAME).ok_or(Unusable::NoService)?, None),
+    let text = |value: &String| value.as_str().into();
+    let service = label(SERVICE_NAME).map(text);
+    let import = match (label(IMPORT_NAME), label(SOURCE_CLUSTER)) {
+        (Some(import), Some(cluster)) => {
+            Some(ImportedFrom { import: text(import), cluster: text(cluster) })
+        }
+        (Some(_), None) if service.is_none() => return Err(Unusable::NoCluster),
+        (None, _) if service.is_none() => return Err(Unusable::NoService),
+        (Some(_), None) | (None, _) => None,
     };
     Ok(SliceView {
         id: object_name(metadata),
-        service: service.as_str().into(),
-        cluster: cluster.map(|cluster| cluster.as_str().into()),
+        service,
+        import,
         ports: ports.iter().flatten().map(slice_port).collect::<Result<_, _>>()?,
         endpoints: endpoints.iter().flatten().map(endpoint).collect::<Result<_, _>>()?,
     })
@@ -357,7 +362,7 @@ mod tests {
             }
             let object = serde_json::from_value(with_name(value.clone())).unwrap();
             let seen = slice(&object).map(|view| {
-                assert_eq!(&*view.service, "web");
+                assert_eq!(view.service.as_deref(), Some("web"));
                 json!({
                     "ports": view.ports.iter().map(|p| json!([p.name, p.port, p.protocol.as_str()])).collect::<Vec<_>>(),
                     "endpoints": view.endpoints.iter().map(|e| json!([
@@ -437,23 +442,31 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_belongs_to_an_import_or_to_a_service() {
-        fn check(labels: Value, expected: Result<(&str, Option<&str>), Unusable>) {
+    fn a_slice_belongs_to_a_service_an_import_or_both() {
+        type Import = Option<(&'static str, &'static str)>;
+        fn check(labels: Value, expected: Result<(Option<&str>, Import), Unusable>) {
             let mut value = json!({"addressType": "IPv4", "endpoints": []});
             value["metadata"] = json!({"labels": labels});
             let object = serde_json::from_value(with_name(value)).unwrap();
             let view = slice(&object);
-            let seen = view.as_ref().map(|view| (&*view.service, view.cluster.as_deref()));
+            let seen = view.as_ref().map(|view| {
+                let import = view.import.as_ref().map(|from| (&*from.import, &*from.cluster));
+                (view.service.as_deref(), import)
+            });
             assert_eq!(seen, expected.as_ref().copied(), "{labels}");
         }
-        check(json!({SERVICE_NAME: "web"}), Ok(("web", None)));
-        check(json!({IMPORT_NAME: "web", SOURCE_CLUSTER: "east"}), Ok(("web", Some("east"))));
+        check(json!({SERVICE_NAME: "web"}), Ok((Some("web"), None)));
+        check(
+            json!({IMPORT_NAME: "web", SOURCE_CLUSTER: "east"}),
+            Ok((None, Some(("web", "east")))),
+        );
         check(
             json!({SERVICE_NAME: "derived-1", IMPORT_NAME: "web", SOURCE_CLUSTER: "east"}),
-            Ok(("web", Some("east"))),
+            Ok((Some("derived-1"), Some(("web", "east")))),
         );
         // Endpoints of another cluster may be a Service's own, if its slice does not say that it is imported.
-        check(json!({SERVICE_NAME: "web", SOURCE_CLUSTER: "east"}), Ok(("web", None)));
+        check(json!({SERVICE_NAME: "web", SOURCE_CLUSTER: "east"}), Ok((Some("web"), None)));
+        check(json!({SERVICE_NAME: "web", IMPORT_NAME: "web"}), Ok((Some("web"), None)));
         check(json!({IMPORT_NAME: "web"}), Err(Unusable::NoCluster));
         check(json!({SOURCE_CLUSTER: "east"}), Err(Unusable::NoService));
     }

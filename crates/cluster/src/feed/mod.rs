@@ -68,8 +68,8 @@ pub struct Skips {
 
 impl Feed {
     /// Feeds `writer` from these watches once they are started, and marks it as synced when every kind has been
-    /// listed. Pods are watched only where the zone verifies their names, ServiceImports only where they have a zone. Subscribe the feed first: those who subscribe
-    /// first are told first.
+    /// listed. Pods are watched only where the zone verifies their names, ServiceImports only where they have a zone.
+    /// Subscribe the feed first: those who subscribe first are told first.
     pub fn start(watches: &mut Watches, writer: Writer, observer: Arc<dyn Observer>) -> Self {
         let mut kinds = KINDS.to_vec();
         if writer.reader().config().pods == PodMode::Verified {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::{ScriptError, Statement};
 use crate::view::{
-    EndpointView, ObjectName, PodView, Protocol, ServicePort, ServiceShape, ServiceView, SlicePort,
-    SliceView,
+    EndpointView, ImportedFrom, ObjectName, PodView, Protocol, ServicePort, ServiceShape,
+    ServiceView, SlicePort, SliceView,
 };
 use crate::{Change, Name, PodMode, ZoneConfig};
 
@@ -144,14 +144,14 @@ fn service(name: &str, words: &[&str]) -> Parsed<ServiceView> {
     Ok(ServiceView { id: id(name)?, shape, ports })
 }
 
-/// `NAMESPACE/NAME of=SERVICE [cluster=NAME] PORT...`
+/// `NAMESPACE/NAME [of=SERVICE] [import=NAME cluster=NAME] PORT...`
 fn slice(name: &str, words: &[&str]) -> Parsed<SliceView> {
-    let mut service = None;
-    let mut cluster = None;
+    let (mut service, mut import, mut cluster) = (None, None, None);
     let mut ports = Vec::new();
     for word in words {
         match word.split_once('=') {
             Some(("of", value)) => service = Some(Arc::from(value)),
+            Some(("import", value)) => import = Some(Arc::from(value)),
             Some(("cluster", value)) => cluster = Some(Arc::from(value)),
             _ => {
                 let (name, port, protocol) = port(word)?;
@@ -159,8 +159,13 @@ fn slice(name: &str, words: &[&str]) -> Parsed<SliceView> {
             }
         }
     }
-    let service = service.ok_or("of=SERVICE is missing".to_owned())?;
-    Ok(SliceView { id: id(name)?, service, cluster, ports, endpoints: Vec::new() })
+    let import = match (import, cluster) {
+        (Some(import), Some(cluster)) => Some(ImportedFrom { import, cluster }),
+        (None, None) if service.is_none() => return Err("of=SERVICE is missing".to_owned()),
+        (None, None) => None,
+        _ => return Err("import=NAME and cluster=NAME go together".to_owned()),
+    };
+    Ok(SliceView { id: id(name)?, service, import, ports, endpoints: Vec::new() })
 }
 
 /// `ADDRESSES [hostname=NAME] [pod=NAME] [zone=NAME] [not-ready] [serving] [terminating]`

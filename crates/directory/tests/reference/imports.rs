@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use directory::RecordType;
-use directory::view::{ObjectName, ServiceShape, ServiceView, SliceView};
+use directory::view::{ImportedFrom, ObjectName, ServiceShape, ServiceView, SliceView};
 
 use super::services::Ports;
 use super::{Asked, Reference, Said, is_label, lines, protocol_of};
@@ -76,9 +76,8 @@ impl Reference {
     fn rows(&self, import: &ServiceView) -> Vec<Row<'_>> {
         let mut rows = Vec::new();
         for slice in self.imported.values() {
-            let cluster = slice.cluster.as_deref().unwrap_or_default();
-            let is_of =
-                slice.id.namespace == import.id.namespace && slice.service == import.id.name;
+            let Some(ImportedFrom { import: name, cluster }) = &slice.import else { continue };
+            let is_of = slice.id.namespace == import.id.namespace && *name == import.id.name;
             if !is_of || !is_label(cluster) {
                 continue;
             }

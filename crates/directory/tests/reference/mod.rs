@@ -154,15 +154,16 @@ impl Reference {
             Change::ImportGone(id) => {
                 self.imports.remove(&id);
             }
-            Change::Slice(view) if view.cluster.is_some() => {
-                self.drop_slice(&view.id);
-                self.imported.insert(view.id.clone(), view);
-            }
             Change::Slice(view) => {
                 self.drop_slice(&view.id);
-                let service = ObjectName::new(view.id.namespace.clone(), view.service.clone());
-                self.service_of_slice.insert(view.id.clone(), service.clone());
-                self.slices.entry(service).or_default().insert(view.id.name.clone(), view);
+                if view.import.is_some() {
+                    self.imported.insert(view.id.clone(), view.clone());
+                }
+                if let Some(service) = &view.service {
+                    let service = ObjectName::new(view.id.namespace.clone(), service.clone());
+                    self.service_of_slice.insert(view.id.clone(), service.clone());
+                    self.slices.entry(service).or_default().insert(view.id.name.clone(), view);
+                }
             }
             Change::SliceGone(id) => self.drop_slice(&id),
             Change::Pod(view) => {

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use directory::view::{
-    EndpointView, ObjectName, PodView, Protocol, ServicePort, ServiceShape, ServiceView, SlicePort,
-    SliceView,
+    EndpointView, ImportedFrom, ObjectName, PodView, Protocol, ServicePort, ServiceShape,
+    ServiceView, SlicePort, SliceView,
 };
 use directory::{Change, Name, PodMode, RecordType, ZoneConfig};
 use proptest::prelude::*;
@@ -126,17 +126,20 @@ pub fn slice() -> impl Strategy<Value = SliceView> {
         port.prop_map(|(name, port, protocol)| SlicePort { name: name.to_owned(), port, protocol });
     (
         id(&["s1", "s2", "s3"]),
-        select(&SERVICES[..]),
-        prop::option::of(select(vec!["east", "WEST", "no.label"])),
+        prop::option::weighted(0.8, select(&SERVICES[..])),
+        prop::option::of((select(&SERVICES[..]), select(vec!["east", "WEST", "no.label"]))),
         prop::collection::vec(port, 0..3),
         prop::collection::vec(endpoint(), 0..4),
     )
-        .prop_map(|(id, service, cluster, mut ports, endpoints)| {
+        .prop_map(|(id, service, import, mut ports, endpoints)| {
             // As the API has it: a name only once.
             let mut seen = HashSet::new();
             ports.retain(|port| seen.insert(port.name.clone()));
-            let (service, cluster) = (service.into(), cluster.map(Into::into));
-            SliceView { id, service, cluster, ports, endpoints }
+            let import = import.map(|(import, cluster): (&str, &str)| ImportedFrom {
+                import: import.into(),
+                cluster: cluster.into(),
+            });
+            SliceView { id, service: service.map(Into::into), import, ports, endpoints }
         })
 }
 

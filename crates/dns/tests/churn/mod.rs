@@ -106,8 +106,8 @@ impl<Apply: FnMut(Vec<Change>)> Cluster<Apply> {
         };
         Change::Slice(SliceView {
             id: ObjectName::new("prod", format!("big-{at}")),
-            service: "big".into(),
-            cluster: None,
+            service: Some("big".into()),
+            import: None,
             ports: Vec::new(),
             endpoints: self.slices[at].iter().map(endpoint).collect(),
         })
@@ -121,8 +121,8 @@ impl<Apply: FnMut(Vec<Change>)> Cluster<Apply> {
         };
         Change::Slice(SliceView {
             id: ObjectName::new("prod", format!("small-{at}-1")),
-            service: format!("small-{at}").into(),
-            cluster: None,
+            service: Some(format!("small-{at}").into()),
+            import: None,
             ports: Vec::new(),
             endpoints: (0..SMALL_ENDPOINTS).map(endpoint).collect(),
         })

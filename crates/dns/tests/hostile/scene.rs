@@ -117,8 +117,8 @@ fn objects() -> Reader {
     let slice = |service: &str, net: u8, count: u16| {
         Change::Slice(SliceView {
             id: id(&format!("{service}-1")),
-            service: service.into(),
-            cluster: None,
+            service: Some(service.into()),
+            import: None,
             ports: Vec::new(),
             endpoints: (0..count).map(|number| endpoint(net, number)).collect(),
         })

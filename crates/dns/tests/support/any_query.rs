@@ -43,8 +43,8 @@ fn fill() -> Reader {
         service("db", ServiceShape::Headless),
         Change::Slice(SliceView {
             id: id("db-1"),
-            service: Arc::from("db"),
-            cluster: None,
+            service: Some(Arc::from("db")),
+            import: None,
             ports: vec![SlicePort {
                 name: "pg".to_owned(),
                 port: Some(5432),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use directory::Change;
 use directory::view::{
-    EndpointView, ObjectName, PodView, ServicePort, ServiceShape, ServiceView, SlicePort, SliceView,
+    EndpointView, ImportedFrom, ObjectName, PodView, ServicePort, ServiceShape, ServiceView,
+    SlicePort, SliceView,
 };
 
 /// Names, each held once: thousands of objects share a namespace, a Service and its slices a name.
@@ -63,12 +64,16 @@ impl Names {
     }
 
     fn slice(&mut self, view: &SliceView) -> SliceView {
-        let SliceView { id, service, cluster, ports, endpoints } = view;
+        let SliceView { id, service, import, ports, endpoints } = view;
+        let import = import.as_ref().map(|ImportedFrom { import, cluster }| ImportedFrom {
+            import: self.name(import),
+            cluster: self.name(cluster),
+        });
         let ports: Vec<SlicePort> = ports.clone();
         SliceView {
             id: self.id(id),
-            service: self.name(service),
-            cluster: self.optional(cluster),
+            service: self.optional(service),
+            import,
             ports,
             endpoints: endpoints.iter().map(|endpoint| self.endpoint(endpoint)).collect(),
         }

@@ -63,7 +63,7 @@ impl Objects {
             let slice = object(json!({
                 "metadata": {
                     "name": name,
-                    "labels": { "kubernetes.io/service-name": &*view.service },
+                    "labels": { "kubernetes.io/service-name": view.service.as_deref() },
                 },
                 "addressType": "IPv4",
                 "endpoints": endpoints,

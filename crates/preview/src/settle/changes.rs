@@ -64,14 +64,13 @@ pub fn changes(
     let (mut api, refused) = start(given(objects)?, addresses)?;
     api.rest()?;
 
-    let service_of =
-        |slice: &SliceView| ObjectName::new(slice.id.namespace.clone(), slice.service.clone());
-    let is_own = |slice: &&GivenSlice| slice.view.cluster.is_none();
+    let service_of = |slice: &SliceView| {
+        Some(ObjectName::new(slice.id.namespace.clone(), slice.service.clone()?))
+    };
     let complete: BTreeSet<ObjectName> = slices
         .iter()
         .filter(|slice| slice.of_controller)
-        .filter(is_own)
-        .map(|slice| service_of(&slice.view))
+        .filter_map(|slice| service_of(&slice.view))
         .collect();
     let mut changes: Vec<Change> = slices
         .iter()
@@ -83,7 +82,8 @@ pub fn changes(
     let mut skipped = Vec::new();
     for object in api.objects.into_values() {
         match views::change(&object) {
-            Ok(Some(Change::Slice(slice))) if complete.contains(&service_of(&slice)) => {}
+            Ok(Some(Change::Slice(slice)))
+                if service_of(&slice).is_some_and(|service| complete.contains(&service)) => {}
             Ok(change) => changes.extend(change),
             Err(unusable) => skipped.push((object.reference(), unusable)),
         }
