@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::support::root;
 
 /// Which crates of the workspace a crate may look at.
-const LADDER: [(&str, &[&str]); 10] = [
+const LADDER: [(&str, &[&str]); 11] = [
     ("directory", &[]),
     ("manifest", &[]),
     ("reconcile", &["manifest"]),
@@ -14,7 +14,8 @@ const LADDER: [(&str, &[&str]); 10] = [
     ("api", &["manifest"]),
     ("dns", &["directory"]),
     ("cluster", &["directory", "manifest", "reconcile", "preview"]),
-    ("node", &["manifest", "cluster"]),
+    ("sandbox", &[]),
+    ("node", &["manifest", "cluster", "sandbox"]),
     (
         "headcount",
         &[
@@ -26,6 +27,7 @@ const LADDER: [(&str, &[&str]); 10] = [
             "api",
             "cluster",
             "dns",
+            "sandbox",
             "node",
         ],
     ),

@@ -1,0 +1,17 @@
+//! Processes in namespaces of their own: the network of a cluster, and what runs in its pods. Linux only, and nothing here
+//! knows Kubernetes.
+//!
+//! An *engine* is a process of its own, first in a user, network, mount and PID namespace. It plays all nodes: it holds the
+//! nodes' addresses, and a veth pair to the network namespace of each pod, by which everything is routed. It starts containers: processes
+//! in the network namespace of their pod, with a root folder, a PID namespace and a user namespace of their own. Whatever way the engine ends, the kernel
+//! ends all processes in its PID namespace; and it ends when its [`Engine`] goes, whatever way that is.
+//!
+//! Sockets that the engine makes are handed over and stay in the network in which they were made, so that the process that
+//! holds the [`Engine`] serves and dials inside the cluster while it stays outside.
+
+mod spec;
+
+pub use spec::{
+    ContainerId, ContainerSpec, Exit, Limits, Mount, MountSource, Network, PodAddress, PodId,
+    PodNetwork, PodSpec, ProcessSpec, Settings, Stdio, User, WindowSize,
+};
