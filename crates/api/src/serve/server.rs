@@ -57,7 +57,16 @@ impl Server {
             _ => BindError::Other { address, source },
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        Self::on(listener, credentials).map_err(failed)
+    }
+
+    /// On a listener that somebody else bound: in another network namespace, say.
+    ///
+    /// # Errors
+    ///
+    /// None is to be expected of a socket that is bound.
+    pub fn on(listener: TcpListener, credentials: &Credentials) -> io::Result<Self> {
+        let address = listener.local_addr()?;
         Ok(Self { listener, address, tls: credentials.tls().into(), limits: Limits::default() })
     }
 
