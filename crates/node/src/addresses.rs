@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use sandbox::PodAddress;
 use thiserror::Error;
 
 use crate::config::{Blocks, Config};
@@ -55,6 +56,27 @@ impl Addresses {
                 family.hold(node, *address);
             }
         }
+    }
+
+    /// Whether all of these are of the ranges, one of each.
+    pub(crate) fn are_ours(&self, addresses: &[IpAddr]) -> bool {
+        let of = |family: &Family, address| family.blocks.number_of(address).is_some();
+        addresses.len() == self.0.len()
+            && self.0.iter().all(|family| addresses.iter().any(|address| of(family, *address)))
+    }
+
+    /// Addresses as interfaces have them: with the length of their block's prefix, and the node's own address in that block,
+    /// its first. An address that is of no range (a node's own) leads nowhere but to itself.
+    pub(crate) fn interfaces(&self, addresses: &[IpAddr]) -> Vec<PodAddress> {
+        let interface = |address: IpAddr| {
+            let found = self.0.iter().find_map(|family| {
+                let block = family.blocks.block(family.blocks.number_of(address)?);
+                let address = IpNet::new(address, block.prefix_len()).ok()?;
+                Some(PodAddress { address, gateway: block.hosts().next()? })
+            });
+            found.unwrap_or(PodAddress { address: address.into(), gateway: address })
+        };
+        addresses.iter().map(|address| interface(*address)).collect()
     }
 
     /// Takes back what a pod no longer has.

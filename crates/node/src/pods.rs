@@ -12,6 +12,7 @@ use manifest::{Object, ObjectRef};
 
 use crate::addresses::Addresses;
 use crate::config::Config;
+use crate::contents;
 use crate::news::{self, News, Report, Told};
 use crate::schedule::{Place, schedule};
 use crate::status::{Readiness, failed, is_interactive, pending, readiness, running};
@@ -23,6 +24,8 @@ pub(crate) enum Step {
     Rest(Option<Duration>),
     /// Remove it for good.
     Delete { uid: String },
+    /// Bind it to a node, if it is not yet, and then let its worker know that it is like this.
+    Run { uid: String, bind: Option<String>, pod: Arc<Object>, place: Box<contents::Place> },
     /// Bind it to a node, if it is not yet, and then write its status, if that changes.
     Write {
         uid: String,
@@ -35,6 +38,8 @@ pub(crate) enum Step {
 /// All pods and nodes, as far as simulating them needs.
 #[derive(Debug)]
 pub(crate) struct Pods {
+    /// They are processes; else they are simulated.
+    run: bool,
     places: BTreeMap<String, Place>,
     addresses: Addresses,
     pods: HashMap<ObjectRef, Entry>,
@@ -62,8 +67,9 @@ struct Entry {
 }
 
 impl Pods {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, run: bool) -> Self {
         Self {
+            run,
             places: BTreeMap::new(),
             addresses: Addresses::new(config),
             pods: HashMap::new(),
@@ -140,10 +146,19 @@ impl Pods {
             && let Some(node) = &entry.node
         {
             entry.addresses = addresses_of(pod);
+            if self.run && !self.addresses.are_ours(&entry.addresses) {
+                // Nothing leads there: it is given others.
+                entry.addresses.clear();
+            }
             self.addresses.hold(node, &entry.addresses);
         }
         entry.pod = Some(object);
         true
+    }
+
+    /// A pod, as long as something is to be decided for it.
+    pub(crate) fn pod(&self, target: &ObjectRef) -> Option<&Arc<Object>> {
+        self.pods.get(target)?.pod.as_ref()
     }
 
     /// Whether a node takes no pods, if it is known.
@@ -198,6 +213,7 @@ impl Pods {
         let Some(object) = entry.pod.clone() else { return Step::Rest(None) };
         let Object::Pod(pod) = &*object else { return Step::Rest(None) };
         let metadata = &pod.metadata;
+        let runs = self.run && !is_mirror(pod);
         if metadata.deletion_timestamp.is_some() {
             entry.pod = None;
             // With no time of grace left, it only waits for its finalizers.
@@ -262,7 +278,7 @@ impl Pods {
             return Step::Rest(None);
         };
         let host = place.addresses.clone();
-        if is_interactive(pod) {
+        if !runs && is_interactive(pod) {
             *news = news::failed(bind.as_deref());
             return write(entry, bind, failed(pod, &host, now), None);
         }
@@ -282,6 +298,14 @@ impl Pods {
             }
         }
         let addresses = if host_network(pod) { &host } else { &entry.addresses };
+        if runs {
+            let addresses = self.addresses.interfaces(addresses);
+            let node_name = entry.node.clone().unwrap_or_default();
+            let place = contents::Place { addresses, node_name, host_ips: host };
+            news.extend(bind.iter().map(|node| News::Scheduled { node: node.clone() }));
+            let uid = entry.uid.clone();
+            return Step::Run { uid, bind, pod: object, place: Box::new(place) };
+        }
         let found = entry.started.is_none();
         let first_start = pod.status.as_ref().and_then(|status| status.start_time.as_ref());
         let started = *entry.started.get_or_insert(first_start.map_or(now, |time| time.0));
@@ -320,7 +344,13 @@ fn node_of(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref().filter(|node| !node.is_empty())
 }
 
-fn host_network(pod: &Pod) -> bool {
+/// A pod that its node has by itself: the cluster's DNS, which is this process.
+fn is_mirror(pod: &Pod) -> bool {
+    let annotations = pod.metadata.annotations.as_ref();
+    annotations.is_some_and(|annotations| annotations.contains_key("kubernetes.io/config.mirror"))
+}
+
+pub(crate) fn host_network(pod: &Pod) -> bool {
     pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false)
 }
 

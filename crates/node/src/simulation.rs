@@ -1,5 +1,6 @@
 //! The task that simulates nodes and pods against the API.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::queue::{Ended, Queue};
@@ -17,12 +18,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, error, warn};
 
 use crate::config::{Config, ConfigError};
+use crate::contents::Place;
 use crate::hands::{Answer, Hands};
 use crate::leases::{Known, Leases};
 use crate::news::{self, Report};
 use crate::nodes::node;
 use crate::outlets::Outlets;
 use crate::pods::{Pods, Step};
+use crate::process::{Crew, Processes};
 
 const KINDS: &[KindId] = &[KindId::Node, KindId::Pod];
 
@@ -60,7 +63,8 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// Creates the nodes that are missing, and simulates all nodes and pods of these watches once they are started.
+    /// Creates the nodes that are missing, and simulates all nodes and pods of these watches once they are started; with
+    /// `processes`, pods are run as such.
     ///
     /// # Errors
     ///
@@ -69,9 +73,14 @@ impl Simulation {
         watches: &mut Watches,
         config: &Config,
         outlets: Outlets,
+        processes: Option<Processes>,
     ) -> Result<Self, StartError> {
         config.validate()?;
         let client = watches.client().clone();
+        let crew = processes.map(|processes| {
+            processes.connect(client.clone());
+            Crew::new(&processes, outlets.recorder.clone())
+        });
         create_nodes(&client, config).await?;
         let subscription = watches.subscribe(KINDS);
         let activity = watches.activity().clone();
@@ -81,7 +90,8 @@ impl Simulation {
             outlets,
             hands: Hands { client, activity: activity.clone() },
             activity,
-            pods: Pods::new(config),
+            pods: Pods::new(config, crew.is_some()),
+            crew,
             unsynced: KINDS.to_vec(),
             queue: Queue::default(),
             in_flight: JoinSet::new(),
@@ -142,6 +152,8 @@ struct Actor {
     hands: Hands,
     activity: Activity,
     pods: Pods,
+    /// The workers of pods that are processes; none when all are simulated.
+    crew: Option<Crew>,
     unsynced: Vec<KindId>,
     queue: Queue<ObjectRef>,
     in_flight: JoinSet<Finished>,
@@ -154,6 +166,8 @@ struct Finished {
     /// What has come true if that succeeded.
     report: Option<Report>,
     look_again: Option<Duration>,
+    /// The pod's worker is to know that it has its place.
+    run: Option<(Arc<Object>, Box<Place>)>,
     busy: Busy,
 }
 
@@ -169,6 +183,10 @@ impl Actor {
                         Ok(finished) => self.finish(finished),
                         Err(error) => error!(%error, "a pod's step broke off"),
                     }
+                }
+                target = end_of_work(&mut self.crew) => {
+                    let busy = self.activity.busy();
+                    self.queue.add(target, 0, busy);
                 }
                 delivery = subscription.next() => {
                     let Some(delivery) = delivery else { break };
@@ -210,6 +228,9 @@ impl Actor {
             },
             Change::Gone { target, uid } if target.kind == "Pod" => {
                 self.pods.remove_pod(&target, Some(&uid));
+                if let Some(crew) = &mut self.crew {
+                    crew.gone(&target, &uid);
+                }
             }
             Change::Gone { target, uid: _ } => {
                 self.pods.remove_node(&target.name);
@@ -247,18 +268,19 @@ impl Actor {
         }
     }
 
-    fn finish(&mut self, Finished { target, result, report, look_again, busy }: Finished) {
+    fn finish(&mut self, Finished { target, result, report, look_again, run, busy }: Finished) {
         let now = Instant::now();
         let told = report.as_ref().map(|report| report.uid.clone());
         match result {
             Ok(answer) => {
-                if matches!(answer, Answer::Wrote(_)) {
+                if matches!(answer, Answer::Wrote(_)) || run.is_some() {
                     self.tell(&target, report);
                 }
+                if let (Some(crew), Some((pod, place))) = (&mut self.crew, run) {
+                    crew.tell(pod, *place, self.hands.clone(), busy.clone());
+                }
                 let news = match answer {
-                    Answer::Wrote(pod) => {
-                        self.pods.apply_pod(std::sync::Arc::new(Object::Pod(*pod)))
-                    }
+                    Answer::Wrote(pod) => self.pods.apply_pod(Arc::new(Object::Pod(*pod))),
                     Answer::Gone { uid } => {
                         self.pods.remove_pod(&target, Some(&uid));
                         false
@@ -290,6 +312,13 @@ impl Actor {
     fn work(&mut self) {
         while self.in_flight.len() < IN_FLIGHT {
             let Some((target, busy)) = self.queue.take() else { return };
+            if let (Some(crew), Some(pod)) = (&self.crew, self.pods.pod(&target))
+                && crew.tell_worker(pod)
+            {
+                // It has its place; all else is its worker's.
+                self.queue.end(target, 0, Ended::Done(None), Instant::now(), busy);
+                continue;
+            }
             let hands = self.hands.clone();
             let (step, report) = self.pods.decide(&target, Timestamp::now());
             match step {
@@ -300,7 +329,22 @@ impl Actor {
                 Step::Delete { uid } => {
                     self.in_flight.spawn(async move {
                         let result = hands.delete(&target, uid).await;
-                        Finished { target, result, report: None, look_again: None, busy }
+                        let (report, look_again, run) = (None, None, None);
+                        Finished { target, result, report, look_again, run, busy }
+                    });
+                }
+                Step::Run { uid: _, bind: None, pod, place } => {
+                    self.tell(&target, report);
+                    if let Some(crew) = &mut self.crew {
+                        crew.tell(pod, *place, hands, busy.clone());
+                    }
+                    self.queue.end(target, 0, Ended::Done(None), Instant::now(), busy);
+                }
+                Step::Run { uid, bind, pod, place } => {
+                    self.in_flight.spawn(async move {
+                        let result = hands.write(&target, &uid, bind, None).await;
+                        let (look_again, run) = (None, Some((pod, place)));
+                        Finished { target, result, report, look_again, run, busy }
                     });
                 }
                 Step::Write { uid, bind, status, look_again } => {
@@ -309,10 +353,19 @@ impl Actor {
                     }
                     self.in_flight.spawn(async move {
                         let result = hands.write(&target, &uid, bind, status.as_deref()).await;
-                        Finished { target, result, report, look_again, busy }
+                        let run = None;
+                        Finished { target, result, report, look_again, run, busy }
                     });
                 }
             }
         }
+    }
+}
+
+/// Waits for the end of a worker; for ever where there are none.
+async fn end_of_work(crew: &mut Option<Crew>) -> ObjectRef {
+    match crew {
+        Some(crew) => crew.end().await,
+        None => std::future::pending().await,
     }
 }

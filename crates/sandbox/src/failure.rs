@@ -85,3 +85,29 @@ impl Failure {
         Self::System { what: what.into(), error: error.to_string() }
     }
 }
+
+/// Why an engine's network was not entered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotEntered {
+    /// The engine has ended.
+    #[error("the cluster has ended")]
+    Gone,
+    /// The system refused.
+    #[error("could not {what}: {error}")]
+    Refused {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        error: String,
+    },
+    /// Another system than Linux.
+    #[error("pods run as processes on Linux alone")]
+    NotLinux,
+}
+
+impl NotEntered {
+    #[cfg(target_os = "linux")]
+    pub(crate) fn refused(what: &str, error: &std::io::Error) -> Self {
+        Self::Refused { what: what.to_owned(), error: error.to_string() }
+    }
+}

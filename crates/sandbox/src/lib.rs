@@ -17,17 +17,23 @@ mod engine;
 #[cfg(not(target_os = "linux"))]
 #[path = "nowhere.rs"]
 mod engine;
+#[cfg(target_os = "linux")]
+mod enter;
 mod failure;
 #[cfg(target_os = "linux")]
 mod protocol;
 mod spec;
+#[cfg(target_os = "linux")]
+mod sys;
 #[cfg(target_os = "linux")]
 mod start;
 #[cfg(target_os = "linux")]
 mod users;
 
 pub use engine::{Engine, Process, run_if_asked};
-pub use failure::{Failure, Unsupported};
+#[cfg(target_os = "linux")]
+pub use enter::enter;
+pub use failure::{Failure, NotEntered, Unsupported};
 pub use spec::{
     ContainerId, ContainerSpec, Exit, Limits, Mount, MountSource, Network, PodAddress, PodId,
     PodNetwork, PodSpec, ProcessSpec, Settings, Stdio, User, WindowSize,

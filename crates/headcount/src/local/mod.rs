@@ -94,7 +94,7 @@ impl LocalCluster {
         let controllers = Controllers::start(&mut watches, recorder.clone());
         let nodes = node::Config { nodes, pod_ranges };
         let simulation =
-            Simulation::start(&mut watches, &nodes, Outlets { recorder, logs }).await?;
+            Simulation::start(&mut watches, &nodes, Outlets { recorder, logs }, None).await?;
         cluster::bootstrap(&client, &dns_addresses).await.map_err(StartError::DnsService)?;
 
         let (maintained, keeper) = (api.clone(), client.clone());

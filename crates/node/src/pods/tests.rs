@@ -12,7 +12,7 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let config = Config { nodes: 2, pod_ranges: vec!["10.244.0.0/16".parse().unwrap()] };
-        let mut fixture = Self { pods: Pods::new(&config), revision: 0, told: Vec::new() };
+        let mut fixture = Self { pods: Pods::new(&config, false), revision: 0, told: Vec::new() };
         for (name, address) in [("node-1", "172.18.0.2"), ("node-2", "172.18.0.3")] {
             fixture.node(json!({
                 "metadata": {"name": name, "labels": {"name": name}},
@@ -54,6 +54,14 @@ impl Fixture {
             Step::Rest(None) => "rest".to_owned(),
             Step::Rest(Some(delay)) => format!("rest {delay:?}"),
             Step::Delete { uid } => format!("delete {uid}"),
+            Step::Run { uid, bind, pod: _, place } => {
+                let bind = bind.map(|node| format!("bind {node}, ")).unwrap_or_default();
+                let addresses = place.addresses.iter();
+                let addresses: Vec<String> = addresses
+                    .map(|address| format!("{} by {}", address.address, address.gateway))
+                    .collect();
+                format!("{bind}run {uid} on {} at {}", place.node_name, addresses.join(" "))
+            }
             Step::Write { uid: _, bind, status, look_again } => {
                 let mut words = Vec::new();
                 words.extend(bind.map(|node| format!("bind {node}")));

@@ -63,7 +63,7 @@ impl Cluster {
         let config = node::Config { nodes: 3, pod_ranges };
         let logs = Logs::default();
         let outlets = Outlets { recorder, logs: logs.clone() };
-        let simulation = Simulation::start(&mut watches, &config, outlets).await.unwrap();
+        let simulation = Simulation::start(&mut watches, &config, outlets, None).await.unwrap();
         let dns: Vec<_> = service_cidrs.iter().filter_map(dns_address).collect();
         bootstrap(&client, &dns).await.unwrap();
         let cluster =

@@ -1,0 +1,103 @@
+//! The workers of all pods.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cluster::{Busy, Recorder};
+use manifest::{Object, ObjectRef};
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+use tracing::{error, warn};
+
+use super::Processes;
+use super::shared::Shared;
+use super::worker::{self, Order, Wish};
+use crate::contents::Place;
+use crate::hands::Hands;
+
+/// The workers of all pods; dropped, they stop where they are.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    shared: Arc<Shared>,
+    recorder: Recorder,
+    /// By the pods' UIDs.
+    workers: HashMap<String, watch::Sender<Wish>>,
+    tasks: JoinSet<()>,
+    /// Whose task it is, and the pod's UID.
+    of_task: HashMap<Id, (ObjectRef, String)>,
+}
+
+impl Crew {
+    pub(crate) fn new(processes: &Processes, recorder: Recorder) -> Self {
+        let shared = processes.shared.clone();
+        let (workers, of_task) = (HashMap::new(), HashMap::new());
+        Self { shared, recorder, workers, tasks: JoinSet::new(), of_task }
+    }
+
+    /// A pod that has its place is like this now. It gets a worker if it has none.
+    pub(crate) fn tell(&mut self, pod: Arc<Object>, place: Place, hands: Hands, busy: Busy) {
+        let uid = pod.metadata().uid.clone().unwrap_or_default();
+        let target = pod.reference();
+        let wish = Wish { pod, gone: false };
+        if let Some(worker) = self.workers.get(&uid) {
+            worker.send_replace(wish);
+            return;
+        }
+        let (sender, wishes) = watch::channel(wish);
+        self.workers.insert(uid.clone(), sender);
+        let order = Order {
+            shared: self.shared.clone(),
+            hands,
+            recorder: self.recorder.clone(),
+            target: target.clone(),
+            uid: uid.clone(),
+            place,
+            wishes,
+            busy,
+        };
+        let task = self.tasks.spawn(worker::work(order));
+        self.of_task.insert(task.id(), (target, uid));
+    }
+
+    /// Tells a worker that its pod is like this, if there is one; whether there is.
+    pub(crate) fn tell_worker(&self, pod: &Arc<Object>) -> bool {
+        let uid = pod.metadata().uid.as_deref().unwrap_or_default();
+        let Some(worker) = self.workers.get(uid) else { return false };
+        worker.send_replace(Wish { pod: pod.clone(), gone: false });
+        true
+    }
+
+    /// The API does not have a pod any more.
+    pub(crate) fn gone(&mut self, target: &ObjectRef, uid: &str) {
+        self.shared.forget(uid);
+        match self.workers.get(uid) {
+            Some(worker) => worker.send_modify(|wish| wish.gone = true),
+            None => {
+                let (shared, target, uid) = (self.shared.clone(), target.clone(), uid.to_owned());
+                tokio::spawn(async move {
+                    if let Err(error) = shared.contents().remove(&uid).await {
+                        warn!(?target, %error, "the pod's folder was not removed");
+                    }
+                });
+            }
+        }
+    }
+
+    /// Waits until a worker has done its work, and gives its pod; for ever if there is none.
+    pub(crate) async fn end(&mut self) -> ObjectRef {
+        loop {
+            let task = match self.tasks.join_next_with_id().await {
+                Some(Ok((task, ()))) => task,
+                Some(Err(error)) => {
+                    error!(%error, "a pod's worker broke off");
+                    error.id()
+                }
+                None => std::future::pending().await,
+            };
+            if let Some((target, uid)) = self.of_task.remove(&task) {
+                self.workers.remove(&uid);
+                return target;
+            }
+        }
+    }
+}

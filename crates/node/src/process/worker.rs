@@ -1,0 +1,661 @@
+//! The worker of a pod: a task that does what its [`Life`] says, tells it what happened, and writes the pod's status.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::Busy;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Container as Spec, Pod, PodStatus};
+use kube::Api;
+use manifest::{Object, ObjectRef};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{debug, warn};
+
+use super::acts::{self, Begun, Happening, NotPrepared, NotStarted, Start};
+use super::events::{self, Teller};
+use super::furnish::Furnished;
+use super::life::{Act, Ended, Ending, Life, State, after, seconds};
+use super::probe::{self, Kind, Outcome, Prober};
+use super::shared::{Live, Shared};
+use super::status::{Circumstances, full_name, status};
+use super::stop::Stop;
+use crate::contents::Place;
+use crate::hands::{Answer, Hands};
+use crate::status::READY_ANNOTATION;
+
+/// So many happenings wait for the worker.
+const WAITING: usize = 32;
+
+/// While more is about to happen, a status waits so long for it.
+const SETTLE: Duration = Duration::from_millis(400);
+
+/// The delay after a first failed request, and the longest.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// How often volumes are compared with what they are of.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// A pod whose end nobody announced has at least so much time.
+const GRACE_AT_LEAST: Duration = Duration::from_secs(2);
+
+/// What a worker is told.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    /// The pod as the watch tells of it: not all of it is there.
+    pub(super) pod: Arc<Object>,
+    /// The API does not have it any more.
+    pub(super) gone: bool,
+}
+
+/// What a worker begins with.
+pub(super) struct Order {
+    pub(super) shared: Arc<Shared>,
+    pub(super) hands: Hands,
+    pub(super) recorder: cluster::Recorder,
+    pub(super) target: ObjectRef,
+    pub(super) uid: String,
+    pub(super) place: Place,
+    pub(super) wishes: watch::Receiver<Wish>,
+    pub(super) busy: Busy,
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    hands: Hands,
+    teller: Teller,
+    target: ObjectRef,
+    uid: String,
+    place: Arc<Place>,
+    circumstances: Circumstances,
+    pod: Arc<Pod>,
+    life: Life,
+    wishes: watch::Receiver<Wish>,
+    happenings: mpsc::Receiver<Happening>,
+    news: mpsc::Sender<Happening>,
+    tasks: JoinSet<()>,
+    /// What was prepared and not used yet.
+    furnished: Option<Arc<dyn Furnished>>,
+    hands_on: Vec<HandsOn>,
+    /// The API does not have the pod any more.
+    gone: bool,
+    /// Since when the status that is there is not the true one.
+    stale: Option<Instant>,
+    failures: u32,
+    refreshed: Instant,
+    /// Held until the pod has begun.
+    busy: Option<Busy>,
+}
+
+/// What is under way for a container.
+#[derive(Default)]
+struct HandsOn {
+    live: Option<Arc<Live>>,
+    stop: Option<AbortHandle>,
+    probers: Vec<AbortHandle>,
+}
+
+/// Works for a pod until it has ended for good.
+pub(super) async fn work(order: Order) {
+    let Some(worker) = Worker::begin(order).await else { return };
+    worker.run().await;
+}
+
+impl Worker {
+    async fn begin(order: Order) -> Option<Self> {
+        let Order { shared, hands, recorder, target, uid, place, mut wishes, busy } = order;
+        // The watch drops what nobody else reads.
+        let pod = fetch(&hands, &target, &uid, &mut wishes).await?;
+        let teller = Teller::new(recorder, &pod, &place.node_name);
+        let life = Life::new(&pod, shared.back_off, shared.now());
+        if life.is_known() {
+            teller.tell(events::sandbox_changed());
+        }
+        let hands_on = life.containers.iter().map(|_| HandsOn::default()).collect();
+        let circumstances = Circumstances {
+            addresses: place.addresses.iter().map(|address| address.address.addr()).collect(),
+            host: place.host_ips.clone(),
+            played_unready: false,
+        };
+        let (news, happenings) = mpsc::channel(WAITING);
+        Some(Self {
+            shared,
+            hands,
+            teller,
+            target,
+            uid,
+            place: Arc::new(place),
+            circumstances,
+            pod: Arc::new(pod),
+            life,
+            wishes,
+            happenings,
+            news,
+            tasks: JoinSet::new(),
+            furnished: None,
+            hands_on,
+            gone: false,
+            stale: None,
+            failures: 0,
+            refreshed: Instant::now(),
+            busy: Some(busy),
+        })
+    }
+
+    async fn run(mut self) {
+        let mut writing: Option<BoxFuture<'static, kube::Result<Answer>>> = None;
+        self.look_at_wish();
+        loop {
+            let now = self.shared.now();
+            for act in self.life.acts(now) {
+                self.act(act);
+            }
+            if writing.is_none() {
+                let (write, settled) = self.write_due(now);
+                writing = write;
+                if settled {
+                    self.busy = None;
+                    if self.life.is_finished() {
+                        break;
+                    }
+                }
+            }
+            let wake = self.wake(now);
+            tokio::select! {
+                changed = self.wishes.changed() => match changed {
+                    Ok(()) => self.look_at_wish(),
+                    // Nobody watches over the pods any more.
+                    Err(_) => return,
+                },
+                Some(happening) = self.happenings.recv() => self.take_in(happening),
+                Some(_) = self.tasks.join_next() => {}
+                answer = async { writing.as_mut().expect("checked").await }, if writing.is_some() => {
+                    writing = None;
+                    self.written(answer);
+                }
+                () = sleep_until(wake), if !self.life.is_finished() || self.stale.is_some() => {
+                    self.refresh_if_due();
+                }
+            }
+        }
+        self.finish().await;
+    }
+
+    /// The write that is due, and whether what is written is the truth.
+    fn write_due(
+        &mut self,
+        now: Timestamp,
+    ) -> (Option<BoxFuture<'static, kube::Result<Answer>>>, bool) {
+        let status = status(&self.pod, &self.life, &self.circumstances, now);
+        self.shared.note_status(&self.uid, &status);
+        let settling = self.life.is_settling();
+        if self.gone || self.pod.status.as_ref() == Some(&status) {
+            self.stale = None;
+            return (None, !settling);
+        }
+        let since = *self.stale.get_or_insert_with(Instant::now);
+        let retry = retry_delay(self.failures);
+        let due = match settling {
+            true => since + SETTLE.max(retry),
+            false => since + retry,
+        };
+        if due > Instant::now() {
+            return (None, false);
+        }
+        let (hands, target, uid) = (self.hands.clone(), self.target.clone(), self.uid.clone());
+        let write = async move { hands.write(&target, &uid, None, Some(&status)).await };
+        (Some(Box::pin(write)), false)
+    }
+
+    fn written(&mut self, answer: kube::Result<Answer>) {
+        match answer {
+            Ok(Answer::Wrote(pod)) => {
+                (self.failures, self.stale) = (0, None);
+                self.take_status(pod.status);
+            }
+            // It is gone; the watch will say so.
+            Ok(Answer::Gone { .. } | Answer::Nothing) => self.leave(),
+            Err(error) => {
+                warn!(target = ?self.target, %error, "trying again");
+                self.failures = self.failures.saturating_add(1);
+                self.stale = Some(Instant::now());
+            }
+        }
+    }
+
+    fn take_status(&mut self, status: Option<PodStatus>) {
+        Arc::make_mut(&mut self.pod).status = status;
+    }
+
+    /// When to look again if nothing happens.
+    fn wake(&self, now: Timestamp) -> Instant {
+        let life = self.life.wake().map(|at| {
+            let left = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
+            Instant::now() + left
+        });
+        let write = self.stale.map(|since| {
+            let retry = retry_delay(self.failures);
+            since + if self.life.is_settling() { SETTLE.max(retry) } else { retry }
+        });
+        let refresh = self.refreshed + REFRESH;
+        life.into_iter().chain(write).chain([refresh]).min().unwrap_or(refresh)
+    }
+
+    fn look_at_wish(&mut self) {
+        let Wish { pod: object, gone } = self.wishes.borrow_and_update().clone();
+        let Object::Pod(seen) = &*object else { return };
+        let now = self.shared.now();
+        let metadata = &seen.metadata;
+        let played = metadata.annotations.as_ref().and_then(|has| has.get(READY_ANNOTATION));
+        self.circumstances.played_unready =
+            played.is_some_and(|value| value.eq_ignore_ascii_case("false"));
+        let newer = |seen: &Pod, known: &Pod| revision(seen) >= revision(known);
+        if newer(seen, &self.pod) {
+            let labels_changed = self.pod.metadata.labels != metadata.labels
+                || self.pod.metadata.annotations != metadata.annotations;
+            let pod = Arc::make_mut(&mut self.pod);
+            pod.metadata = metadata.clone();
+            pod.status = seen.status.clone();
+            if labels_changed {
+                self.refreshed = Instant::now() - REFRESH;
+            }
+        }
+        if metadata.deletion_timestamp.is_some() {
+            let grace = seconds(metadata.deletion_grace_period_seconds.unwrap_or(0));
+            self.life.delete(grace.max(GRACE_AT_LEAST), now);
+        }
+        if gone {
+            self.leave();
+        }
+    }
+
+    /// The API does not have the pod any more: nothing of it may stay, and there is nothing to write.
+    fn leave(&mut self) {
+        if !self.gone {
+            self.gone = true;
+            self.life.delete(GRACE_AT_LEAST, self.shared.now());
+        }
+    }
+
+    fn spec(&self, container: usize) -> Option<&Spec> {
+        let spec = self.pod.spec.as_ref()?;
+        let init = spec.init_containers.as_deref().unwrap_or_default();
+        init.iter().chain(&spec.containers).nth(container)
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::Prepare => {
+                let (shared, news) = (self.shared.clone(), self.news.clone());
+                let (pod, place) = (self.pod.clone(), self.place.clone());
+                self.tasks.spawn(async move {
+                    let prepared = acts::prepare(shared, pod, place).await;
+                    let _ = news.send(Happening::Prepared(prepared)).await;
+                });
+            }
+            Act::Start { container, restarts } => {
+                let Some(spec) = self.spec(container).cloned() else { return };
+                let start = Start {
+                    shared: self.shared.clone(),
+                    pod: self.pod.clone(),
+                    place: self.place.clone(),
+                    furnished: self.furnished.clone(),
+                    container: spec,
+                    index: container,
+                    restarts,
+                    news: self.news.clone(),
+                };
+                self.tasks.spawn(start.run());
+            }
+            Act::Stop { container, by } => self.stop(container, by),
+            Act::Dismantle => {
+                let (shared, news) = (self.shared.clone(), self.news.clone());
+                let (id, target) = (acts::pod_id(&self.pod), self.target.clone());
+                self.tasks.spawn(async move {
+                    if let Err(error) = shared.runtime.remove_pod(id).await {
+                        warn!(?target, %error, "what the pod's containers shared was not removed");
+                    }
+                    let _ = news.send(Happening::Dismantled).await;
+                });
+            }
+        }
+    }
+
+    fn stop(&mut self, container: usize, by: Timestamp) {
+        let Some(live) = self.hands_on[container].live.clone() else { return };
+        let Some(spec) = self.spec(container).cloned() else { return };
+        let first = match self.hands_on[container].stop.take() {
+            Some(stop) => {
+                stop.abort();
+                false
+            }
+            None => true,
+        };
+        if first && self.life.is_over() {
+            self.teller.tell_of(&self.life.containers[container], events::killing(&spec.name));
+        }
+        if self.life.ending() == Some(Ending::Deadline) && first {
+            self.teller.tell(events::deadline());
+        }
+        let left = by.duration_since(self.shared.now());
+        let stop = Stop {
+            shared: self.shared.clone(),
+            live,
+            pod: self.pod.clone(),
+            addresses: self.circumstances.addresses.clone(),
+            container: spec,
+            index: container,
+            hook: first,
+            left: Duration::try_from(left).unwrap_or(Duration::ZERO),
+            news: self.news.clone(),
+        };
+        self.hands_on[container].stop = Some(self.tasks.spawn(stop.run()));
+    }
+
+    fn take_in(&mut self, happening: Happening) {
+        let now = self.shared.now();
+        match happening {
+            Happening::Prepared(Ok(furnished)) => {
+                self.furnished = Some(furnished);
+                self.life.prepared();
+            }
+            Happening::Prepared(Err(error)) => {
+                let event = match error {
+                    NotPrepared::Missing(missing) => events::failed_mount(missing.message),
+                    NotPrepared::Failed(failure) => events::failed_sandbox(&failure.0),
+                };
+                self.teller.tell(event);
+                self.life.not_prepared(now);
+            }
+            Happening::Dismantled => self.life.dismantled(),
+            Happening::Started { container, result } => self.started(container, result, now),
+            Happening::Hooked { container, restarts, result } => {
+                if !self.is_present(container, restarts) {
+                    return;
+                }
+                if let Err(message) = result {
+                    let told = &self.life.containers[container];
+                    self.teller.tell_of(told, events::failed_post_start(message));
+                    let stop = self.life.cut_short(container, None, now);
+                    self.act_on(stop);
+                }
+                self.life.settled(container);
+            }
+            Happening::HookFailed { container, message } => {
+                let told = &self.life.containers[container];
+                self.teller.tell_of(told, events::failed_pre_stop(message));
+            }
+            Happening::Ended { container, restarts, exit, message } => {
+                if self.is_present(container, restarts) {
+                    self.ended(container, exit, message, now);
+                }
+            }
+            Happening::Probed { container, restarts, kind, outcome } => {
+                if self.is_present(container, restarts) {
+                    self.probed(container, kind, outcome, now);
+                }
+            }
+        }
+    }
+
+    fn act_on(&mut self, act: Option<Act>) {
+        if let Some(act) = act {
+            self.act(act);
+        }
+    }
+
+    /// Whether news of this life of a container are of its present one.
+    fn is_present(&self, container: usize, restarts: u32) -> bool {
+        let known = &self.life.containers[container];
+        known.restarts == Some(restarts) && matches!(known.state, State::Running { .. })
+    }
+
+    fn started(&mut self, index: usize, result: Result<Begun, NotStarted>, now: Timestamp) {
+        // What was prepared was for the first start.
+        let container = &mut self.life.containers[index];
+        let name = container.name.clone();
+        match result {
+            Ok(Begun { live, image, program }) => {
+                container.program = Some(program.display().to_string());
+                self.teller.tell_of(container, events::pulled(&image, &program));
+                self.teller.tell_of(container, events::created(&name));
+                self.teller.tell_of(container, events::started(&name));
+                let restarts = live.id.restarts;
+                self.hands_on[index].live = Some(live.clone());
+                self.life.started(index, now);
+                let spec = self.spec(index).cloned().unwrap_or_default();
+                let hook =
+                    spec.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.clone());
+                match hook {
+                    None => self.life.settled(index),
+                    Some(hook) => {
+                        let target = self.target_of(live, &spec);
+                        let news = self.news.clone();
+                        self.tasks.spawn(async move {
+                            let result = probe::hook(&target, &hook).await;
+                            let hooked = Happening::Hooked { container: index, restarts, result };
+                            let _ = news.send(hooked).await;
+                        });
+                    }
+                }
+                self.probe(index, Kind::Startup);
+                if self.life.containers[index].started {
+                    self.probe_running(index);
+                }
+            }
+            Err(NotStarted::Missing(missing)) => self.not_started(index, missing, now),
+            Err(NotStarted::Failed(failure)) => {
+                self.teller.tell_of(container, events::failed(&failure.0));
+                self.life.failed_to_start(index, failure.0, now);
+                self.tell_back_off(index);
+            }
+        }
+        if self.life.containers.iter().all(|container| container.restarts.is_some()) {
+            self.furnished = None;
+        }
+    }
+
+    fn not_started(&mut self, index: usize, missing: crate::contents::NotYet, now: Timestamp) {
+        let container = &self.life.containers[index];
+        let image = &container.image;
+        let (mut reason, mut message) = (missing.reason, missing.message);
+        match reason {
+            "ErrImagePull" if container.failures() > 0 => {
+                self.teller.tell_of(container, events::image_back_off(image));
+                reason = "ImagePullBackOff";
+                message = format!("Back-off pulling image \"{image}\": ErrImagePull: {message}");
+            }
+            "ErrImagePull" => {
+                self.teller.tell_of(container, events::image_failed(image, &message));
+                self.teller.tell_of(container, events::failed(reason));
+            }
+            _ => self.teller.tell_of(container, events::failed(&message)),
+        }
+        self.furnished = None;
+        self.life.not_started(index, reason, message, now);
+    }
+
+    fn ended(
+        &mut self,
+        index: usize,
+        exit: sandbox::Exit,
+        message: Option<String>,
+        now: Timestamp,
+    ) {
+        let hands_on = &mut self.hands_on[index];
+        for prober in hands_on.probers.drain(..) {
+            prober.abort();
+        }
+        if let Some(stop) = hands_on.stop.take() {
+            stop.abort();
+        }
+        hands_on.live = None;
+        let container = &self.life.containers[index];
+        let started = match &container.state {
+            State::Running { since, .. } => Some(*since),
+            State::Waiting(_) | State::Ended(_) => None,
+        };
+        let code = exit.code();
+        let ended = Ended {
+            code,
+            signal: None,
+            reason: if code == 0 { "Completed" } else { "Error" }.to_owned(),
+            message,
+            started,
+            finished: now,
+            id: container.id().map(Into::into),
+        };
+        self.furnished = None;
+        self.life.ended(index, ended, None, now);
+        self.tell_back_off(index);
+    }
+
+    fn tell_back_off(&self, index: usize) {
+        let container = &self.life.containers[index];
+        if matches!(&container.state, State::Waiting(waiting) if waiting.reason == Some("CrashLoopBackOff"))
+        {
+            let event = events::back_off(&container.name, &full_name(&self.pod));
+            self.teller.tell_of(container, event);
+        }
+    }
+
+    fn probed(&mut self, index: usize, kind: Kind, outcome: Outcome, now: Timestamp) {
+        let name = self.life.containers[index].name.clone();
+        let told = &self.life.containers[index];
+        let Outcome { event, decided } = outcome;
+        if let Some(event) = event {
+            self.teller.tell_of(told, event);
+        }
+        match (kind, decided) {
+            (_, None) | (Kind::Liveness, Some(true)) => {}
+            (Kind::Readiness, Some(ready)) => self.life.containers[index].ready = ready,
+            (Kind::Startup, Some(true)) => {
+                self.life.containers[index].start_up();
+                self.probe_running(index);
+            }
+            (Kind::Startup | Kind::Liveness, Some(false)) if !self.life.is_over() => {
+                let event = events::unhealthy_killing(&name, kind.name());
+                self.teller.tell_of(told, event);
+                let spec = self.spec(index);
+                let probe = spec.and_then(|spec| kind.of(spec));
+                let own = probe.and_then(|probe| probe.termination_grace_period_seconds);
+                let stop = self.life.cut_short(index, own.map(seconds), now);
+                self.act_on(stop);
+            }
+            (Kind::Startup | Kind::Liveness, Some(false)) => {}
+        }
+    }
+
+    /// Begins with the probes that look at a container that has started up.
+    fn probe_running(&mut self, index: usize) {
+        self.probe(index, Kind::Readiness);
+        self.probe(index, Kind::Liveness);
+    }
+
+    fn probe(&mut self, index: usize, kind: Kind) {
+        let Some(live) = self.hands_on[index].live.clone() else { return };
+        let Some(spec) = self.spec(index).cloned() else { return };
+        let Some(probe) = kind.of(&spec).cloned() else { return };
+        let since = match &self.life.containers[index].state {
+            State::Running { since, .. } => *since,
+            State::Waiting(_) | State::Ended(_) => return,
+        };
+        let delay = seconds(i64::from(probe.initial_delay_seconds.unwrap_or(0)));
+        let left = after(since, delay).duration_since(self.shared.now());
+        let prober = Prober {
+            target: self.target_of(live, &spec),
+            probe,
+            kind,
+            container: index,
+            delay: Duration::try_from(left).unwrap_or(Duration::ZERO),
+            news: self.news.clone(),
+        };
+        let prober = self.tasks.spawn(prober.run());
+        self.hands_on[index].probers.push(prober);
+    }
+
+    fn target_of(&self, live: Arc<Live>, spec: &Spec) -> probe::Target {
+        probe::Target {
+            shared: self.shared.clone(),
+            live,
+            address: self.circumstances.addresses.first().copied(),
+            ports: spec.ports.clone().unwrap_or_default(),
+        }
+    }
+
+    fn refresh_if_due(&mut self) {
+        if self.refreshed + REFRESH > Instant::now() || !self.life.has_sandbox() {
+            return;
+        }
+        self.refreshed = Instant::now();
+        let (shared, pod, place) = (self.shared.clone(), self.pod.clone(), self.place.clone());
+        let teller = self.teller.clone();
+        self.tasks.spawn(async move {
+            if let Err(missing) = shared.contents().refresh(&pod, &place).await {
+                teller.tell(events::failed_mount(missing.message));
+            }
+        });
+    }
+
+    /// All has ended.
+    async fn finish(mut self) {
+        self.tasks.shutdown().await;
+        if self.life.ending() != Some(Ending::Deleted) {
+            return;
+        }
+        if let Err(error) = self.shared.contents().remove(&self.uid).await {
+            warn!(target = ?self.target, %error, "the pod's folder was not removed");
+        }
+        let mut failures = 0;
+        while !self.gone {
+            match self.hands.delete(&self.target, self.uid.clone()).await {
+                Ok(_) => return,
+                Err(error) => {
+                    debug!(target = ?self.target, %error, "trying again");
+                    failures += 1;
+                    sleep(retry_delay(failures)).await;
+                    self.gone = self.wishes.borrow().gone;
+                }
+            }
+        }
+    }
+}
+
+/// The whole pod; none when it is gone.
+async fn fetch(
+    hands: &Hands,
+    target: &ObjectRef,
+    uid: &str,
+    wishes: &mut watch::Receiver<Wish>,
+) -> Option<Pod> {
+    let pods = Api::<Pod>::namespaced(hands.client.clone(), &target.namespace);
+    let mut failures = 0;
+    loop {
+        match pods.get(&target.name).await {
+            Ok(pod) => return (pod.metadata.uid.as_deref() == Some(uid)).then_some(pod),
+            Err(kube::Error::Api(status)) if status.is_not_found() => return None,
+            Err(error) => {
+                warn!(?target, %error, "trying again");
+                failures += 1;
+                sleep(retry_delay(failures)).await;
+            }
+        }
+        if wishes.borrow().gone {
+            return None;
+        }
+    }
+}
+
+fn retry_delay(failures: u32) -> Duration {
+    match failures.checked_sub(1) {
+        None => Duration::ZERO,
+        Some(doubled) => FIRST_RETRY.saturating_mul(1 << doubled.min(16)).min(LONGEST_RETRY),
+    }
+}
+
+fn revision(pod: &Pod) -> Option<u64> {
+    pod.metadata.resource_version.as_deref()?.parse().ok()
+}
