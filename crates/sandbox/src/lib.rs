@@ -46,8 +46,6 @@ mod serve;
 mod spawn;
 mod spec;
 #[cfg(target_os = "linux")]
-mod sys;
-#[cfg(target_os = "linux")]
 mod start;
 #[cfg(target_os = "linux")]
 mod sys;
