@@ -22,9 +22,10 @@ mod simulation;
 mod status;
 
 pub use config::{Config, ConfigError};
-pub use contents::Images;
+pub use contents::{Images, resolv_conf};
 pub use logs::{LogOptions, Logs};
 pub use outlets::Outlets;
+pub use pods::is_mirror;
 pub use process::{Duplex, Failure, Process, ProcessSettings, Processes, Runtime};
 pub use simulation::{Simulation, StartError};
 pub use status::READY_ANNOTATION;

@@ -345,7 +345,7 @@ fn node_of(pod: &Pod) -> Option<&str> {
 }
 
 /// A pod that its node has by itself: the cluster's DNS, which is this process.
-fn is_mirror(pod: &Pod) -> bool {
+pub fn is_mirror(pod: &Pod) -> bool {
     let annotations = pod.metadata.annotations.as_ref();
     annotations.is_some_and(|annotations| annotations.contains_key("kubernetes.io/config.mirror"))
 }

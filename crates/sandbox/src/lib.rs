@@ -55,6 +55,8 @@ mod tree;
 mod users;
 
 pub use engine::{Engine, Process, run_if_asked};
+#[cfg(not(target_os = "linux"))]
+pub use engine::enter;
 #[cfg(target_os = "linux")]
 pub use enter::enter;
 pub use failure::{Failure, NotEntered, Unsupported};

@@ -190,6 +190,13 @@ pub(crate) fn datagrams(at: SocketAddr) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// A socket by which the kernel is asked for the flows it knows. It blocks.
+pub(crate) fn netfilter() -> io::Result<OwnedFd> {
+    use rustix::net::netlink;
+    let flags = SocketFlags::CLOEXEC;
+    Ok(socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::NETFILTER))?)
+}
+
 fn socket(kind: SocketType, of: SocketAddr) -> io::Result<OwnedFd> {
     let family = match of {
         SocketAddr::V4(_) => AddressFamily::INET,

@@ -211,6 +211,11 @@ impl Serving {
                 .add_address(address)
                 .map(|()| Outcome::Done)
                 .map_err(|error| Failure::system(format!("add address {address}"), error)),
+            Request::Netfilter => self.socket(
+                &Network::Cluster,
+                network::netfilter,
+                "open a socket of netfilter".to_owned(),
+            ),
             Request::Nft(script) => match &self.nft {
                 Some(program) => nft::run(program, &script).map(|()| Outcome::Done),
                 None => Err(Failure::NoProgram("nft".into())),

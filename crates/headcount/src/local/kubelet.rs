@@ -1,16 +1,21 @@
-//! The nodes' side of pods' subresources: what the API asks, the simulation answers.
+//! The nodes' side of pods' subresources: what the API asks, the nodes answer.
 
 use api::{
     Container, Duplex, Kubelet, LogOptions, LogStream, NoLog, Pod, Refusal, StreamOptions, Streams,
 };
 use futures::StreamExt as _;
 use futures::future::{BoxFuture, FutureExt as _, ready};
-use node::Logs;
+use node::{Logs, Processes};
 
-/// Answers for simulated nodes.
-pub(super) struct SimulatedKubelet(pub(super) Logs);
+/// Answers for the nodes.
+pub(super) struct NodeKubelet {
+    /// What simulated pods log.
+    pub(super) logs: Logs,
+    /// Pods that run, if they do.
+    pub(super) processes: Option<Processes>,
+}
 
-impl Kubelet for SimulatedKubelet {
+impl Kubelet for NodeKubelet {
     fn log(&self, container: &Container, options: &LogOptions) -> Result<LogStream, NoLog> {
         let Container { namespace: _, pod: _, uid, name } = container;
         let LogOptions { follow, previous, since, timestamps, tail_lines, limit_bytes } = *options;
@@ -19,7 +24,7 @@ impl Kubelet for SimulatedKubelet {
             return Err(NoLog::NoPrevious);
         }
         let options = node::LogOptions { follow, since, timestamps, tail_lines, limit_bytes };
-        Ok(Box::pin(self.0.read(uid, name, options).map(Into::into)))
+        Ok(Box::pin(self.logs.read(uid, name, options).map(Into::into)))
     }
     fn reachable(&self, _pod: &Pod) -> Result<(), Refusal> {
         Err(Refusal::Simulated)

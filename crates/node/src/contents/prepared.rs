@@ -130,7 +130,7 @@ impl Prepared {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn termination_log(&self, name: &str, restarts: u32) -> PathBuf {
+    pub(crate) fn termination_log(&self, name: &str, restarts: u32) -> PathBuf {
         container_folder(&self.0.folder, name).join(format!("termination-log-{restarts}"))
     }
 
