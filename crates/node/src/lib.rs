@@ -7,6 +7,7 @@
 
 mod addresses;
 mod config;
+mod contents;
 mod hands;
 mod leases;
 mod logs;
