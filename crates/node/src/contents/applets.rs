@@ -15,7 +15,12 @@ pub(super) struct Applets(Arc<Mutex<Option<PathBuf>>>);
 
 impl Applets {
     /// Makes the links in a folder below `base`, once for each busybox.
-    pub(super) fn make(&self, base: &Path, busybox: &Path, owner: (u32, u32)) -> io::Result<PathBuf> {
+    pub(super) fn make(
+        &self,
+        base: &Path,
+        busybox: &Path,
+        owner: (u32, u32),
+    ) -> io::Result<PathBuf> {
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = base.join("busybox");
         if made.as_deref() == Some(busybox) && folder.is_dir() {
@@ -23,7 +28,11 @@ impl Applets {
         }
         let asked = Command::new(busybox).arg("--list").stdin(Stdio::null()).output()?;
         if !asked.status.success() {
-            return Err(io::Error::other(format!("{} --list: {}", busybox.display(), asked.status)));
+            return Err(io::Error::other(format!(
+                "{} --list: {}",
+                busybox.display(),
+                asked.status
+            )));
         }
         link(&folder, busybox, &String::from_utf8_lossy(&asked.stdout), owner)?;
         *made = Some(busybox.to_owned());

@@ -138,9 +138,8 @@ fn of_source(
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
     if let Some(key) = config_map_key_ref {
         let object = objects.config_maps.get(&key.name);
-        let value = object.map(|object| {
-            object.data.as_ref().and_then(|data| data.get(&key.key)).cloned()
-        });
+        let value =
+            object.map(|object| object.data.as_ref().and_then(|data| data.get(&key.key)).cloned());
         let missing = || format!("configmap {:?} not found", key.name);
         let no_key =
             || format!("couldn't find key {} in ConfigMap {namespace}/{}", key.key, key.name);
@@ -256,7 +255,10 @@ mod tests {
     fn variables_by_reference() {
         let by = |source: Value| json!({"env": [{"name": "V", "valueFrom": source}]});
         check(by(json!({"fieldRef": {"fieldPath": "metadata.name"}})), Ok(&["PATH=/bin", "V=p"]));
-        check(by(json!({"resourceFieldRef": {"resource": "limits.cpu"}})), Ok(&["PATH=/bin", "V=64"]));
+        check(
+            by(json!({"resourceFieldRef": {"resource": "limits.cpu"}})),
+            Ok(&["PATH=/bin", "V=64"]),
+        );
         check(by(json!({"fieldRef": {"fieldPath": "spec"}})), Err("unsupported fieldPath: spec"));
         let config = |name: &str, key: &str, optional: bool| {
             by(json!({"configMapKeyRef": {"name": name, "key": key, "optional": optional}}))

@@ -158,8 +158,7 @@ mod tests {
         #[track_caller]
         fn check(path: &str, expected: Result<&str, &str>) {
             let place = Place::example();
-            let selector =
-                ObjectFieldSelector { api_version: None, field_path: path.to_owned() };
+            let selector = ObjectFieldSelector { api_version: None, field_path: path.to_owned() };
             let seen = field(&pod(), &place, &selector);
             assert_eq!(seen.as_deref().map_err(String::as_str), expected, "{path}");
         }

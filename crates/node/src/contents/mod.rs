@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{Container, PersistentVolumeClaim, Pod, Volume};
 use kube::api::ListParams;
 use kube::{Api, Client};
 use sandbox::PodAddress;
@@ -76,6 +76,22 @@ pub(crate) struct Place {
 impl Place {
     fn ips(&self) -> Vec<IpAddr> {
         self.addresses.iter().map(|address| address.address.addr()).collect()
+    }
+
+    #[cfg(test)]
+    fn example() -> Self {
+        let address = |address: &str, gateway: &str| PodAddress {
+            address: address.parse().expect("an address"),
+            gateway: gateway.parse().expect("an address"),
+        };
+        Self {
+            addresses: vec![
+                address("10.244.1.2/24", "10.244.1.1"),
+                address("fd00::2/64", "fd00::1"),
+            ],
+            node_name: "node-1".to_owned(),
+            host_ips: vec!["172.18.0.2".parse().expect("an address")],
+        }
     }
 }
 
@@ -129,7 +145,7 @@ impl Contents {
     ///
     /// What is wrong with a volume, which then stays as it is. The others are of the present.
     pub(crate) async fn refresh(&self, pod: &Pod, place: &Place) -> Result<(), NotYet> {
-        let changes = |volume: &&k8s_openapi::api::core::v1::Volume| {
+        let changes = |volume: &&Volume| {
             volume.config_map.is_some()
                 || volume.secret.is_some()
                 || volume.downward_api.is_some()
@@ -220,7 +236,7 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {
     spec.flat_map(|spec| spec.init_containers.iter().flatten().chain(&spec.containers))
 }
 
-fn volumes(pod: &Pod) -> impl Iterator<Item = &k8s_openapi::api::core::v1::Volume> {
+fn volumes(pod: &Pod) -> impl Iterator<Item = &Volume> {
     pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten())
 }
 

@@ -37,11 +37,9 @@ pub(super) fn target(path: &str) -> Result<PathBuf, String> {
 /// Puts mounts in order: what is mounted below another comes after it. A volume hides what the image has at its place and below, and
 /// takes the place of a file of the pod's.
 pub(super) fn arrange(image: Vec<Mount>, pod: Vec<Mount>, volumes: Vec<Mount>) -> Vec<Mount> {
-    let is_hidden = |mount: &Mount| {
-        volumes.iter().any(|volume| mount.target.starts_with(&volume.target))
-    };
-    let is_replaced =
-        |mount: &Mount| volumes.iter().any(|volume| mount.target == volume.target);
+    let is_hidden =
+        |mount: &Mount| volumes.iter().any(|volume| mount.target.starts_with(&volume.target));
+    let is_replaced = |mount: &Mount| volumes.iter().any(|volume| mount.target == volume.target);
     let image = image.into_iter().filter(|mount| !is_hidden(mount)).collect::<Vec<_>>();
     let pod = pod.into_iter().filter(|mount| !is_replaced(mount)).collect::<Vec<_>>();
     let mut all = [image, pod, volumes].concat();

@@ -128,7 +128,8 @@ impl ResolvConf {
             match words.next().as_deref() {
                 Some("nameserver") => conf.nameservers.extend(words.next()),
                 Some("search") => {
-                    let bare = |name: String| name.strip_suffix('.').map(str::to_owned).unwrap_or(name);
+                    let bare =
+                        |name: String| name.strip_suffix('.').map(str::to_owned).unwrap_or(name);
                     conf.searches = words.map(bare).collect();
                 }
                 Some("options") => conf.options = words.collect(),
@@ -149,10 +150,14 @@ impl ResolvConf {
             "ClusterFirst" if is_host_network(pod) => self.clone(),
             _ => Self {
                 nameservers: dns.iter().map(IpAddr::to_string).collect(),
-                searches: [format!("{namespace}.svc.{zone}"), format!("svc.{zone}"), zone.to_owned()]
-                    .into_iter()
-                    .chain(self.searches.iter().cloned())
-                    .collect(),
+                searches: [
+                    format!("{namespace}.svc.{zone}"),
+                    format!("svc.{zone}"),
+                    zone.to_owned(),
+                ]
+                .into_iter()
+                .chain(self.searches.iter().cloned())
+                .collect(),
                 options: vec!["ndots:5".to_owned()],
             },
         };
@@ -251,10 +256,7 @@ mod tests {
             Ok(("db.example.com", None, "db.example.com")),
         );
         let long = "a".repeat(62);
-        check(
-            json!({"containers": [], "hostname": format!("{long}-b")}),
-            Ok((&long, None, &long)),
-        );
+        check(json!({"containers": [], "hostname": format!("{long}-b")}), Ok((&long, None, &long)));
         check(
             json!({"containers": [], "subdomain": "db", "hostname": "a".repeat(40), "setHostnameAsFQDN": true}),
             Err(&format!(
@@ -313,10 +315,14 @@ mod tests {
         }
         let cluster = "search prod.svc.cluster.local svc.cluster.local cluster.local example.org lab.example.org\n\
                        nameserver 10.96.0.10\noptions ndots:5\n";
-        let host = "search example.org lab.example.org\nnameserver 192.0.2.53\noptions edns0 trust-ad\n";
+        let host =
+            "search example.org lab.example.org\nnameserver 192.0.2.53\noptions edns0 trust-ad\n";
         check(json!({"containers": []}), cluster);
         check(json!({"containers": [], "dnsPolicy": "ClusterFirst"}), cluster);
-        check(json!({"containers": [], "dnsPolicy": "ClusterFirstWithHostNet", "hostNetwork": true}), cluster);
+        check(
+            json!({"containers": [], "dnsPolicy": "ClusterFirstWithHostNet", "hostNetwork": true}),
+            cluster,
+        );
         check(json!({"containers": [], "hostNetwork": true}), host);
         check(json!({"containers": [], "dnsPolicy": "Default"}), host);
         check(
@@ -337,11 +343,13 @@ mod tests {
     #[test]
     fn what_a_resolver_does_not_take_is_left_out() {
         let searches: Vec<String> = (0..40).map(|n| format!("{n}.{}", "a".repeat(60))).collect();
-        let spec = json!({"containers": [], "dnsPolicy": "None", "dnsConfig": {"searches": searches}});
+        let spec =
+            json!({"containers": [], "dnsPolicy": "None", "dnsConfig": {"searches": searches}});
         let conf = ResolvConf::default().of_pod(&pod(&spec), &[], "cluster.local");
         assert_eq!(conf.searches.len(), 32);
         let searches: Vec<String> = (0..20).map(|n| format!("{n}.{}", "a".repeat(200))).collect();
-        let spec = json!({"containers": [], "dnsPolicy": "None", "dnsConfig": {"searches": searches}});
+        let spec =
+            json!({"containers": [], "dnsPolicy": "None", "dnsConfig": {"searches": searches}});
         let conf = ResolvConf::default().of_pod(&pod(&spec), &[], "cluster.local");
         assert_eq!(conf.searches.len(), 10);
         let spec = json!({"containers": [], "dnsPolicy": "None", "dnsConfig": {"searches": ["a".repeat(254), "b"]}});

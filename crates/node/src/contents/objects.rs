@@ -37,7 +37,8 @@ impl References {
             claims.extend(
                 volume.persistent_volume_claim.iter().map(|source| source.claim_name.clone()),
             );
-            let projected = volume.projected.iter().flat_map(|source| source.sources.iter().flatten());
+            let projected =
+                volume.projected.iter().flat_map(|source| source.sources.iter().flatten());
             for source in projected {
                 config_maps.extend(source.config_map.iter().map(|source| source.name.clone()));
                 secrets.extend(source.secret.iter().map(|source| source.name.clone()));
@@ -159,7 +160,9 @@ mod tests {
         for name in ["a", "my-config.v1", "0"] {
             assert!(is_name(name), "{name}");
         }
-        for text in ["", ".", "..", "../a", "a/b", "a?b", "A", "-a", "a-", "a%2fb", &"a".repeat(254)] {
+        for text in
+            ["", ".", "..", "../a", "a/b", "a?b", "A", "-a", "a-", "a%2fb", &"a".repeat(254)]
+        {
             assert!(!is_name(text), "{text}");
         }
     }

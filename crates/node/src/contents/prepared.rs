@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Container, Pod, VolumeMount};
-use sandbox::{
-    ContainerId, ContainerSpec, Limits, Mount, MountSource, PodId, ProcessSpec, User,
-};
+use sandbox::{ContainerId, ContainerSpec, Limits, Mount, MountSource, PodId, ProcessSpec, User};
 
 use super::environment::{Variables, environment};
 use super::expansion::{expand, expand_all};
@@ -71,8 +69,7 @@ impl Prepared {
         let expanded = |texts: &Option<Vec<String>>| -> Vec<String> {
             texts.iter().flatten().map(|text| expand(text, |name| known.get(name))).collect()
         };
-        let command =
-            entry.command_line(&expanded(&container.command), &expanded(&container.args));
+        let command = entry.command_line(&expanded(&container.command), &expanded(&container.args));
         if command.is_empty() || command.iter().any(|word| word.contains('\0')) {
             let message = match command.is_empty() {
                 true => format!("no command specified: image {image:?} has none either"),

@@ -11,9 +11,8 @@ impl Milli {
     pub(super) fn of(quantity: &Quantity) -> Option<Self> {
         let text = quantity.0.trim();
         let text = text.strip_prefix('+').unwrap_or(text);
-        let number_ends = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(text.len());
+        let number_ends =
+            text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, suffix) = text.split_at(number_ends);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {

@@ -26,7 +26,8 @@ fn of_service(service: &Service) -> Vec<(String, String)> {
     ];
     for port in ports {
         if let Some(name) = port.name.as_deref().filter(|name| !name.is_empty()) {
-            variables.push((format!("{prefix}_SERVICE_PORT_{}", word(name)), port.port.to_string()));
+            variables
+                .push((format!("{prefix}_SERVICE_PORT_{}", word(name)), port.port.to_string()));
         }
     }
     // The names that Docker's links had.

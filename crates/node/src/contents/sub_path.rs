@@ -4,7 +4,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fchmod, fchown, fstat, mkdirat, openat, statat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, fchmod, fchown, fstat, mkdirat, openat, statat,
+};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
@@ -38,29 +40,23 @@ pub(super) fn writable(volume: &Path, parts: &[String], owner: (u32, u32)) -> io
     let open = |at: &OwnedFd, name: &str| {
         openat(at, name, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
     };
-    let mut folder = openat(
-        CWD,
-        volume,
-        OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let mut folder =
+        openat(CWD, volume, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     let mode = Mode::from_raw_mode(fstat(&folder)?.st_mode);
     for (at, part) in parts.iter().enumerate() {
         folder = match open(&folder, part) {
             Ok(next) => next,
-            Err(Errno::NOENT) => {
-                match mkdirat(&folder, part.as_str(), Mode::RWXU) {
-                    Ok(()) => {
-                        let next = open(&folder, part)?;
-                        let (uid, gid) = owner;
-                        fchown(&next, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-                        fchmod(&next, mode)?;
-                        next
-                    }
-                    Err(Errno::EXIST) => open(&folder, part)?,
-                    Err(error) => return Err(error.into()),
+            Err(Errno::NOENT) => match mkdirat(&folder, part.as_str(), Mode::RWXU) {
+                Ok(()) => {
+                    let next = open(&folder, part)?;
+                    let (uid, gid) = owner;
+                    fchown(&next, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+                    fchmod(&next, mode)?;
+                    next
                 }
-            }
+                Err(Errno::EXIST) => open(&folder, part)?,
+                Err(error) => return Err(error.into()),
+            },
             Err(error) => {
                 let is_last = at + 1 == parts.len();
                 let kind = statat(&folder, part.as_str(), AtFlags::SYMLINK_NOFOLLOW)

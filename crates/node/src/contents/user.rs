@@ -80,11 +80,8 @@ mod tests {
             .unwrap();
             let container = &pod.spec.as_ref().unwrap().containers[0];
             let seen = user(&pod, container, (70, 71));
-            let expected = expected.map(|(uid, gid, groups)| User {
-                uid,
-                gid,
-                groups: groups.to_vec(),
-            });
+            let expected =
+                expected.map(|(uid, gid, groups)| User { uid, gid, groups: groups.to_vec() });
             assert_eq!(seen, expected.map_err(str::to_owned));
         }
         check(json!(null), json!(null), Ok((70, 71, &[])));
@@ -100,7 +97,11 @@ mod tests {
             Ok((70, 9, &[3, 71, 2000])),
         );
         check(json!({"runAsNonRoot": true}), json!(null), Ok((70, 71, &[])));
-        check(json!({"runAsNonRoot": true}), json!({"runAsNonRoot": false, "runAsUser": 0}), Ok((0, 0, &[])));
+        check(
+            json!({"runAsNonRoot": true}),
+            json!({"runAsNonRoot": false, "runAsUser": 0}),
+            Ok((0, 0, &[])),
+        );
         check(
             json!({"runAsNonRoot": true}),
             json!({"runAsUser": 0}),
@@ -112,8 +113,10 @@ mod tests {
             json!(null),
             Err("runAsUser: 4294967296 is no user or group"),
         );
-        let pod: Pod = serde_json::from_value(json!({"metadata": {"name": "p", "namespace": "ns", "uid": "u"},
-            "spec": {"containers": [{"name": "c", "securityContext": {"runAsNonRoot": true}}]}}))
+        let pod: Pod = serde_json::from_value(
+            json!({"metadata": {"name": "p", "namespace": "ns", "uid": "u"},
+            "spec": {"containers": [{"name": "c", "securityContext": {"runAsNonRoot": true}}]}}),
+        )
         .unwrap();
         assert_eq!(
             user(&pod, &pod.spec.as_ref().unwrap().containers[0], (0, 0)),

@@ -11,8 +11,8 @@ use manifest::read::{self, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use entry::{APPLETS, Entry, is_always_there};
 pub(super) use entry::AbsolutePath;
+pub(crate) use entry::{APPLETS, Entry, is_always_there};
 use name::{ImageName, Pattern};
 
 use super::NotYet;
@@ -101,7 +101,8 @@ pub(super) struct Machine<'a> {
     pub(super) is_there: &'a dyn Fn(&Path) -> bool,
 }
 
-/// Where the programs of an image are on this machine, its main one last but for those that it needs besides.
+/// Where the programs of an image are on this machine: busybox first if it has commands of that, then its own, then what it
+/// needs besides.
 ///
 /// # Errors
 ///

@@ -33,11 +33,7 @@ impl ImageName {
             return Err(invalid());
         }
         let path = match name.split_once('/') {
-            Some((registry, path))
-                if registry.contains(['.', ':']) || registry == "localhost" =>
-            {
-                path
-            }
+            Some((registry, path)) if is_registry(registry) => path,
             _ => name,
         };
         let path = path.strip_prefix("library/").unwrap_or(path);
@@ -60,6 +56,12 @@ impl ImageName {
     pub(crate) fn last(&self) -> &str {
         self.path.last().map_or("", String::as_str)
     }
+}
+
+/// A first part that has a dot or a port is a host; so is this machine itself.
+fn is_registry(part: &str) -> bool {
+    (part.contains(['.', ':']) || part == "localhost")
+        && part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
 }
 
 /// `[a-z0-9]` words between single separators.

@@ -67,7 +67,8 @@ fn the_entry_for_an_image() {
 fn the_command_line() {
     #[track_caller]
     fn check(entry: &str, command: &[&str], args: &[&str], expected: &[&str]) {
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let words =
+            |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let images = table(&format!("images: [{{image: x, {entry}}}]"));
         let seen = images.find("x").unwrap().command_line(&words(command), &words(args));
         assert_eq!(seen, expected, "{entry} {command:?} {args:?}");
@@ -122,8 +123,13 @@ fn programs_of_this_machine() {
              /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin: install it (Debian's packages bind9-dnsutils, \
              curl and iproute2), or name another program for nicolaka/netshoot in the table of headcount up --images FILE"),
     );
-    check(TABLE, "acme/api", &["/srv/api"], Ok(&["/srv/api"]));
-    check("images: [{image: x, cmd: [bin/x]}]", "redis", &["/bin/redis-server"], Ok(&["/bin/redis-server"]));
+    check(TABLE, "acme/api", &["/srv/api", "/etc/acme"], Ok(&["/srv/api"]));
+    check(
+        "images: [{image: x, cmd: [bin/x]}]",
+        "redis",
+        &["/bin/redis-server"],
+        Ok(&["/bin/redis-server"]),
+    );
     check(
         "images: [{image: x, cmd: [bin/x]}]",
         "x",
@@ -135,8 +141,10 @@ fn programs_of_this_machine() {
         "",
         "nginx",
         &["/usr/sbin/nginx"],
-        Err("image \"nginx\" needs /etc/nginx/mime.types, which is not on this machine: install it (Debian's package \
-             nginx), or name another program for nginx in the table of headcount up --images FILE"),
+        Err(
+            "image \"nginx\" needs /etc/nginx/mime.types, which is not on this machine: install it (Debian's package \
+             nginx), or name another program for nginx in the table of headcount up --images FILE",
+        ),
     );
     check("images: [{image: x}]", "x", &[], Ok(&[]));
 }
@@ -149,26 +157,33 @@ fn what_is_wrong_is_said_with_its_place() {
         let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(shown, expected, "{text}");
     }
-    check("image: x\n", &["images.yaml:1:8: error: image: there is no such field\n  help: did you mean images?"]);
     check(
-        "images:\n- {image: Redis, cmd: sh}\n",
+        "image: x\n",
+        &["images.yaml:1:8: error: image: there is no such field\n  help: did you mean images?"],
+    );
+    check(
+        "images:\n- {image: Redis}\n",
         &[
             "images.yaml:2:11: error: images[0].image: Invalid value: \"Redis\": an image is named here by the end of its \
              path, such as redis or acme/api, with a tag or without; * is every image",
-            "images.yaml:2:23: error: images[0].cmd: expected a list, got the string \"sh\"",
         ],
     );
     check(
-        "images: [{image: x, mounts: [etc, /a/../b, /]}]\n",
+        "images:\n- {image: redis, cmd: sh, comand: [x]}\n",
         &[
-            "images.yaml:1:30: error: images[0].mounts[0]: Invalid value: \"etc\": a path begins with / and goes straight to \
-             its end, such as /etc/redis",
-            "images.yaml:1:35: error: images[0].mounts[1]: Invalid value: \"/a/../b\": a path begins with / and goes straight \
-             to its end, such as /etc/redis",
-            "images.yaml:1:44: error: images[0].mounts[2]: Invalid value: \"/\": a path begins with / and goes straight to its \
-             end, such as /etc/redis",
+            "images.yaml:2:23: error: images[0].cmd: expected a list, got the string \"sh\"",
+            "images.yaml:2:35: error: images[0].comand: there is no such field\n  help: did you mean cmd?",
         ],
     );
+    for path in ["etc", "/a/../b", "/", "/a:b"] {
+        check(
+            &format!("images: [{{image: x, mounts: ['{path}']}}]\n"),
+            &[&format!(
+                "images.yaml:1:30: error: images[0].mounts[0]: Invalid value: {path:?}: a path begins with / and goes \
+                 straight to its end, such as /etc/redis"
+            )],
+        );
+    }
 }
 
 #[test]
@@ -189,7 +204,7 @@ fn the_built_in_table() {
         assert!(entry.needed_programs().next().is_some(), "{name}");
         assert!(!entry.packages.is_empty(), "{name}");
         for AbsolutePath(path) in entry.files.keys() {
-            assert!(!entry::is_always_there(Path::new(path)), "{name}: {path} cannot be made");
+            assert!(!is_always_there(Path::new(path)), "{name}: {path} cannot be made");
         }
     }
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{
     DownwardAPIVolumeFile, Pod, ProjectedVolumeSource, Volume, VolumeProjection,
 };
 
-pub(super) use payload::{File, Payload};
+pub(super) use payload::Payload;
 
 use super::objects::{Objects, is_name};
 use super::{NotYet, Place, fields};

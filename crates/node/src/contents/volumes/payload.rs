@@ -21,7 +21,12 @@ pub(in crate::contents) struct Payload(BTreeMap<String, File>);
 
 impl Payload {
     /// Adds a file, in the place of one that has this path already.
-    pub(in crate::contents) fn add(&mut self, path: &str, bytes: Vec<u8>, mode: i32) -> Result<(), String> {
+    pub(in crate::contents) fn add(
+        &mut self,
+        path: &str,
+        bytes: Vec<u8>,
+        mode: i32,
+    ) -> Result<(), String> {
         let path = clean(path)?;
         // What the mode of a file can say, and no more.
         let mode = u32::try_from(mode).unwrap_or(0) & 0o777;
@@ -53,7 +58,9 @@ fn clean(path: &str) -> Result<String, String> {
         return invalid("must be relative path");
     }
     if path.len() > PATH_BYTES_MAX {
-        return Err(format!("invalid path: must be less than or equal to {PATH_BYTES_MAX} characters"));
+        return Err(format!(
+            "invalid path: must be less than or equal to {PATH_BYTES_MAX} characters"
+        ));
     }
     if path.contains('\0') {
         return Err("invalid path: must not contain a NUL character".to_owned());

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::payload::File;
 use super::*;
 
 fn objects() -> Objects {
@@ -48,7 +49,10 @@ fn files_of_objects() {
             payload.files().map(file).collect::<Vec<_>>()
         });
         let expected = expected.map(|files| {
-            files.iter().map(|(path, text, mode)| ((*path).to_owned(), (*text).to_owned(), *mode)).collect()
+            files
+                .iter()
+                .map(|(path, text, mode)| ((*path).to_owned(), (*text).to_owned(), *mode))
+                .collect()
         });
         assert_eq!(seen, expected.map_err(str::to_owned), "{volume}");
     }
@@ -125,10 +129,7 @@ fn nothing_leaves_its_volume() {
         &long,
         &format!("invalid path: filenames must be less than or equal to 255 characters: {long}"),
     );
-    check(
-        &"a/".repeat(2100),
-        "invalid path: must be less than or equal to 4096 characters",
-    );
+    check(&"a/".repeat(2100), "invalid path: must be less than or equal to 4096 characters");
     assert_eq!(
         of(&json!({"configMap": {"name": "hostile"}})),
         Err("invalid path: a key is one name: ../up".to_owned())
