@@ -169,7 +169,7 @@ mod tests {
         fs::write(path.join("a/b/file"), "").unwrap();
         fs::write(base.path().join("outside"), "").unwrap();
         std::os::unix::fs::symlink("../../outside", path.join("a/link")).unwrap();
-        fs::set_permissions(path.join("a/b"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path.join("a/b"), Permissions::from_mode(0o000)).unwrap();
         remove(&path).unwrap();
         assert!(!path.exists());
         assert!(base.path().join("outside").exists());

@@ -169,10 +169,13 @@ fn what_is_wrong_is_said_with_its_place() {
         ],
     );
     check(
-        "images:\n- {image: redis, cmd: sh, comand: [x]}\n",
+        "images: [{image: redis, cmd: sh}]",
+        &["images.yaml:1:30: error: images[0].cmd: expected a list, got the string \"sh\""],
+    );
+    check(
+        "images: [{image: redis, entrypint: [x]}]",
         &[
-            "images.yaml:2:23: error: images[0].cmd: expected a list, got the string \"sh\"",
-            "images.yaml:2:35: error: images[0].comand: there is no such field\n  help: did you mean cmd?",
+            "images.yaml:1:25: error: images[0].entrypint: there is no such field\n  help: did you mean entrypoint?",
         ],
     );
     for path in ["etc", "/a/../b", "/", "/a:b"] {
@@ -203,7 +206,7 @@ fn the_built_in_table() {
         assert_ne!(entry.image, Pattern::Any);
         assert!(entry.needed_programs().next().is_some(), "{name}");
         assert!(!entry.packages.is_empty(), "{name}");
-        for AbsolutePath(path) in entry.files.keys() {
+        for AbsolutePath(path) in entry.files.keys().chain(&entry.volumes) {
             assert!(!is_always_there(Path::new(path)), "{name}: {path} cannot be made");
         }
     }
