@@ -196,6 +196,24 @@ fn a_text_without_entries_is_a_table() {
     assert_eq!(table("images:\n"), Images::default());
 }
 
+#[test]
+fn the_schema_says_what_is_read() {
+    let schema: serde_json::Value = serde_json::from_str(&Images::schema()).unwrap();
+    let entry = &schema["$defs"]["Entry"];
+    let fields: Vec<&str> =
+        entry["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(entry["required"], serde_json::json!(["image"]));
+    assert_eq!(entry["additionalProperties"], false);
+    let text = "images: [{image: x, applets: true, cmd: [x], entrypoint: [x], env: {X: x}, files: {/x: x}, group: 1, \
+                mounts: [/x], needs: [x], packages: [x], path: [/x], user: 1, volumes: [/x], workingDir: /x}]";
+    table(text);
+    for field in fields {
+        assert!(text.contains(&format!("{field}: ")), "{field} is read by no test");
+    }
+    let path = schema["$defs"]["AbsolutePath"].to_string();
+    assert!(path.contains("\"type\":\"string\""), "{path}");
+}
+
 /// Every entry can be found by its own name, and is one that a user could write.
 #[test]
 fn the_built_in_table() {
