@@ -1,7 +1,7 @@
 //! Pods of an API in this process, prepared on this disk.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use api::store::Memory;
@@ -38,6 +38,11 @@ struct Fixture {
 
 impl Fixture {
     async fn start() -> Self {
+        Self::with_images(|_| IMAGES.to_owned()).await
+    }
+
+    /// With the table that a text is, which may speak of files in the folder.
+    async fn with_images(images: impl Fn(&Path) -> String) -> Self {
         let ranges = vec!["10.96.0.0/12".parse().unwrap()];
         let config = Config::new(ranges, "127.0.0.1:6443".parse().unwrap());
         let server = ApiServer::new(Arc::new(Memory::new()), config).unwrap();
@@ -52,10 +57,10 @@ impl Fixture {
         let me = (metadata.uid(), metadata.gid());
         let settings = Settings {
             resolv_conf: path.join("resolv.conf.of.the.node"),
+            images: Images::parse("images.yaml", images(&path).as_bytes()).unwrap(),
             folder: path,
             cluster_domain: "cluster.local".to_owned(),
             dns: vec!["10.96.0.10".parse().unwrap()],
-            images: Images::parse("images.yaml", IMAGES.as_bytes()).unwrap(),
             owner: Arc::new(move |_, _| me),
         };
         Self { contents: Contents::new(client.clone(), settings), client, folder }
@@ -218,6 +223,61 @@ async fn a_container_as_it_is_started() {
     assert_eq!(mode(fixture.path("pods")), 0o700);
     assert_eq!(mode(fixture.path("volumes")), 0o700);
     assert_eq!(prepared.program("c"), Ok(("acme/app:1".to_owned(), "/bin/sh".into())));
+}
+
+#[tokio::test]
+async fn programs_of_a_users_own() {
+    let fixture = Fixture::with_images(|folder| {
+        let folder = folder.display();
+        format!(
+            "images:\n\
+             - {{image: acme/api, entrypoint: [{folder}/api], mounts: [{folder}/settings]}}\n\
+             - {{image: boxed, cmd: [sh], path: [{folder}/bin], applets: true}}\n"
+        )
+    })
+    .await;
+    fs::create_dir(fixture.path("settings")).unwrap();
+    fs::write(fixture.path("api"), "").unwrap();
+    let container = |image: &str| {
+        json!({"containers": [{"name": "c", "image": image, "tty": true,
+        "securityContext": {"readOnlyRootFilesystem": true, "runAsUser": 5}}]})
+    };
+    let error = fixture.container(container("acme/api")).await.unwrap_err();
+    assert!(
+        error.message.contains("/api, which is not on this machine: install it, or"),
+        "{error:?}"
+    );
+    fs::set_permissions(fixture.path("api"), Permissions::from_mode(0o755)).unwrap();
+    let spec = fixture.container(container("acme/api")).await.unwrap();
+    let program = fixture.path("api").display().to_string();
+    assert_eq!(spec.process.command, [program.as_str()]);
+    let host = |file: &str| MountSource::Host(fixture.path(file));
+    for file in ["api", "settings"] {
+        let mount = spec.mounts.iter().find(|mount| mount.source == host(file)).expect(file);
+        assert_eq!((&mount.target, mount.read_only), (&fixture.path(file), true));
+    }
+    assert!(spec.read_only_root);
+    let hosts = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev/termination-log"];
+    let read_only = |target: &str| {
+        spec.mounts
+            .iter()
+            .find(|mount| mount.target == Path::new(target))
+            .map(|mount| mount.read_only)
+    };
+    assert_eq!(hosts.map(read_only), [Some(false), Some(true), Some(true), Some(false)]);
+    let variable = |name: &str| {
+        spec.process.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    };
+    assert_eq!((variable("HOME"), variable("TERM")), (Some("/"), Some("xterm")));
+
+    // A busybox that says what it was asked with.
+    let bin = fixture.path("bin");
+    fs::create_dir(&bin).unwrap();
+    symlink("/bin/echo", bin.join("busybox")).unwrap();
+    let spec = fixture.container(container("boxed")).await.unwrap();
+    assert_eq!(fixture.mounts(&spec)[0], "/busybox busybox r");
+    assert_eq!(spec.process.command, ["sh"]);
+    assert_eq!(fs::read_link(fixture.path("busybox/--list")).unwrap(), bin.join("busybox"));
 }
 
 #[tokio::test]
@@ -403,6 +463,33 @@ async fn what_is_gone_is_removed() {
     assert_eq!(names("pods"), [uid(&pod)]);
     assert_eq!(names("volumes").len(), 1);
     assert!(names("volumes")[0].starts_with("prod_kept_"));
+}
+
+#[tokio::test]
+async fn services_in_the_environment() {
+    let fixture = Fixture::start().await;
+    fixture
+        .apply(json!({"kind": "Service", "metadata": {"name": "web"},
+            "spec": {"clusterIP": "10.96.0.20", "ports": [{"port": 80}]}}))
+        .await;
+    let check = async |links: bool, expected: [Option<&str>; 2]| {
+        let spec =
+            json!({"enableServiceLinks": links, "containers": [{"name": "c", "image": "app"}]});
+        let env = fixture.container(spec).await.unwrap().process.env;
+        let value = |name: &str| {
+            env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        };
+        let seen = ["WEB_SERVICE_HOST", "KUBERNETES_SERVICE_HOST"].map(value);
+        assert_eq!(seen, expected, "links: {links}");
+    };
+    check(true, [Some("10.96.0.20"), Some("10.96.0.1")]).await;
+    check(false, [None, Some("10.96.0.1")]).await;
+    fixture
+        .apply(json!({"kind": "Service", "metadata": {"name": "kubernetes"},
+            "spec": {"clusterIP": "10.96.0.21", "ports": [{"port": 80}]}}))
+        .await;
+    check(true, [Some("10.96.0.20"), Some("10.96.0.21")]).await;
+    check(false, [None, Some("10.96.0.1")]).await;
 }
 
 #[tokio::test]
