@@ -35,6 +35,9 @@ mod types;
 
 pub use body::Body;
 pub use config::Config;
-pub use kubelet::{Container, Kubelet, LogOptions, LogStream, NoLog};
+pub use kubelet::{
+    Container, Duplex, End, Kubelet, LogOptions, LogStream, NoLog, Pod, Refusal, StreamOptions,
+    Streams, TerminalSize,
+};
 pub use service::ApiServer;
 pub use status::StatusError;
