@@ -137,6 +137,13 @@ pub trait Kubelet: Send + Sync + 'static {
     /// [`NoLog`] says why there is none.
     fn log(&self, container: &Container, options: &LogOptions) -> Result<LogStream, NoLog>;
 
+    /// Whether processes and ports of the pod can be reached at all: asked first, before anything is begun.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] says why not.
+    fn reachable(&self, pod: &Pod) -> Result<(), Refusal>;
+
     /// Runs a command in a container. A program that is missing is an [`End`], as it is with Kubernetes.
     fn exec<'a>(
         &'a self,
@@ -151,13 +158,6 @@ pub trait Kubelet: Send + Sync + 'static {
         container: &'a Container,
         options: StreamOptions,
     ) -> BoxFuture<'a, Result<Streams, Refusal>>;
-
-    /// Whether there is a network of the pod in which one could connect to a port: asked once, before connections.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`] says why not.
-    fn forwards(&self, pod: &Pod) -> Result<(), Refusal>;
 
     /// Connects to a port of 127.0.0.1 in the pod's network.
     fn port_forward<'a>(

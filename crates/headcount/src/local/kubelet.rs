@@ -21,6 +21,10 @@ impl Kubelet for SimulatedKubelet {
         let options = node::LogOptions { follow, since, timestamps, tail_lines, limit_bytes };
         Ok(Box::pin(self.0.read(uid, name, options).map(Into::into)))
     }
+    fn reachable(&self, _pod: &Pod) -> Result<(), Refusal> {
+        Err(Refusal::Simulated)
+    }
+
     fn exec<'a>(
         &'a self,
         _container: &'a Container,
@@ -36,10 +40,6 @@ impl Kubelet for SimulatedKubelet {
         _options: StreamOptions,
     ) -> BoxFuture<'a, Result<Streams, Refusal>> {
         ready(Err(Refusal::Simulated)).boxed()
-    }
-
-    fn forwards(&self, _pod: &Pod) -> Result<(), Refusal> {
-        Err(Refusal::Simulated)
     }
 
     fn port_forward<'a>(
