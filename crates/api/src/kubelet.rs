@@ -4,6 +4,7 @@
 //! whoever puts the parts together hands over in [`Config`](crate::Config). Whatever is streamed from or to a container
 //! goes this way, after the pod and the container are known to exist.
 
+use std::fmt;
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -121,6 +122,15 @@ pub enum Refusal {
     Simulated,
     /// For another reason, in words: the container is not running, nothing listens on the port.
     Reason(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Simulated => "the pod is simulated",
+            Self::Reason(why) => why,
+        })
+    }
 }
 
 /// A connection: bytes both ways, each of which ends for itself.

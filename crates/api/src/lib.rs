@@ -30,6 +30,7 @@ mod service;
 mod status;
 pub mod store;
 mod strategy;
+mod stream;
 mod table;
 mod types;
 

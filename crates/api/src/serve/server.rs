@@ -95,9 +95,9 @@ impl Server {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
         let (served, refused) = (semaphore(limits.connections), semaphore(Limits::REFUSALS));
         let (stopping, stopped) = watch::channel(false);
-        let watches = semaphore(limits.watches);
+        let (watches, sessions) = (semaphore(limits.watches), semaphore(limits.sessions));
         let capacity = Capacity::new(limits.requests, limits.bodies);
-        let shared = Shared { tls, service, limits, watches, capacity, stopped };
+        let shared = Shared { tls, service, limits, watches, sessions, capacity, stopped };
         let mut connections = tokio::task::JoinSet::new();
         let mut stop = std::pin::pin!(stop);
         loop {
