@@ -42,3 +42,5 @@ pub use kubelet::{
 };
 pub use service::ApiServer;
 pub use status::StatusError;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use stream::any_octets;

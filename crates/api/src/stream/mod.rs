@@ -4,6 +4,8 @@
 //! looked at, and the node asked, while failures can still be answered as such. Then the answer is 101, and the session
 //! is left with the connection, whose end is its end.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod any_octets;
 mod channels;
 mod port_forward;
 mod remote_command;

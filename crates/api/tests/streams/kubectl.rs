@@ -90,9 +90,9 @@ async fn kubectl_exec_carries_outputs_and_exit_codes() {
         let missing = "error: Internal error occurred: error executing command in container: /no/such: No such file or \
                        directory (os error 2)\n";
         check(over, &["p", "--", "/no/such"], 1, "", missing).await;
-        let gone = "error: Internal error occurred: unable to upgrade connection: container not found (\"c\")\n";
+        let gone = "Error from server (InternalError): Internal error occurred: unable to upgrade connection: container not found (\"c\")\n";
         let ran = run(&serving, over, &["exec", "p", "--", "gone"], b"").await;
-        assert_eq!((ran.code, ran.stderr.trim_start_matches("Error from server: ")), (1, gone));
+        assert_eq!((ran.code, ran.stderr.as_str()), (1, gone), "{over:?}");
     }
 }
 

@@ -62,6 +62,12 @@ impl Headers {
         value.split('\0').next()
     }
 
+    /// How many octets the names and values have.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn octets(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     fn parse(mut octets: &[u8]) -> Result<Self, HeadersError> {
         let count = number(&mut octets)?;
         let mut headers = Vec::new();

@@ -8,3 +8,8 @@ mod headers;
 
 pub(super) use connection::{Gone, Inbound, Sender, Stream, connect};
 pub(super) use frame::{PIECE_MAX, ResetCode};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use {
+    frame::{CONTROL_MAX, Decoder, Frame},
+    headers::{HEADERS_MAX, Unpacker},
+};
