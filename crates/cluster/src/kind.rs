@@ -33,9 +33,9 @@ macro_rules! kinds {
         pub(crate) fn read(kind: KindId, text: &str) -> serde_json::Result<Object> {
             match kind {
                 $($id => serde_json::from_str::<$kind>(text).map(Object::from),)*
-                KindId::Stored(Stored::ServiceImport) => {
+                KindId::Stored(kind) if has_spec(kind) => {
                     let mut value = serde_json::from_str(text)?;
-                    import(&mut value)
+                    specified(kind, &mut value)
                 }
                 KindId::Stored(kind) => {
                     serde_json::from_str(text)
@@ -57,7 +57,7 @@ macro_rules! kinds {
         fn is_outlined(kind: KindId) -> bool {
             match kind {
                 $($id => false,)*
-                KindId::Stored(kind) => kind != Stored::ServiceImport,
+                KindId::Stored(kind) => !has_spec(kind),
             }
         }
     };
@@ -77,12 +77,17 @@ kinds! {
     ControllerRevision = KindId::Stored(Stored::ControllerRevision) => KindId::Stored(Stored::ControllerRevision);
 }
 
-/// An import, whose specification the directory reads.
-fn import(value: &mut Value) -> serde_json::Result<Object> {
+/// Whether the specification of such a kept kind is read: the directory reads imports', the network's rules follow from policies'.
+fn has_spec(kind: Stored) -> bool {
+    matches!(kind, Stored::ServiceImport | Stored::NetworkPolicy)
+}
+
+/// An object of a kept kind, with its specification.
+fn specified(kind: Stored, value: &mut Value) -> serde_json::Result<Object> {
     let Outline { metadata } = Outline::deserialize(&*value)?;
     let spec = ("spec".to_owned(), value["spec"].take());
     let content = serde_json::Map::from_iter([spec]);
-    Ok(StoredObject { content, ..outlined(Stored::ServiceImport, metadata) }.into())
+    Ok(StoredObject { content, ..outlined(kind, metadata) }.into())
 }
 
 /// The object with this metadata, of which what is not read is dropped.

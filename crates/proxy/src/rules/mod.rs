@@ -11,11 +11,15 @@ mod services;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
 use crate::config::Config;
+use crate::flows;
 use crate::policy::Policies;
 use crate::world::World;
+pub(crate) use endpoints::Endpoints;
 pub use table::Change;
 use table::{Elements, Table};
 
@@ -63,6 +67,16 @@ impl Ruleset {
             }
         }
         change
+    }
+
+    /// Forgets the flows of UDP to endpoints that an earlier set of rules had and this one has not; says how many. See
+    /// [`Network::netfilter`](crate::Network::netfilter).
+    ///
+    /// # Errors
+    ///
+    /// What the kernel refuses.
+    pub fn forget_flows(&self, old: &Self, socket: &OwnedFd) -> io::Result<usize> {
+        flows::forget(socket, &old.udp, &self.udp)
     }
 
     /// The endpoints that answer at each UDP address of a Service.

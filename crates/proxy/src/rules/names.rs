@@ -6,7 +6,7 @@ const LENGTH_MAX: usize = 127;
 /// A name of parts, `service/default/web/tcp/http`: readable, and a name of one thing only. What is too long is cut and
 /// ends with a hash of the whole; colons of addresses, which nftables does not take, become dots.
 pub(super) fn name(parts: &[&str]) -> String {
-    let whole = parts.join("/").replace([':', '[', ']'], ".");
+    let whole = parts.join("/").replace(':', ".");
     if whole.len() <= LENGTH_MAX {
         return whole;
     }
@@ -30,7 +30,7 @@ mod tests {
     fn names() {
         let check = |parts: &[&str], expected: &str| assert_eq!(name(parts), expected);
         check(&["service", "default", "web", "tcp", "http"], "service/default/web/tcp/http");
-        check(&["endpoint", "[fd00::1]:80"], "endpoint/.fd00..1.80");
+        check(&["endpoint", "fd00::1", "80"], "endpoint/fd00..1/80");
         let long = |last: &str| name(&["service", &"n".repeat(63), &"s".repeat(63), "tcp", last]);
         assert_eq!(long("a").len(), LENGTH_MAX);
         assert_ne!(long("a"), long("b"));

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use proxy::{Change, Config, Ruleset, World};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Set in the process that has its own namespaces.
@@ -168,7 +169,16 @@ impl Lab {
     pub(crate) fn apply(&mut self, world: &World) {
         let rules = Ruleset::of(world, &self.config);
         match &self.applied {
-            Some(applied) => nft(&rules.change_from(applied)),
+            Some(applied) => {
+                nft(&rules.change_from(applied));
+                let socket = socket_with(
+                    AddressFamily::NETLINK,
+                    SocketType::RAW,
+                    SocketFlags::CLOEXEC,
+                    Some(rustix::net::netlink::NETFILTER),
+                );
+                rules.forget_flows(applied, &socket.unwrap()).unwrap();
+            }
             None => nft(&rules.whole()),
         }
         self.applied = Some(rules);
