@@ -231,11 +231,16 @@ pub(crate) fn within<T: Send + 'static>(
 
 /// Connects by TCP and reads the answer.
 pub(crate) fn tcp(from: &Place, to: &str) -> Outcome {
+    tcp_within(from, to, PATIENCE)
+}
+
+/// The same for someone who waits longer, or not so long.
+pub(crate) fn tcp_within(from: &Place, to: &str, patience: Duration) -> Outcome {
     let to: SocketAddr = to.parse().unwrap();
     within(from, move || {
         let mut text = String::new();
-        let answer = TcpStream::connect_timeout(&to, PATIENCE).and_then(|mut stream| {
-            stream.set_read_timeout(Some(PATIENCE))?;
+        let answer = TcpStream::connect_timeout(&to, patience).and_then(|mut stream| {
+            stream.set_read_timeout(Some(patience))?;
             stream.read_to_string(&mut text)
         });
         outcome(answer.map(|_| text))

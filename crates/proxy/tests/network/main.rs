@@ -2,7 +2,9 @@
 
 #![cfg(target_os = "linux")]
 
+mod increments;
 mod lab;
+mod model;
 mod objects;
 mod policies;
 mod services;

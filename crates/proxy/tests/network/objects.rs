@@ -56,3 +56,22 @@ pub(crate) fn endpoint(address: &str, ready: bool, terminating: bool) -> Value {
     json!({ "addresses": [address], "nodeName": node,
         "conditions": { "ready": ready, "serving": ready || terminating, "terminating": terminating } })
 }
+
+/// A policy of the namespace `default`.
+pub(crate) fn policy(name: &str, spec: Value) -> Value {
+    json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": { "name": name, "namespace": "default" }, "spec": spec })
+}
+
+pub(crate) fn namespace(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": name } } })
+}
+
+/// A pod labelled `app` by its name.
+pub(crate) fn running(namespace: &str, name: &str, address: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "name": name, "namespace": namespace, "labels": { "app": name } },
+        "spec": { "containers": [{ "name": "main", "ports": [{ "name": "web", "containerPort": 8080 }] }] },
+        "status": { "phase": "Running", "podIPs": [{ "ip": address }] } })
+}

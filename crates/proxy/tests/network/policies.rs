@@ -4,26 +4,7 @@ use proxy::World;
 use serde_json::{Value, json};
 
 use crate::lab::{self, Lab, Place, pod, tcp, udp};
-use crate::objects::{apply, service, slice, world};
-
-/// A policy of the namespace `default`.
-fn policy(name: &str, spec: Value) -> Value {
-    json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-        "metadata": { "name": name, "namespace": "default" }, "spec": spec })
-}
-
-fn namespace(name: &str) -> Value {
-    json!({ "apiVersion": "v1", "kind": "Namespace",
-        "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": name } } })
-}
-
-/// A pod labelled `app` by its name.
-fn running(namespace: &str, name: &str, address: &str) -> Value {
-    json!({ "apiVersion": "v1", "kind": "Pod",
-        "metadata": { "name": name, "namespace": namespace, "labels": { "app": name } },
-        "spec": { "containers": [{ "name": "main", "ports": [{ "name": "web", "containerPort": 8080 }] }] },
-        "status": { "phase": "Running", "podIPs": [{ "ip": address }] } })
-}
+use crate::objects::{apply, namespace, policy, running, service, slice, world};
 
 /// `db` and `web` of the namespace default and `other` of another; all serve at 8080, `db` at 9090 as well.
 fn cluster(lab: &mut Lab) -> World {
