@@ -4,6 +4,7 @@
 //! one to the other.
 
 mod actor;
+mod balancer;
 mod config;
 mod flows;
 mod outside;
@@ -12,6 +13,7 @@ pub mod rules;
 mod world;
 
 pub use actor::{Network, Proxy};
+pub use balancer::Balancer;
 pub use config::Config;
 pub use outside::{Denied, Outside};
 pub use rules::{Change, Ruleset};
