@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -171,13 +171,7 @@ impl Lab {
         match &self.applied {
             Some(applied) => {
                 nft(&rules.change_from(applied));
-                let socket = socket_with(
-                    AddressFamily::NETLINK,
-                    SocketType::RAW,
-                    SocketFlags::CLOEXEC,
-                    Some(rustix::net::netlink::NETFILTER),
-                );
-                rules.forget_flows(applied, &socket.unwrap()).unwrap();
+                rules.forget_flows(applied, &netfilter()).unwrap();
             }
             None => nft(&rules.whole()),
         }
@@ -279,4 +273,10 @@ fn outcome(answer: std::io::Result<String>) -> Outcome {
             _ => panic!("{error}"),
         },
     }
+}
+
+/// A socket by which the kernel's table of flows is read and changed.
+pub(crate) fn netfilter() -> OwnedFd {
+    let protocol = Some(rustix::net::netlink::NETFILTER);
+    socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol).unwrap()
 }

@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod actor;
 mod increments;
 mod lab;
 mod model;
