@@ -5,20 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use api::ApiServer;
-use api::store::Memory;
-use cluster::{Controllers, Recorder, RunningWatches, Watches, apply};
-use k8s_openapi::api::core::v1::{Event, Pod, Service};
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use kube::{Api, Client};
-use manifest::{Kind, KindId, Stored};
+use kube::Api;
+use kube::api::DeleteParams;
+use manifest::{KindId, Stored};
 use proxy::{Balancer, Change, Network, Proxy};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::timeout;
 
 use crate::lab::{self, Lab, netfilter, nft, pod, tcp};
 use crate::objects::{node, policy, running, service, slice};
+use crate::whole::{Whole, runtime};
 
 /// The lab's network. It refuses as many scripts as it is told to.
 struct Refusing(Arc<AtomicU32>);
@@ -40,57 +38,25 @@ impl Network for Refusing {
 }
 
 struct Cluster {
-    client: Client,
-    watches: RunningWatches,
+    api: Whole,
     proxy: Proxy,
     refusals: Arc<AtomicU32>,
-    _controllers: Controllers,
     _balancer: Balancer,
 }
 
 impl Cluster {
     async fn start(lab: &Lab) -> Self {
-        let config =
-            api::Config::new(lab.config.service_ranges.clone(), "192.0.2.1:6443".parse().unwrap());
-        let server = ApiServer::new(Arc::new(Memory::new()), config).unwrap();
-        server.bootstrap().await.unwrap();
-        let client = Client::new(server, "default");
-        let mut watches = Watches::new(client.clone());
-        let recorder = Recorder::start(client.clone(), watches.activity().clone());
-        let controllers = Controllers::start(&mut watches, recorder.clone());
+        let (mut watches, recorder, controllers) = Whole::begin(lab).await;
         let refusals = Arc::<AtomicU32>::default();
         let proxy = Proxy::start(&mut watches, Refusing(refusals.clone()), lab.config.clone());
         let ranges = vec![lab::net("172.18.255.0/31")];
         let balancer = Balancer::start(&mut watches, ranges, recorder);
-        let watches = watches.start();
-        Self { client, watches, proxy, refusals, _controllers: controllers, _balancer: balancer }
-    }
-
-    async fn apply(&self, manifest: Value) {
-        let text = |field: &str| manifest[field].as_str().unwrap();
-        let kind = Kind::by_type(text("apiVersion"), text("kind")).unwrap();
-        apply(&self.client, kind, &manifest, "default")
-            .await
-            .unwrap()
-            .await_in(self.watches.activity());
-        self.idle().await;
-    }
-
-    async fn write_status(&self, pod: &str, status: &Value) {
-        let pods = Api::<Pod>::default_namespaced(self.client.clone());
-        let patch = Patch::Merge(json!({ "status": status }));
-        let pod = pods.patch_status(pod, &PatchParams::default(), &patch).await.unwrap();
-        self.watches.activity().wrote(KindId::Pod, pod.metadata.resource_version.as_deref());
-        self.idle().await;
-    }
-
-    async fn idle(&self) {
-        timeout(Duration::from_secs(30), self.watches.idle()).await.expect("idle within 30 s");
+        Self { api: Whole::start(watches, controllers), proxy, refusals, _balancer: balancer }
     }
 
     async fn ingress(&self, service: &str) -> Option<String> {
         let service =
-            Api::<Service>::default_namespaced(self.client.clone()).get(service).await.unwrap();
+            Api::<Service>::default_namespaced(self.api.client.clone()).get(service).await.unwrap();
         service.status?.load_balancer?.ingress?.first()?.ip.clone()
     }
 }
@@ -102,28 +68,27 @@ fn what_the_api_says_is_so() {
             lab.pod(name, 1, host);
             lab.serve(&pod(name), 8080);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
+        runtime().block_on(async {
             let cluster = Cluster::start(lab).await;
             let seen = || tcp(&pod("client"), "10.96.0.9:80").by().to_owned();
-            cluster.apply(node(1)).await;
+            cluster.api.apply(node(1)).await;
             let running = running("default", "a", "10.244.1.2");
-            cluster.apply(running.clone()).await;
-            cluster.write_status("a", &running["status"]).await;
-            cluster.apply(service("web", 9)).await;
+            cluster.api.apply(running.clone()).await;
+            cluster.api.write_status("a", &running["status"]).await;
+            cluster.api.apply(service("web", 9)).await;
             assert_eq!(seen(), "refused");
-            cluster.apply(slice("web", &["10.244.1.2"])).await;
+            cluster.api.apply(slice("web", &["10.244.1.2"])).await;
             assert_eq!(seen(), "a");
             let applied = *cluster.proxy.applied().borrow();
-            cluster.apply(policy("closed", json!({ "podSelector": {} }))).await;
+            cluster.api.apply(policy("closed", json!({ "podSelector": {} }))).await;
             assert!(*cluster.proxy.applied().borrow() > applied);
             assert_eq!(seen(), "no answer");
-            let policies = Api::<NetworkPolicy>::default_namespaced(cluster.client.clone());
+            let policies = Api::<NetworkPolicy>::default_namespaced(cluster.api.client.clone());
             let closed = policies.get("closed").await.unwrap();
             let kind = KindId::Stored(Stored::NetworkPolicy);
-            cluster.watches.activity().ending(kind, &closed.metadata.uid.unwrap());
+            cluster.api.watches.activity().ending(kind, &closed.metadata.uid.unwrap());
             policies.delete("closed", &DeleteParams::default()).await.unwrap();
-            cluster.idle().await;
+            cluster.api.idle().await;
             assert_eq!(seen(), "a");
 
             // A change that is refused is made up for, with all before it.
@@ -131,7 +96,7 @@ fn what_the_api_says_is_so() {
             cluster.refusals.store(1, Ordering::SeqCst);
             let mut applied = cluster.proxy.applied();
             applied.mark_unchanged();
-            cluster.apply(service("other", 8)).await;
+            cluster.api.apply(service("other", 8)).await;
             timeout(Duration::from_secs(30), applied.changed())
                 .await
                 .expect("applied again")
@@ -155,8 +120,7 @@ fn load_balancers_have_addresses_that_work() {
             lab.pod(name, 1, host);
             lab.serve(&pod(name), 8080);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
+        runtime().block_on(async {
             let cluster = Cluster::start(lab).await;
             let balanced = |name: &str, number: u8| {
                 let mut service = service(name, number);
@@ -165,34 +129,21 @@ fn load_balancers_have_addresses_that_work() {
                 service["spec"]["clusterIPs"].as_array_mut().unwrap().truncate(1);
                 service
             };
-            cluster.apply(slice("web", &["10.244.1.2"])).await;
-            cluster.apply(balanced("web", 9)).await;
+            cluster.api.apply(slice("web", &["10.244.1.2"])).await;
+            cluster.api.apply(balanced("web", 9)).await;
             assert_eq!(cluster.ingress("web").await.as_deref(), Some("172.18.255.0"));
             assert_eq!(tcp(&pod("client"), "172.18.255.0:80").by(), "a");
-            cluster.apply(balanced("second", 10)).await;
+            cluster.api.apply(balanced("second", 10)).await;
             assert_eq!(cluster.ingress("second").await.as_deref(), Some("172.18.255.1"));
-            cluster.apply(balanced("third", 11)).await;
+            cluster.api.apply(balanced("third", 11)).await;
             assert_eq!(cluster.ingress("third").await, None);
-            let services = Api::<Service>::default_namespaced(cluster.client.clone());
+            let services = Api::<Service>::default_namespaced(cluster.api.client.clone());
             let second = services.get("second").await.unwrap();
-            cluster.watches.activity().ending(KindId::Service, &second.metadata.uid.unwrap());
+            cluster.api.watches.activity().ending(KindId::Service, &second.metadata.uid.unwrap());
             services.delete("second", &DeleteParams::default()).await.unwrap();
-            cluster.idle().await;
+            cluster.api.idle().await;
             assert_eq!(cluster.ingress("third").await.as_deref(), Some("172.18.255.1"));
-            let told = async || {
-                let events = Api::<Event>::default_namespaced(cluster.client.clone());
-                loop {
-                    let events = events.list(&ListParams::default()).await.unwrap();
-                    let mut messages = events.items.into_iter().filter_map(|event| {
-                        (event.reason.as_deref() == Some("AllocationFailed")).then_some(event.message?)
-                    });
-                    if let Some(message) = messages.next() {
-                        return message;
-                    }
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            };
-            let message = timeout(Duration::from_secs(30), told()).await.expect("an Event");
+            let message = cluster.api.told("AllocationFailed").await;
             assert_eq!(
                 message,
                 "No address for the load balancer: all IPv4 addresses of the load balancers' range 172.18.255.0/31 are in use; give it a larger \

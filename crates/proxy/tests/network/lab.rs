@@ -90,6 +90,7 @@ impl Lab {
             echo 1 > /proc/sys/net/ipv4/ip_forward
             echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
             echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad
+            echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind
             echo 0 > /proc/sys/net/ipv4/icmp_ratelimit
             ip addr add 172.18.0.2/32 dev lo && ip addr add 172.18.0.3/32 dev lo
             ip -6 addr add fc00::2/128 dev lo

@@ -9,3 +9,5 @@ mod model;
 mod objects;
 mod policies;
 mod services;
+mod userspace;
+mod whole;
