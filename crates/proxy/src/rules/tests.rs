@@ -100,7 +100,6 @@ fn the_chains_that_are_always_there() {
     add chain ip headcount no-endpoints-prerouting { type filter hook prerouting priority -120; }
     add chain ip headcount outside { type filter hook prerouting priority -110; }
     add chain ip headcount outside-egress { type filter hook prerouting priority -115; }
-    add chain ip headcount outside-forward { type filter hook forward priority 20; }
     add rule ip headcount egress-forward ct state established,related accept
     add rule ip headcount egress-forward ip saddr . ip daddr @self accept
     add rule ip headcount egress-forward ip saddr vmap @egress
@@ -147,8 +146,6 @@ fn the_chains_that_are_always_there() {
     add rule ip headcount outside-egress ip daddr @node-ips accept
     add rule ip headcount outside-egress ip daddr . meta l4proto . th dport @outer-ips accept
     add rule ip headcount outside-egress ip saddr vmap @egress
-    add rule ip headcount outside-forward ct state != new accept
-    add rule ip headcount outside-forward ip daddr != { 10.96.0.0/16, 10.244.0.0/16, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255/32 } ip daddr != @node-ips reject with icmp type admin-prohibited
     add rule ip headcount services ip daddr . meta l4proto . th dport vmap @service-ips
     add rule ip headcount services ip daddr @node-ips meta l4proto . th dport vmap @service-node-ports
     "#);
