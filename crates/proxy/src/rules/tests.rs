@@ -28,7 +28,7 @@ fn rules(objects: &[Value]) -> Ruleset {
 
 /// Those lines of the script that hold one of these words.
 fn lines(objects: &[Value], words: &[&str]) -> String {
-    let script = rules(objects).whole().script;
+    let script = rules(objects).whole().scripts().collect::<String>();
     let lines = script.lines().filter(|line| words.iter().any(|word| line.contains(word)));
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -332,14 +332,15 @@ fn only_what_differs_is_changed() {
         slice(json!([ready("10.244.1.3")])),
     ]);
     assert!(after.change_from(&after).is_empty());
-    let Change { script, sweep } = after.change_from(&before);
-    insta::assert_snapshot!(format!("{script}then\n{sweep}"), @r#"
+    let change = after.change_from(&before);
+    let scripts: Vec<&str> = change.scripts().collect();
+    insta::assert_snapshot!(scripts.join("then\n"), @r#"
     flush chain ip headcount service/default/web/tcp/http
     add rule ip headcount service/default/web/tcp/http ip saddr @affinity/10800/default/web/tcp/http/10.244.1.3/8080 goto endpoint/default/web/tcp/http/10.244.1.3/8080
     add rule ip headcount service/default/web/tcp/http numgen random mod 1 vmap { 0 : goto endpoint/default/web/tcp/http/10.244.1.3/8080 }
-    flush chain ip headcount endpoint/default/web/tcp/http/10.244.1.2/8080
     delete element ip headcount hairpin { 10.244.1.2 . 10.244.1.2 }
     then
+    flush chain ip headcount endpoint/default/web/tcp/http/10.244.1.2/8080
     delete chain ip headcount endpoint/default/web/tcp/http/10.244.1.2/8080
     delete set ip headcount affinity/10800/default/web/tcp/http/10.244.1.2/8080
     "#);

@@ -10,11 +10,11 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
 use kube::api::DeleteParams;
 use manifest::{KindId, Stored};
-use proxy::{Balancer, Change, Network, Proxy};
+use proxy::{Balancer, Network, Proxy};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::lab::{self, Lab, netfilter, nft, pod, tcp};
+use crate::lab::{self, Lab, netfilter, pod, run_nft, tcp};
 use crate::objects::{node, policy, running, service, slice};
 use crate::whole::{Whole, runtime};
 
@@ -28,7 +28,7 @@ impl Network for Refusing {
         if left.is_ok() {
             return Err("not now".to_owned());
         }
-        nft(&Change { script: script.to_owned(), sweep: String::new() });
+        run_nft(script);
         Ok(())
     }
 
@@ -92,7 +92,7 @@ fn what_the_api_says_is_so() {
             assert_eq!(seen(), "a");
 
             // A change that is refused is made up for, with all before it.
-            nft(&Change { script: "flush ruleset".to_owned(), sweep: String::new() });
+            run_nft("flush ruleset");
             cluster.refusals.store(1, Ordering::SeqCst);
             let mut applied = cluster.proxy.applied();
             applied.mark_unchanged();
@@ -102,7 +102,7 @@ fn what_the_api_says_is_so() {
                 .expect("applied again")
                 .unwrap();
             assert_eq!(seen(), "a");
-            nft(&Change { script: "flush ruleset".to_owned(), sweep: String::new() });
+            run_nft("flush ruleset");
             cluster.proxy.resync();
             timeout(Duration::from_secs(30), applied.changed())
                 .await

@@ -193,19 +193,18 @@ fn sh(script: &str) {
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Runs both scripts of a change.
+/// Makes a change.
 pub(crate) fn nft(change: &Change) {
-    for script in [&change.script, &change.sweep] {
-        let mut nft = Command::new("nft")
-            .args(["-f", "-"])
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        nft.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-        let output = nft.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stderr));
-    }
+    change.scripts().for_each(run_nft);
+}
+
+pub(crate) fn run_nft(script: &str) {
+    let mut nft = Command::new("nft");
+    nft.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut nft = nft.spawn().unwrap();
+    nft.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = nft.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Does something in a network.

@@ -9,6 +9,7 @@ mod lab;
 mod model;
 mod objects;
 mod policies;
+mod scale;
 mod services;
 mod userspace;
 mod whole;
