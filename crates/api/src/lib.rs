@@ -30,11 +30,17 @@ mod service;
 mod status;
 pub mod store;
 mod strategy;
+mod stream;
 mod table;
 mod types;
 
 pub use body::Body;
 pub use config::Config;
-pub use kubelet::{Container, Kubelet, LogOptions, LogStream, NoLog};
+pub use kubelet::{
+    Container, Duplex, End, Kubelet, LogOptions, LogStream, NoLog, Pod, Refusal, StreamOptions,
+    Streams, TerminalSize,
+};
 pub use service::ApiServer;
 pub use status::StatusError;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use stream::any_octets;

@@ -39,7 +39,7 @@ impl Query {
     }
 
     /// Every parameter of that name that is not empty.
-    fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let named = self.0.iter().filter(|(candidate, _)| candidate == name);
         named.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).collect()
     }

@@ -26,6 +26,7 @@ use crate::request::{ResourceRequest, Route, Subresource, Verb};
 use crate::review::Review;
 use crate::status::{Reason, StatusError};
 use crate::store::Store;
+use crate::stream::Upgrade;
 use crate::table::IncludeObject;
 
 /// The embedded Kubernetes API. Clones share one state.
@@ -63,7 +64,8 @@ impl ApiServer {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::fmt::Display,
     {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let upgrade = Upgrade::of(&mut parts);
         let head = parts.method == Method::HEAD;
         let query = parts.uri.query().unwrap_or("");
         let capacity = parts.extensions.get::<Capacity>();
@@ -72,7 +74,7 @@ impl ApiServer {
         let answer = match route {
             Ok(Route::Resource(resource)) => match body::read(&parts.headers, body, capacity).await
             {
-                Ok(body) => self.answer(*resource, query, &parts.headers, body).await,
+                Ok(body) => self.answer(*resource, query, &parts.headers, body, upgrade).await,
                 Err(error) => Err(error),
             },
             Ok(Route::Review(review)) => match body::read(&parts.headers, body, capacity).await {
@@ -102,6 +104,7 @@ impl ApiServer {
         query: &str,
         headers: &HeaderMap,
         body: Received,
+        upgrade: Option<Upgrade>,
     ) -> Result<Response<Body>, StatusError> {
         let ResourceRequest { kind, namespace, verb } = request;
         let rendering = self.rendering(query, headers)?;
@@ -142,7 +145,9 @@ impl ApiServer {
             Verb::Connect { name, to } => {
                 let namespace = namespace.as_deref().unwrap_or("");
                 let behind = registry.get(kind, namespace, to.object_name(&name))?;
-                return Err(to.refusal(&object::stored(&behind.json)));
+                let behind = object::stored(&behind.json);
+                let kubelet = registry.config.kubelet.clone();
+                to.answer(&behind, kubelet, headers, upgrade).await?
             }
             verb @ (Verb::Create(_)
             | Verb::Update { .. }

@@ -10,8 +10,12 @@ use std::sync::Arc;
 use api::store::{
     Change, Entry, Expect, Key, Listing, Memory, Revision, Store, TooOld, Watch, Writing,
 };
-use api::{ApiServer, Config, Container, Kubelet, LogOptions, LogStream, NoLog};
+use api::{
+    ApiServer, Config, Container, Duplex, Kubelet, LogOptions, LogStream, NoLog, Pod, Refusal,
+    StreamOptions, Streams,
+};
 use common::{PODS, call, check, check_answer, message, pod, send, server};
+use futures::future::BoxFuture;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
@@ -28,6 +32,36 @@ impl Kubelet for Echo {
         assert!(!uid.is_empty());
         let text = format!("{namespace}/{pod} {name} {:?}\n", options.tail_lines);
         Ok(Box::pin(futures::stream::iter([text.into()])))
+    }
+
+    fn reachable(&self, pod: &Pod) -> Result<(), Refusal> {
+        assert_eq!((pod.namespace.as_str(), pod.uid.is_empty()), ("default", false));
+        Err(Refusal::Simulated)
+    }
+
+    fn exec<'a>(
+        &'a self,
+        _: &'a Container,
+        _: &'a [String],
+        _: StreamOptions,
+    ) -> BoxFuture<'a, Result<Streams, Refusal>> {
+        unreachable!("the pod is not reachable")
+    }
+
+    fn attach<'a>(
+        &'a self,
+        _: &'a Container,
+        _: StreamOptions,
+    ) -> BoxFuture<'a, Result<Streams, Refusal>> {
+        unreachable!("the pod is not reachable")
+    }
+
+    fn port_forward<'a>(
+        &'a self,
+        _: &'a Pod,
+        _: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn Duplex>, Refusal>> {
+        unreachable!("the pod is not reachable")
     }
 }
 

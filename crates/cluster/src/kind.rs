@@ -33,9 +33,12 @@ macro_rules! kinds {
         pub(crate) fn read(kind: KindId, text: &str) -> serde_json::Result<Object> {
             match kind {
                 $($id => serde_json::from_str::<$kind>(text).map(Object::from),)*
-                KindId::Stored(Stored::ServiceImport) => {
+                KindId::Stored(kind) if has_spec(kind) => {
                     let mut value = serde_json::from_str(text)?;
-                    import(&mut value)
+                    specified(kind, &mut value)
+                }
+                KindId::Stored(kind) if is_routing(kind) => {
+                    Object::from_value(KindId::Stored(kind), &serde_json::from_str(text)?)
                 }
                 KindId::Stored(kind) => {
                     serde_json::from_str(text)
@@ -57,7 +60,7 @@ macro_rules! kinds {
         fn is_outlined(kind: KindId) -> bool {
             match kind {
                 $($id => false,)*
-                KindId::Stored(kind) => kind != Stored::ServiceImport,
+                KindId::Stored(kind) => !has_spec(kind) && !is_routing(kind),
             }
         }
     };
@@ -77,12 +80,30 @@ kinds! {
     ControllerRevision = KindId::Stored(Stored::ControllerRevision) => KindId::Stored(Stored::ControllerRevision);
 }
 
-/// An import, whose specification the directory reads.
-fn import(value: &mut Value) -> serde_json::Result<Object> {
+/// Whether the gateway reads the kind: it says where HTTP requests go.
+fn is_routing(kind: Stored) -> bool {
+    matches!(
+        kind,
+        Stored::Ingress
+            | Stored::IngressClass
+            | Stored::GatewayClass
+            | Stored::Gateway
+            | Stored::HTTPRoute
+            | Stored::ReferenceGrant
+    )
+}
+
+/// Whether the specification of such a kept kind is read: the directory reads imports', the network's rules follow from policies'.
+fn has_spec(kind: Stored) -> bool {
+    matches!(kind, Stored::ServiceImport | Stored::NetworkPolicy)
+}
+
+/// An object of a kept kind, with its specification.
+fn specified(kind: Stored, value: &mut Value) -> serde_json::Result<Object> {
     let Outline { metadata } = Outline::deserialize(&*value)?;
     let spec = ("spec".to_owned(), value["spec"].take());
     let content = serde_json::Map::from_iter([spec]);
-    Ok(StoredObject { content, ..outlined(Stored::ServiceImport, metadata) }.into())
+    Ok(StoredObject { content, ..outlined(kind, metadata) }.into())
 }
 
 /// The object with this metadata, of which what is not read is dropped.
@@ -227,7 +248,16 @@ pub(crate) fn named(name: &str) -> Option<KindId> {
 
 /// Whether an API may not have the kind: it is defined by an object, not by Kubernetes.
 pub(crate) fn is_optional(kind: KindId) -> bool {
-    kind == KindId::Stored(Stored::ServiceImport)
+    matches!(
+        kind,
+        KindId::Stored(
+            Stored::ServiceImport
+                | Stored::GatewayClass
+                | Stored::Gateway
+                | Stored::HTTPRoute
+                | Stored::ReferenceGrant
+        )
+    )
 }
 
 /// The kind's name, as in `kind: Pod`.

@@ -29,5 +29,5 @@ pub use counters::{
 pub use live::Live;
 pub use respond::{Outcome, Transport, respond};
 pub use rotation::Rotation;
-pub use server::{BindError, Server};
+pub use server::{BindError, Handed, Server};
 pub use tls::CertificateError;

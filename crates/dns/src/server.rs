@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -109,23 +109,25 @@ impl Server {
         config: Config,
         answering: A,
     ) -> Result<Self, BindError> {
-        Self::bind_live(addresses, Live::new(config, answering), Arc::default())
+        Self::bind_live(addresses, Vec::new(), Live::new(config, answering), Arc::default())
     }
 
-    /// As [`Server::bind`], with settings and answers that may be replaced later, and counters of the caller's.
+    /// As [`Server::bind`], with settings and answers that may be replaced later, and counters of the caller's; and on
+    /// sockets that were bound elsewhere, which are not among [`Server::local_addresses`].
     ///
     /// # Errors
     ///
     /// When one address can't be bound, none is served.
     pub fn bind_live<A: Answering + Send + Sync + 'static>(
         addresses: &[SocketAddr],
+        handed: Vec<Handed>,
         live: Arc<Live<A>>,
         counters: Arc<Counters>,
     ) -> Result<Self, BindError> {
         let mut config = live.load().config.clone();
         let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = config.udp_threads.map_or_else(cores, NonZeroUsize::get);
-        let bound: Vec<Bound> = addresses
+        let mut bound: Vec<Bound> = addresses
             .iter()
             .map(|&address| Bound::new(address, threads))
             .collect::<Result<_, _>>()?;
@@ -135,6 +137,9 @@ impl Server {
             None => (Encrypted::default(), Vec::new()),
         };
         let addresses: Vec<_> = bound.iter().map(|bound| bound.address).collect();
+        for sockets in handed {
+            bound.push(Bound::handed(sockets)?);
+        }
         let forwarder = match &mut config.forward {
             None => None,
             Some(forward) => {
@@ -308,6 +313,15 @@ fn take_out_own(config: &mut ForwardConfig, own: &[SocketAddr]) {
     }
 }
 
+/// Sockets of one address that somebody else bound: in another network namespace, say, where they stay.
+#[derive(Debug)]
+pub struct Handed {
+    /// UDP: each has a thread of its own. Several need `SO_REUSEPORT` (socket(7)).
+    pub udp: Vec<UdpSocket>,
+    /// TCP.
+    pub tcp: TcpListener,
+}
+
 /// The sockets of one address.
 struct Bound {
     address: SocketAddr,
@@ -331,6 +345,23 @@ impl Bound {
                 }
             }
         }
+    }
+
+    fn handed(Handed { udp, tcp }: Handed) -> Result<Self, BindError> {
+        let address = tcp.local_addr().map_err(|source| BindError::Listen {
+            address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            protocol: Protocol::Tcp,
+            source,
+        })?;
+        let adopt = |socket| {
+            Datagrams::adopt(socket).map(Arc::new).map_err(|source| BindError::Listen {
+                address,
+                protocol: Protocol::Udp,
+                source,
+            })
+        };
+        let sockets = udp.into_iter().map(adopt).collect::<Result<_, _>>()?;
+        Ok(Self { address, sockets, listener: tcp })
     }
 
     fn once(asked: SocketAddr, threads: usize) -> Result<Self, (Protocol, io::Error)> {

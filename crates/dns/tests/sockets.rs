@@ -42,6 +42,20 @@ async fn udp_and_tcp_share_a_port_that_the_system_chose() {
     assert_eq!(counters.queries(Transport::Tcp, Outcome::Dropped), 0);
 }
 
+#[tokio::test]
+async fn sockets_that_others_bound_are_served() {
+    let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let udp = std::net::UdpSocket::bind(address).unwrap();
+    let handed = dns::Handed { udp: vec![udp], tcp };
+    let live = dns::Live::new(config(), answer(1));
+    let server = Server::bind_live(&[], vec![handed], live, Default::default()).unwrap();
+    assert_eq!(server.local_addresses(), []);
+    assert_eq!(decode(&ask_udp(address, &ask_a(1, None)).await).answer, addresses(ASKED, 1));
+    assert_eq!(decode(&ask_tcp(address, &ask_a(2, None)).await).answer, addresses(ASKED, 1));
+    server.shutdown().await;
+}
+
 /// What UDP leaves out of an answer of this many addresses, TCP brings.
 async fn check_truncation(count: u16, edns_size: Option<u16>, longest: usize) {
     let server = server(answer(count), config());

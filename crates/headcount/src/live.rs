@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use api::serve::Kubeconfig as OwnKubeconfig;
+use api::serve::{Inside, Kubeconfig as OwnKubeconfig};
 use clap::Args;
 use cluster::SnapshotError;
 use directory::Name;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::Value;
 
 use crate::error::Error;
 
@@ -46,6 +47,29 @@ impl LiveCluster {
     }
 
     pub(crate) async fn connect(&self) -> Result<Connection, Error> {
+        let kubeconfig = self.read()?;
+        let options = KubeConfigOptions { context: self.context.clone(), ..Default::default() };
+        let (domain, dns) = dns(&kubeconfig, self.context.as_deref()).unwrap_or_default();
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| Error::caused("the kubeconfig is of no use", &error))?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        Connection::new(config, domain, dns)
+    }
+
+    /// How the network of its pods is entered on this machine.
+    pub(crate) fn inside(&self) -> Result<Inside, Error> {
+        let kubeconfig = self.read()?;
+        extension(&kubeconfig, self.context.as_deref(), OwnKubeconfig::INSIDE_EXTENSION)
+            .and_then(inside)
+            .ok_or_else(|| {
+                Error::new("the kubeconfig names no cluster whose pods run on this machine").hint(
+                    "start one with headcount up --pods process, and name its kubeconfig with --kubeconfig or KUBECONFIG",
+                )
+            })
+    }
+
+    fn read(&self) -> Result<Kubeconfig, Error> {
         let kubeconfig = match &self.kubeconfig {
             Some(path) => Kubeconfig::read_from(path).map_err(|error| {
                 Error::caused(
@@ -67,13 +91,7 @@ impl LiveCluster {
                     .hint(format!("its contexts are: {}", known.join(", "))));
             }
         }
-        let options = KubeConfigOptions { context: self.context.clone(), ..Default::default() };
-        let (domain, dns) = dns(&kubeconfig, self.context.as_deref()).unwrap_or_default();
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .map_err(|error| Error::caused("the kubeconfig is of no use", &error))?;
-        config.connect_timeout = Some(CONNECT_TIMEOUT);
-        Connection::new(config, domain, dns)
+        Ok(kubeconfig)
     }
 }
 
@@ -103,16 +121,36 @@ fn dns(
     kubeconfig: &Kubeconfig,
     context: Option<&str>,
 ) -> Option<(Option<Name>, Option<SocketAddr>)> {
-    let current = context.or(kubeconfig.current_context.as_deref())?;
-    let context = kubeconfig.contexts.iter().find(|context| context.name == current)?;
-    let name = &context.context.as_ref()?.cluster;
-    let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == *name)?;
-    let extensions = cluster.cluster.as_ref()?.extensions.as_ref()?;
-    let own = extensions.iter().find(|own| own.name == OwnKubeconfig::DNS_EXTENSION)?;
-    let text = |key| own.extension.get(key)?.as_str();
+    let own = extension(kubeconfig, context, OwnKubeconfig::DNS_EXTENSION)?;
+    let text = |key| own.get(key)?.as_str();
     let domain = text("domain").and_then(|domain| Name::parse(domain).ok());
     let address = text("address").and_then(|address| address.parse().ok());
     Some((domain, address))
+}
+
+/// What `headcount up` writes into its kubeconfig when its pods run.
+fn inside(extension: &Value) -> Option<Inside> {
+    let nameservers = extension.get("nameservers")?.as_array()?.iter();
+    Some(Inside {
+        process: u32::try_from(extension.get("process")?.as_u64()?).ok()?,
+        namespace: extension.get("namespace")?.as_u64()?,
+        nameservers: nameservers.filter_map(|ip| ip.as_str()?.parse().ok()).collect(),
+        domain: extension.get("domain")?.as_str()?.to_owned(),
+    })
+}
+
+/// An extension of the cluster that a context is of.
+fn extension<'k>(
+    kubeconfig: &'k Kubeconfig,
+    context: Option<&str>,
+    name: &str,
+) -> Option<&'k Value> {
+    let current = context.or(kubeconfig.current_context.as_deref())?;
+    let context = kubeconfig.contexts.iter().find(|context| context.name == current)?;
+    let cluster = &context.context.as_ref()?.cluster;
+    let cluster = kubeconfig.clusters.iter().find(|own| own.name == *cluster)?;
+    let extensions = cluster.cluster.as_ref()?.extensions.as_ref()?;
+    extensions.iter().find(|own| own.name == name).map(|own| &own.extension)
 }
 
 /// Why the objects could not be listed, and what to do about it.

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod config;
+#[cfg_attr(not(test), expect(dead_code, reason = "pods that run are begun with their contents"))]
 mod contents;
 mod hands;
 mod leases;
@@ -21,6 +22,7 @@ mod simulation;
 mod status;
 
 pub use config::{Config, ConfigError};
+pub use contents::Images;
 pub use logs::{LogOptions, Logs};
 pub use outlets::Outlets;
 pub use process::{Duplex, Failure, Process, ProcessSettings, Processes, Runtime};

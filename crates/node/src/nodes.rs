@@ -16,6 +16,11 @@ const ZONES: u16 = 3;
 const NODE_NETWORK_V4: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 1);
 const NODE_NETWORK_V6: Ipv6Addr = Ipv6Addr::new(0xfc00, 0xf853, 0x0ccd, 0xe793, 0, 0, 0, 1);
 
+/// What a node says it has.
+pub(crate) const NODE_CPU: &str = "64";
+pub(crate) const NODE_MEMORY: &str = "256Gi";
+pub(crate) const NODE_STORAGE: &str = "1Ti";
+
 /// The node of this number, from 1 on: `node-1` with the pod addresses 10.244.1.0/24.
 pub(crate) fn node(number: u16, config: &Config, now: jiff::Timestamp) -> Node {
     let name = format!("node-{number}");
@@ -36,8 +41,12 @@ pub(crate) fn node(number: u16, config: &Config, now: jiff::Timestamp) -> Node {
         })
         .collect();
     addresses.push(json!({ "type": "Hostname", "address": name }));
-    let resources =
-        json!({ "cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "10000" });
+    let resources = json!({
+        "cpu": NODE_CPU,
+        "memory": NODE_MEMORY,
+        "ephemeral-storage": NODE_STORAGE,
+        "pods": "10000",
+    });
     let condition = |kind: &str, status: &str, reason: &str, message: &str| {
         json!({
             "type": kind,

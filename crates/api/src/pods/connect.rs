@@ -1,22 +1,25 @@
-//! Connections to what runs behind an object. Pods are simulated: nothing runs, and whoever wants to connect is told so
-//! in one sentence, once it is known that what is asked for exists.
+//! Connections to what runs behind an object. Behind a simulated pod nothing runs, and whoever wants to connect is told
+//! so in one sentence, once it is known that what is asked for exists.
 
-use http::Method;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Response};
 use manifest::kind::{Kind, KindId, Stored};
 use serde_json::Value;
 
 use super::container;
+use crate::body::Body;
+use crate::kubelet::{Container, Kubelet, Pod, Refusal, StreamOptions};
 use crate::object::meta;
 use crate::options::Query;
 use crate::status::{Reason, StatusError};
+use crate::stream::{self, Process, Upgrade};
 
 /// What somebody wants to connect to, or to do to a running container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Connection {
-    /// Run a command in a container.
-    Exec { container: Option<String> },
-    /// Attach to a container's process.
-    Attach { container: Option<String> },
+    /// Run a command in a container, or attach to what runs there.
+    Process { container: Option<String>, process: Process, options: StreamOptions },
     /// Forward ports to a pod.
     PortForward,
     /// Send HTTP requests to a pod, Service or node.
@@ -41,26 +44,43 @@ const ANY: &[Method] = &[
 
 impl Connection {
     /// The connection that a subresource stands for.
-    pub(super) fn parse(kind: KindId, part: &str, query: &Query) -> Option<Self> {
-        let container = || query.get("container").map(str::to_owned);
-        match (kind, part) {
+    pub(super) fn parse(
+        kind: KindId,
+        part: &str,
+        query: &Query,
+    ) -> Result<Option<Self>, StatusError> {
+        let process = |process| {
+            let flag = |name| query.flag(name).map(|flag| flag.unwrap_or(false));
+            let tty = flag("tty")?;
+            let options = StreamOptions {
+                stdin: flag("stdin")?,
+                stdout: flag("stdout")?,
+                // A terminal has one output.
+                stderr: flag("stderr")? && !tty,
+                tty,
+            };
+            let container = query.get("container").map(str::to_owned);
+            Ok(Some(Self::Process { container, process, options }))
+        };
+        Ok(match (kind, part) {
             (KindId::Pod | KindId::Service | KindId::Node, "proxy") => Some(Self::Proxy(kind)),
-            (KindId::Pod, "exec") => Some(Self::Exec { container: container() }),
-            (KindId::Pod, "attach") => Some(Self::Attach { container: container() }),
+            (KindId::Pod, "exec") => {
+                let command = query.all("command").into_iter().map(str::to_owned).collect();
+                return process(Process::Exec(command));
+            }
+            (KindId::Pod, "attach") => return process(Process::Attach),
             (KindId::Pod, "portforward") => Some(Self::PortForward),
             (KindId::Pod, "ephemeralcontainers") => Some(Self::EphemeralContainers),
             (KindId::Pod, "resize") => Some(Self::Resize),
             (KindId::Stored(Stored::ServiceAccount), "token") => Some(Self::Token),
             _ => None,
-        }
+        })
     }
 
     /// The methods by which one connects.
     pub(super) fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Exec { .. } | Self::Attach { .. } | Self::PortForward => {
-                &[Method::GET, Method::POST]
-            }
+            Self::Process { .. } | Self::PortForward => &[Method::GET, Method::POST],
             Self::Proxy(_) => ANY,
             Self::EphemeralContainers | Self::Resize => &[Method::GET, Method::PUT, Method::PATCH],
             Self::Token => &[Method::POST],
@@ -76,25 +96,52 @@ impl Connection {
         }
     }
 
-    /// Why not, for an object that exists.
-    pub(crate) fn refusal(&self, object: &Value) -> StatusError {
-        let name = meta(object, "name");
-        let missing = match self {
-            Self::Exec { container } | Self::Attach { container } => {
-                container::choose(object, container.as_deref()).err()
+    /// Connects to what is behind an object that exists, or says why not.
+    pub(crate) async fn answer(
+        self,
+        object: &Value,
+        kubelet: Option<Arc<dyn Kubelet>>,
+        headers: &HeaderMap,
+        upgrade: Option<Upgrade>,
+    ) -> Result<Response<Body>, StatusError> {
+        let own = |name| meta(object, name).to_owned();
+        let pod = Pod { namespace: own("namespace"), name: own("name"), uid: own("uid") };
+        let chosen = match &self {
+            Self::Process { container, .. } => {
+                Some(container::choose(object, container.as_deref())?)
             }
-            Self::PortForward
-            | Self::Proxy(_)
-            | Self::EphemeralContainers
-            | Self::Resize
-            | Self::Token => None,
+            _ => None,
         };
-        if let Some(error) = missing {
-            return error;
+        let reached = match (&self, kubelet) {
+            (Self::Process { .. } | Self::PortForward, Some(kubelet)) => {
+                kubelet.reachable(&pod).map(|()| kubelet)
+            }
+            _ => Err(Refusal::Simulated),
+        };
+        let kubelet = match reached {
+            Ok(kubelet) => kubelet,
+            Err(Refusal::Simulated) => return Err(self.refusal(object)),
+            Err(why @ Refusal::Reason(_)) => return Err(stream::refused(&why)),
+        };
+        match (self, chosen) {
+            (Self::Process { container: _, process, options }, Some(name)) => {
+                check(&process, options)?;
+                let Pod { namespace, name: pod, uid } = pod;
+                let container = Container { namespace, pod, uid, name };
+                stream::process(&*kubelet, &container, process, options, headers, upgrade).await
+            }
+            _ => stream::port_forward(kubelet, pod, headers, upgrade),
         }
+    }
+
+    /// Why not, for a pod that is simulated, and for what is not served.
+    fn refusal(&self, object: &Value) -> StatusError {
+        let name = meta(object, "name");
         let what = match self {
-            Self::Exec { .. } => "there is no process to run a command in",
-            Self::Attach { .. } => "there is no process to attach to",
+            Self::Process { process: Process::Exec(_), .. } => {
+                "there is no process to run a command in"
+            }
+            Self::Process { process: Process::Attach, .. } => "there is no process to attach to",
             Self::PortForward => "nothing listens on a port of theirs",
             Self::Proxy(_) => "nothing answers requests",
             Self::EphemeralContainers => "there is no process to debug",
@@ -118,6 +165,22 @@ impl Connection {
         };
         let message = format!("pods of headcount are simulated: {what}; {instead}");
         StatusError::new(Reason::NotImplemented, message)
+    }
+}
+
+/// What is asked of a process must be something.
+fn check(process: &Process, options: StreamOptions) -> Result<(), StatusError> {
+    let StreamOptions { stdin, stdout, stderr, tty: _ } = options;
+    if !stdin && !stdout && !stderr {
+        return Err(StatusError::bad_request(
+            "you must specify at least 1 of stdin, stdout, stderr",
+        ));
+    }
+    match process {
+        Process::Exec(command) if command.is_empty() => {
+            Err(StatusError::bad_request("you must specify at least one command for the container"))
+        }
+        Process::Exec(_) | Process::Attach => Ok(()),
     }
 }
 

@@ -99,12 +99,8 @@ impl LogQuery {
                 "this API server has no nodes to ask for a log",
             )
         })?;
-        let lines = kubelet.log(&container, &options).map_err(|error| match error {
-            NoLog::NoPrevious => StatusError::bad_request(format!(
-                "previous terminated container \"{}\" in pod \"{name}\" not found",
-                container.name
-            )),
-        })?;
+        let lines =
+            kubelet.log(&container, &options).map_err(|error| no_log(&error, &container))?;
         let lines = lines.map(|lines: Bytes| Ok(Frame::data(lines)));
         let mut response = Response::new(full(Bytes::new()));
         *response.body_mut() = StreamBody::new(lines).boxed_unsync();
@@ -113,9 +109,40 @@ impl LogQuery {
     }
 }
 
+/// Why there is no log, as the kubelet says it (`validateContainerLogStatus`).
+fn no_log(why: &NoLog, container: &Container) -> StatusError {
+    let Container { namespace: _, pod, uid: _, name } = container;
+    StatusError::bad_request(match why {
+        NoLog::NoPrevious => {
+            format!("previous terminated container \"{name}\" in pod \"{pod}\" not found")
+        }
+        NoLog::Waiting(reason) => {
+            format!("container \"{name}\" in pod \"{pod}\" is waiting to start: {reason}")
+        }
+        NoLog::NotAvailable => format!("container \"{name}\" in pod \"{pod}\" is not available"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasons() {
+        let container = Container {
+            namespace: "n".to_owned(),
+            pod: "p".to_owned(),
+            uid: "u".to_owned(),
+            name: "c".to_owned(),
+        };
+        let check = |why, expected| assert_eq!(no_log(&why, &container).message, expected);
+        check(NoLog::NoPrevious, "previous terminated container \"c\" in pod \"p\" not found");
+        check(
+            NoLog::Waiting("ContainerCreating".to_owned()),
+            "container \"c\" in pod \"p\" is waiting to start: ContainerCreating",
+        );
+        check(NoLog::NotAvailable, "container \"c\" in pod \"p\" is not available");
+    }
 
     #[test]
     fn options() {

@@ -40,7 +40,7 @@ pub(crate) fn verb(
             KindId::Pod | KindId::Node | KindId::Service | KindId::Stored(Stored::ServiceAccount),
             _,
         ) => {
-            let Some(to) = Connection::parse(kind.id, part, query) else { return Ok(None) };
+            let Some(to) = Connection::parse(kind.id, part, query)? else { return Ok(None) };
             one_of(to.methods())?;
             Ok(Some(Verb::Connect { name, to }))
         }

@@ -19,11 +19,12 @@ use tokio_rustls::TlsAcceptor;
 use tower::{Service, ServiceExt};
 
 use super::answer::{Activity, Answer, Endless, State, endless, stopped};
-use super::stall::Stalling;
+use super::stall::{Patience, Stalling};
 use super::{GRACE, Limits};
 use crate::body;
 use crate::capacity::Capacity;
 use crate::status::StatusError;
+use crate::stream::Handover;
 
 /// HTTP/2 peers are asked this often whether they are still there, so that lost ones free their watches.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -42,6 +43,7 @@ pub(super) struct Shared<S> {
     pub(super) service: S,
     pub(super) limits: Limits,
     pub(super) watches: Arc<Semaphore>,
+    pub(super) sessions: Arc<Semaphore>,
     pub(super) capacity: Capacity,
     pub(super) stopped: watch::Receiver<bool>,
 }
@@ -85,12 +87,16 @@ impl<S> Shared<S> {
             () = stopped(stop.clone()) => return Ok(()),
         };
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        let stream = TokioIo::new(Stalling::new(stream, limits.stall));
+        let patience_in_writing = Patience::new(limits.stall);
+        let stream = TokioIo::new(Stalling::new(stream, patience_in_writing.clone()));
+        let handover = Handover::new(self.sessions.clone(), limits.sessions);
+        let handing_over = handover.clone();
         let activity = Activity::new();
         let asked = activity.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let (shared, activity) = (self.clone(), asked.clone());
-            async move { shared.answer(request, admission, &activity).await }
+            let handover = handing_over.clone();
+            async move { shared.answer(request, admission, &activity, handover).await }
         });
 
         let builder = auto::Builder::new(TokioExecutor::new());
@@ -110,8 +116,17 @@ impl<S> Shared<S> {
         let mut connection =
             std::pin::pin!(builder.serve_connection_with_upgrades(stream, service));
         tokio::select! {
-            ended = connection.as_mut() => return ended,
-            () = stopped(stop) => {}
+            ended = connection.as_mut() => {
+                let Some(session) = handover.take() else { return ended };
+                // The connection has become a session, which counts as one, and ends with the server.
+                patience_in_writing.set(limits.session_stall);
+                tokio::select! {
+                    () = session => {}
+                    () = stopped(stop) => {}
+                }
+                return ended;
+            }
+            () = stopped(stop.clone()) => {}
             () = idle(&activity, greeting, patience) => {}
             () = stalled(&activity, limits.stall) => {}
         }
@@ -124,6 +139,7 @@ impl<S> Shared<S> {
         mut request: Request<Incoming>,
         admission: Admission,
         activity: &Activity,
+        handover: Handover,
     ) -> Result<Response<Answer<Either<B, body::Body>>>, S::Error>
     where
         S: Service<Request<Incoming>, Response = Response<B>>,
@@ -141,6 +157,7 @@ impl<S> Shared<S> {
         }
         let asked_endless = endless(request.uri().query());
         request.extensions_mut().insert(self.capacity);
+        request.extensions_mut().insert(handover);
         let response = self.service.oneshot(request).await?;
         let mut endless = None;
         // An answer that knows its length has an end: 401, for one, which takes no token to get.

@@ -10,6 +10,8 @@ pub struct Limits {
     /// Watches (and logs that are followed) at a time, on all connections together. One more is answered 429. What is
     /// refused for want of the token, or for another reason, does not count.
     pub watches: usize,
+    /// Sessions (exec, attach, port-forward) at a time. One more is answered 429.
+    pub sessions: usize,
     /// Requests about resources worked on at a time; more wait for their turn. A request whose body is still to come
     /// does not count, nor does a watch that has begun. Health, version and discovery are answered out of turn.
     pub requests: usize,
@@ -23,6 +25,8 @@ pub struct Limits {
     /// A connection is closed when its client has taken nothing for this long, of all that waits for it or, with HTTP/2,
     /// of one answer: there, each has a window, and a client that leaves one shut would keep the answer for good.
     pub stall: Duration,
+    /// The same for a session, whose client may well be a person who has stopped a terminal's output for lunch.
+    pub session_stall: Duration,
 }
 
 impl Limits {
@@ -36,16 +40,19 @@ impl Limits {
 
 impl Default for Limits {
     /// Ten thousand watches fit, on one connection each or on ten together. An idle connection stays for as long as
-    /// with Kubernetes (`IdleTimeout` of its server).
+    /// with Kubernetes (`IdleTimeout` of its server), and a session that its client does not read from (the kubelet's
+    /// `streamingConnectionIdleTimeout`).
     fn default() -> Self {
         Self {
             connections: 16_384,
             watches: 20_000,
+            sessions: 512,
             requests: 256,
             bodies: 256 * 1024 * 1024,
             greeting: Duration::from_secs(10),
             idle: Duration::from_secs(90),
             stall: Duration::from_secs(60),
+            session_stall: Duration::from_secs(4 * 60 * 60),
         }
     }
 }

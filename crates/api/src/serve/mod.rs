@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use authenticate::{Authenticate, Authenticated};
 pub use credentials::{CredentialError, Credentials, Token};
-pub use kubeconfig::{DnsAddress, Kubeconfig};
+pub use kubeconfig::{DnsAddress, Inside, Kubeconfig};
 pub use limits::Limits;
 pub(crate) use private::keep_private;
 pub use private::write_private;

@@ -57,7 +57,16 @@ impl Server {
             _ => BindError::Other { address, source },
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        Self::on(listener, credentials).map_err(failed)
+    }
+
+    /// On a listener that somebody else bound: in another network namespace, say.
+    ///
+    /// # Errors
+    ///
+    /// None is to be expected of a socket that is bound.
+    pub fn on(listener: TcpListener, credentials: &Credentials) -> io::Result<Self> {
+        let address = listener.local_addr()?;
         Ok(Self { listener, address, tls: credentials.tls().into(), limits: Limits::default() })
     }
 
@@ -86,9 +95,9 @@ impl Server {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
         let (served, refused) = (semaphore(limits.connections), semaphore(Limits::REFUSALS));
         let (stopping, stopped) = watch::channel(false);
-        let watches = semaphore(limits.watches);
+        let (watches, sessions) = (semaphore(limits.watches), semaphore(limits.sessions));
         let capacity = Capacity::new(limits.requests, limits.bodies);
-        let shared = Shared { tls, service, limits, watches, capacity, stopped };
+        let shared = Shared { tls, service, limits, watches, sessions, capacity, stopped };
         let mut connections = tokio::task::JoinSet::new();
         let mut stop = std::pin::pin!(stop);
         loop {

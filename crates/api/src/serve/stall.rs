@@ -2,24 +2,44 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// How long a write may wait. Clones are one: it can change while a stream is in use.
+#[derive(Clone)]
+pub(super) struct Patience(Arc<Mutex<Duration>>);
+
+impl Patience {
+    pub(super) fn new(patience: Duration) -> Self {
+        Self(Arc::new(Mutex::new(patience)))
+    }
+
+    fn get(&self) -> Duration {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For writes that begin to wait from now on.
+    pub(super) fn set(&self, patience: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = patience;
+    }
+}
+
 /// A stream whose writes fail once nothing could be written for some time: what waits for a client that never reads
 /// is given up, not kept for good.
 pub(super) struct Stalling<S> {
     inner: S,
-    patience: Duration,
+    patience: Patience,
     /// Made at the first write that had to wait.
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
 }
 
 impl<S> Stalling<S> {
-    pub(super) fn new(inner: S, patience: Duration) -> Self {
+    pub(super) fn new(inner: S, patience: Patience) -> Self {
         Self { inner, patience, timer: None, waiting: false }
     }
 
@@ -33,13 +53,14 @@ impl<S> Stalling<S> {
             self.waiting = false;
             return polled;
         }
-        let deadline = Instant::now() + self.patience;
+        let patience = self.patience.get();
+        let deadline = Instant::now() + patience;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if !std::mem::replace(&mut self.waiting, true) {
             timer.as_mut().reset(deadline);
         }
         timer.as_mut().poll(context).map(|()| {
-            let message = format!("the client has read nothing for {:?}", self.patience);
+            let message = format!("the client has read nothing for {patience:?}");
             Err(io::Error::new(io::ErrorKind::TimedOut, message))
         })
     }
@@ -99,7 +120,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_reads_nothing_is_given_up() {
         let (ours, _theirs) = duplex(8);
-        let mut stream = Stalling::new(ours, Duration::from_millis(20));
+        let mut stream = Stalling::new(ours, Patience::new(Duration::from_millis(20)));
         let error = stream.write_all(b"more than fits").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
@@ -119,7 +140,7 @@ mod tests {
         });
         let start = Instant::now();
         let patience = Duration::from_millis(500);
-        let mut stream = Stalling::new(ours, patience);
+        let mut stream = Stalling::new(ours, Patience::new(patience));
         stream.write_all(&text).await.unwrap();
         assert!(start.elapsed() > patience, "all of it takes longer than a wait may");
         drop(stream);

@@ -67,6 +67,15 @@ impl Datagrams {
         Self::new(socket, address)
     }
 
+    /// Takes over a socket that was bound elsewhere.
+    pub(crate) fn adopt(socket: UdpSocket) -> io::Result<Self> {
+        let address = socket.local_addr()?;
+        socket.set_nonblocking(false)?;
+        let socket = Socket::from(socket);
+        set_up(&socket)?;
+        Self::new(socket, address)
+    }
+
     fn new(socket: Socket, address: SocketAddr) -> io::Result<Self> {
         let wildcard = address.ip().is_unspecified();
         let socket = UdpSocket::from(socket);
@@ -143,11 +152,15 @@ fn prepare(address: SocketAddr) -> io::Result<Socket> {
         // So that [::] and 0.0.0.0 can be served side by side.
         socket.set_only_v6(true)?;
     }
+    set_up(&socket)?;
+    Ok(socket)
+}
+
+fn set_up(socket: &Socket) -> io::Result<()> {
     let _ = socket.set_recv_buffer_size(BUFFER);
     let _ = socket.set_send_buffer_size(BUFFER);
     socket.set_read_timeout(Some(STOP_POLL))?;
-    socket.set_write_timeout(Some(SEND_PATIENCE))?;
-    Ok(socket)
+    socket.set_write_timeout(Some(SEND_PATIENCE))
 }
 
 /// Elsewhere, replies of a wildcard socket leave from the address that the system chooses.

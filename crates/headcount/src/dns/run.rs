@@ -41,7 +41,7 @@ pub(super) async fn run(verb: Dns) -> Result<Exit, Error> {
     let (waiting, reader) = directory::new(settings.zone.clone());
     let live = Live::new(settings.dns.clone(), reader);
     // First of all: a taken port is found out before anything is read. Until all is read the answer is SERVFAIL.
-    let server = dns::Server::bind_live(&settings.listen, live.clone(), counters)
+    let server = dns::Server::bind_live(&settings.listen, Vec::new(), live.clone(), counters)
         .map_err(|error| not_bound(&error, &settings))?;
     state.forward_by(server.forwarder().cloned());
     let listeners = Listener::bind(&settings.pages).await?;

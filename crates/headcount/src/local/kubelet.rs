@@ -1,7 +1,10 @@
 //! The nodes' side of pods' subresources: what the API asks, the simulation answers.
 
-use api::{Container, Kubelet, LogOptions, LogStream, NoLog};
+use api::{
+    Container, Duplex, Kubelet, LogOptions, LogStream, NoLog, Pod, Refusal, StreamOptions, Streams,
+};
 use futures::StreamExt as _;
+use futures::future::{BoxFuture, FutureExt as _, ready};
 use node::Logs;
 
 /// Answers for simulated nodes.
@@ -17,5 +20,33 @@ impl Kubelet for SimulatedKubelet {
         }
         let options = node::LogOptions { follow, since, timestamps, tail_lines, limit_bytes };
         Ok(Box::pin(self.0.read(uid, name, options).map(Into::into)))
+    }
+    fn reachable(&self, _pod: &Pod) -> Result<(), Refusal> {
+        Err(Refusal::Simulated)
+    }
+
+    fn exec<'a>(
+        &'a self,
+        _container: &'a Container,
+        _command: &'a [String],
+        _options: StreamOptions,
+    ) -> BoxFuture<'a, Result<Streams, Refusal>> {
+        ready(Err(Refusal::Simulated)).boxed()
+    }
+
+    fn attach<'a>(
+        &'a self,
+        _container: &'a Container,
+        _options: StreamOptions,
+    ) -> BoxFuture<'a, Result<Streams, Refusal>> {
+        ready(Err(Refusal::Simulated)).boxed()
+    }
+
+    fn port_forward<'a>(
+        &'a self,
+        _pod: &'a Pod,
+        _port: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn Duplex>, Refusal>> {
+        ready(Err(Refusal::Simulated)).boxed()
     }
 }

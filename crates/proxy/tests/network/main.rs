@@ -1,0 +1,10 @@
+//! The rules at work: in a network namespace of each test's own, with pods as namespaces, real sockets and the real nft.
+
+#![cfg(target_os = "linux")]
+
+mod increments;
+mod lab;
+mod model;
+mod objects;
+mod policies;
+mod services;
