@@ -25,7 +25,7 @@ use crate::news::{self, Report};
 use crate::nodes::node;
 use crate::outlets::Outlets;
 use crate::pods::{Pods, Step};
-use crate::process::{Crew, Processes};
+use crate::process::{Crew, Left, Processes, WorkDone};
 
 const KINDS: &[KindId] = &[KindId::Node, KindId::Pod];
 
@@ -184,10 +184,7 @@ impl Actor {
                         Err(error) => error!(%error, "a pod's step broke off"),
                     }
                 }
-                target = end_of_work(&mut self.crew) => {
-                    let busy = self.activity.busy();
-                    self.queue.add(target, 0, busy);
-                }
+                done = end_of_work(&mut self.crew) => self.take_over(done),
                 delivery = subscription.next() => {
                     let Some(delivery) = delivery else { break };
                     self.take_in(delivery);
@@ -240,6 +237,19 @@ impl Actor {
                 self.unsynced.retain(|waiting| *waiting != kind)
             }
         }
+        self.tell_departed();
+    }
+
+    /// A worker has ended: what is left of its pod is not its own any more.
+    fn take_over(&mut self, WorkDone { target, uid, left }: WorkDone) {
+        match left {
+            Left::Pod(pod) => {
+                self.pods.apply_pod(Arc::new(Object::Pod(*pod)));
+            }
+            Left::Nothing => self.pods.remove_pod(&target, Some(&uid)),
+            Left::Pieces => {}
+        }
+        self.queue.add(target, 0, self.activity.busy());
         self.tell_departed();
     }
 
@@ -363,7 +373,7 @@ impl Actor {
 }
 
 /// Waits for the end of a worker; for ever where there are none.
-async fn end_of_work(crew: &mut Option<Crew>) -> ObjectRef {
+async fn end_of_work(crew: &mut Option<Crew>) -> WorkDone {
     match crew {
         Some(crew) => crew.end().await,
         None => std::future::pending().await,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cluster::{Busy, Recorder};
+use k8s_openapi::api::core::v1::Pod;
 use manifest::{Object, ObjectRef};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
@@ -15,6 +16,23 @@ use super::worker::{self, Order, Wish};
 use crate::contents::Place;
 use crate::hands::Hands;
 
+/// A worker has ended.
+pub(crate) struct WorkDone {
+    pub(crate) target: ObjectRef,
+    pub(crate) uid: String,
+    pub(crate) left: Left,
+}
+
+/// What a worker leaves.
+pub(crate) enum Left {
+    /// Its pod, which is like this now.
+    Pod(Box<Pod>),
+    /// The API does not have its pod any more.
+    Nothing,
+    /// Its pod is to be looked at again.
+    Pieces,
+}
+
 /// The workers of all pods; dropped, they stop where they are.
 #[derive(Debug)]
 pub(crate) struct Crew {
@@ -22,7 +40,7 @@ pub(crate) struct Crew {
     recorder: Recorder,
     /// By the pods' UIDs.
     workers: HashMap<String, watch::Sender<Wish>>,
-    tasks: JoinSet<()>,
+    tasks: JoinSet<Option<Pod>>,
     /// Whose task it is, and the pod's UID.
     of_task: HashMap<Id, (ObjectRef, String)>,
 }
@@ -83,20 +101,21 @@ impl Crew {
         }
     }
 
-    /// Waits until a worker has done its work, and gives its pod; for ever if there is none.
-    pub(crate) async fn end(&mut self) -> ObjectRef {
+    /// Waits until a worker has done its work, and gives what its pod is like now; for ever if there is no worker.
+    pub(crate) async fn end(&mut self) -> WorkDone {
         loop {
-            let task = match self.tasks.join_next_with_id().await {
-                Some(Ok((task, ()))) => task,
+            let (task, left) = match self.tasks.join_next_with_id().await {
+                Some(Ok((task, Some(pod)))) => (task, Left::Pod(Box::new(pod))),
+                Some(Ok((task, None))) => (task, Left::Nothing),
                 Some(Err(error)) => {
                     error!(%error, "a pod's worker broke off");
-                    error.id()
+                    (error.id(), Left::Pieces)
                 }
                 None => std::future::pending().await,
             };
             if let Some((target, uid)) = self.of_task.remove(&task) {
                 self.workers.remove(&uid);
-                return target;
+                return WorkDone { target, uid, left };
             }
         }
     }

@@ -34,7 +34,7 @@ use crate::contents::{Contents, Images, Settings};
 use life::BackOffSettings;
 use shared::Shared;
 
-pub(crate) use crew::Crew;
+pub(crate) use crew::{Crew, Left, WorkDone};
 pub use runtime::{Duplex, Failure, Process, Runtime};
 
 /// With what pods are processes.

@@ -36,7 +36,7 @@ pub(super) fn status(
         let all = addresses.iter().map(|address| PodIP { ip: address.to_string() });
         status.pod_ips = Some(all.collect());
     }
-    status.start_time.get_or_insert(Time(now));
+    status.start_time.get_or_insert(time(now));
 
     let has_init = life.containers.iter().any(|container| container.role != Role::App);
     let of = |app: bool| -> Vec<ContainerStatus> {
@@ -155,7 +155,7 @@ fn container_status(
     let creating = if has_init { "PodInitializing" } else { "ContainerCreating" };
     let (state, last) = match &container.state {
         State::Running { since, stopping: _ } => {
-            let running = ContainerStateRunning { started_at: Some(Time(*since)) };
+            let running = ContainerStateRunning { started_at: Some(time(*since)) };
             let state = ContainerState { running: Some(running), ..ContainerState::default() };
             (state, container.last.as_ref())
         }
@@ -213,6 +213,11 @@ fn go_duration(seconds: u64) -> String {
     }
 }
 
+/// Kubernetes' times are of whole seconds: what is read again is what was written.
+fn time(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
+}
+
 fn waiting(reason: &str, message: Option<String>) -> ContainerState {
     let waiting = ContainerStateWaiting { reason: Some(reason.to_owned()), message };
     ContainerState { waiting: Some(waiting), ..ContainerState::default() }
@@ -226,8 +231,8 @@ fn terminated(ended: &Ended) -> ContainerState {
         signal: *signal,
         reason: Some(reason.clone()),
         message: message.clone(),
-        started_at: started.map(Time),
-        finished_at: Some(Time(*finished)),
+        started_at: started.map(time),
+        finished_at: Some(time(*finished)),
     };
     ContainerState { terminated: Some(terminated), ..ContainerState::default() }
 }
@@ -329,7 +334,7 @@ fn set(conditions: &mut Vec<PodCondition>, kind: &str, verdict: Verdict, now: Ti
     let condition = &mut conditions[at];
     if condition.status != status {
         condition.status = status.to_owned();
-        condition.last_transition_time = Some(Time(now));
+        condition.last_transition_time = Some(time(now));
     }
     (condition.reason, condition.message) = (reason.map(str::to_owned), message);
 }

@@ -96,7 +96,7 @@ impl Theatre {
     fn until(&self, line: &str) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
-            for _ in 0..3_000 {
+            for _ in 0..1_000 {
                 if self.seen.lock().unwrap().last().is_some_and(|last| last == line) {
                     return;
                 }

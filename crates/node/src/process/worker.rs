@@ -82,6 +82,8 @@ struct Worker {
     hands_on: Vec<HandsOn>,
     /// The API does not have the pod any more.
     gone: bool,
+    /// What was written last: what the API makes of it is its own affair.
+    wrote: Option<PodStatus>,
     /// Since when the status that is there is not the true one.
     stale: Option<Instant>,
     failures: u32,
@@ -98,10 +100,10 @@ struct HandsOn {
     probers: Vec<AbortHandle>,
 }
 
-/// Works for a pod until it has ended for good.
-pub(super) async fn work(order: Order) {
-    let Some(worker) = Worker::begin(order).await else { return };
-    worker.run().await;
+/// Works for a pod until it has ended for good, and gives it as it is then; none when the API does not have it.
+pub(super) async fn work(order: Order) -> Option<Pod> {
+    let worker = Worker::begin(order).await?;
+    worker.run().await
 }
 
 impl Worker {
@@ -138,6 +140,7 @@ impl Worker {
             furnished: None,
             hands_on,
             gone: false,
+            wrote: None,
             stale: None,
             failures: 0,
             refreshed: Instant::now(),
@@ -145,7 +148,7 @@ impl Worker {
         })
     }
 
-    async fn run(mut self) {
+    async fn run(mut self) -> Option<Pod> {
         let mut writing: Option<BoxFuture<'static, kube::Result<Answer>>> = None;
         self.look_at_wish();
         loop {
@@ -163,12 +166,12 @@ impl Worker {
                     }
                 }
             }
-            let wake = self.wake(now);
+            let wake = self.wake(now, writing.is_some());
             tokio::select! {
                 changed = self.wishes.changed() => match changed {
                     Ok(()) => self.look_at_wish(),
                     // Nobody watches over the pods any more.
-                    Err(_) => return,
+                    Err(_) => return None,
                 },
                 Some(happening) = self.happenings.recv() => self.take_in(happening),
                 Some(_) = self.tasks.join_next() => {}
@@ -176,12 +179,12 @@ impl Worker {
                     writing = None;
                     self.written(answer);
                 }
-                () = sleep_until(wake), if !self.life.is_finished() || self.stale.is_some() => {
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
                     self.refresh_if_due();
                 }
             }
         }
-        self.finish().await;
+        self.finish().await
     }
 
     /// The write that is due, and whether what is written is the truth.
@@ -192,7 +195,8 @@ impl Worker {
         let status = status(&self.pod, &self.life, &self.circumstances, now);
         self.shared.note_status(&self.uid, &status);
         let settling = self.life.is_settling();
-        if self.gone || self.pod.status.as_ref() == Some(&status) {
+        let same = |known: &Option<PodStatus>| known.as_ref() == Some(&status);
+        if self.gone || same(&self.pod.status) || same(&self.wrote) {
             self.stale = None;
             return (None, !settling);
         }
@@ -205,6 +209,7 @@ impl Worker {
         if due > Instant::now() {
             return (None, false);
         }
+        self.wrote = Some(status.clone());
         let (hands, target, uid) = (self.hands.clone(), self.target.clone(), self.uid.clone());
         let write = async move { hands.write(&target, &uid, None, Some(&status)).await };
         (Some(Box::pin(write)), false)
@@ -214,34 +219,32 @@ impl Worker {
         match answer {
             Ok(Answer::Wrote(pod)) => {
                 (self.failures, self.stale) = (0, None);
-                self.take_status(pod.status);
+                let known = Arc::make_mut(&mut self.pod);
+                (known.metadata, known.status) = (pod.metadata, pod.status);
             }
             // It is gone; the watch will say so.
             Ok(Answer::Gone { .. } | Answer::Nothing) => self.leave(),
             Err(error) => {
                 warn!(target = ?self.target, %error, "trying again");
+                self.wrote = None;
                 self.failures = self.failures.saturating_add(1);
                 self.stale = Some(Instant::now());
             }
         }
     }
 
-    fn take_status(&mut self, status: Option<PodStatus>) {
-        Arc::make_mut(&mut self.pod).status = status;
-    }
-
     /// When to look again if nothing happens.
-    fn wake(&self, now: Timestamp) -> Instant {
+    fn wake(&self, now: Timestamp, writing: bool) -> Option<Instant> {
         let life = self.life.wake().map(|at| {
             let left = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
             Instant::now() + left
         });
-        let write = self.stale.map(|since| {
+        let write = self.stale.filter(|_| !writing).map(|since| {
             let retry = retry_delay(self.failures);
             since + if self.life.is_settling() { SETTLE.max(retry) } else { retry }
         });
-        let refresh = self.refreshed + REFRESH;
-        life.into_iter().chain(write).chain([refresh]).min().unwrap_or(refresh)
+        let refresh = self.life.has_sandbox().then(|| self.refreshed + REFRESH);
+        life.into_iter().chain(write).chain(refresh).min()
     }
 
     fn look_at_wish(&mut self) {
@@ -601,10 +604,10 @@ impl Worker {
     }
 
     /// All has ended.
-    async fn finish(mut self) {
+    async fn finish(mut self) -> Option<Pod> {
         self.tasks.shutdown().await;
         if self.life.ending() != Some(Ending::Deleted) {
-            return;
+            return Some(Arc::unwrap_or_clone(self.pod));
         }
         if let Err(error) = self.shared.contents().remove(&self.uid).await {
             warn!(target = ?self.target, %error, "the pod's folder was not removed");
@@ -612,7 +615,8 @@ impl Worker {
         let mut failures = 0;
         while !self.gone {
             match self.hands.delete(&self.target, self.uid.clone()).await {
-                Ok(_) => return,
+                Ok(Answer::Wrote(pod)) => return Some(*pod),
+                Ok(Answer::Gone { .. } | Answer::Nothing) => return None,
                 Err(error) => {
                     debug!(target = ?self.target, %error, "trying again");
                     failures += 1;
@@ -621,6 +625,7 @@ impl Worker {
                 }
             }
         }
+        None
     }
 }
 
