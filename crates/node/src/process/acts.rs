@@ -155,10 +155,6 @@ impl Start {
         let turn = shared.starts.acquire().await;
         let (image, program) = furnished.program(name).map_err(NotStarted::Missing)?;
         let spec = furnished.container(name, *restarts).map_err(NotStarted::Missing)?;
-        // An image without a program of its own has the container's command.
-        let program = program
-            .or_else(|| spec.process.command.first().map(Into::into))
-            .unwrap_or_default();
         let (id, process_spec) = (spec.id.clone(), spec.process.clone());
         let stdin = container.stdin == Some(true);
         let stdin_once = container.stdin_once == Some(true);

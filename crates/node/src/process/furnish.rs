@@ -27,7 +27,7 @@ pub(super) trait Furnished: Send + Sync {
     /// How a container is started.
     fn container(&self, name: &str, restarts: u32) -> Result<ContainerSpec, NotYet>;
     /// A container's image and the program that stands for it.
-    fn program(&self, name: &str) -> Result<(String, Option<PathBuf>), NotYet>;
+    fn program(&self, name: &str) -> Result<(String, PathBuf), NotYet>;
     /// Where a container writes its last words.
     fn termination_log(&self, name: &str, restarts: u32) -> PathBuf;
 }
@@ -58,7 +58,7 @@ impl Furnished for Prepared {
         Prepared::container(self, name, restarts)
     }
 
-    fn program(&self, name: &str) -> Result<(String, Option<PathBuf>), NotYet> {
+    fn program(&self, name: &str) -> Result<(String, PathBuf), NotYet> {
         Prepared::program(self, name)
     }
 
