@@ -58,9 +58,9 @@ mod tree;
 #[cfg(target_os = "linux")]
 mod users;
 
-pub use engine::{Engine, Process, run_if_asked};
 #[cfg(not(target_os = "linux"))]
 pub use engine::enter;
+pub use engine::{Engine, Process, run_if_asked};
 #[cfg(target_os = "linux")]
 pub use enter::enter;
 pub use failure::{Failure, NotEntered, Unsupported};

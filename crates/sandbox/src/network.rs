@@ -50,6 +50,9 @@ impl Cluster {
         for_everyone(users).map_err(failed("settings of its ports".into()))?;
         for (name, value) in [
             ("ipv4/ip_forward", "1"),
+            // Who is refused by ICMP is to be told each time: the kernel tells few a second otherwise.
+            ("ipv4/icmp_ratelimit", "0"),
+            ("ipv6/icmp/ratelimit", "0"),
             ("ipv4/conf/all/rp_filter", "0"),
             ("ipv4/conf/default/rp_filter", "0"),
         ] {

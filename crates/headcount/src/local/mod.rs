@@ -22,8 +22,8 @@ use node::{Logs, Outlets, Simulation};
 use tokio::task::JoinHandle;
 
 use kubelet::NodeKubelet;
-pub(crate) use running::{API_PORT, RunningPods};
 use running::Inside;
+pub(crate) use running::{API_PORT, RunningPods};
 
 /// What a cluster is started with.
 pub(crate) struct Settings {

@@ -38,7 +38,7 @@ pub(super) async fn start(up: &Up, data: &Path) -> Result<Option<RunningPods>, E
     let nodes = node::Config { nodes: up.nodes, pod_ranges: up.pod_cidr.ranges().to_vec() };
     let settings = Settings {
         folder: folder.clone(),
-        service_ranges: up.service_cidr.ranges().to_vec(),
+        service_ranges: [up.service_cidr.ranges(), &[up.load_balancer_cidr]].concat(),
         node_addresses: nodes.node_addresses(),
         program: None,
     };

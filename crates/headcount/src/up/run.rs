@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use api::allocate::kubernetes_address;
-use api::serve::{Authenticate, Credentials, DnsAddress, Inside, Kubeconfig, Limits, Token, write_private};
+use api::serve::{
+    Authenticate, Credentials, DnsAddress, Inside, Kubeconfig, Limits, Token, write_private,
+};
 use api::store::{Memory, Sqlite, Store};
 use sandbox::Engine;
 use tokio::sync::watch;

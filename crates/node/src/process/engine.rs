@@ -5,7 +5,9 @@ use std::os::fd::OwnedFd;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use sandbox::{ContainerId, ContainerSpec, Engine, Exit, Network, PodId, PodSpec, ProcessSpec, Stdio};
+use sandbox::{
+    ContainerId, ContainerSpec, Engine, Exit, Network, PodId, PodSpec, ProcessSpec, Stdio,
+};
 
 use super::runtime::{Duplex, Failure, Process, Runtime};
 

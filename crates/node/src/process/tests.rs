@@ -59,6 +59,8 @@ impl Theatre {
             folder: folder.path().to_owned(),
             cluster_domain: "cluster.local".to_owned(),
             dns: Vec::new(),
+            resolv_conf: PathBuf::new(),
+            images: Images::default(),
             owner: Arc::new(|uid, gid| (uid, gid)),
         };
         let processes = Processes { shared: Arc::new(shared), settings };
