@@ -103,6 +103,22 @@ fn example(kind: &Kind) -> (Value, Value) {
                 json!({ "spec": { "type": "ClusterSetIP", "ips": ["10.0.0.9"], "ports": [{ "port": 80 }] } }),
                 json!({ "metadata": { "generation": 1 }, "spec": { "ips": ["10.0.0.9"] } }),
             ),
+            Stored::GatewayClass => (
+                json!({ "spec": { "controllerName": "example.com/x" } }),
+                json!({ "status": { "conditions": [{ "type": "Accepted", "status": "Unknown" }] } }),
+            ),
+            Stored::Gateway => (
+                json!({ "spec": { "gatewayClassName": "x", "listeners": [{ "name": "web", "port": 80, "protocol": "HTTP" }] } }),
+                json!({ "spec": { "listeners": [{ "allowedRoutes": { "namespaces": { "from": "Same" } } }] } }),
+            ),
+            Stored::HTTPRoute => (
+                json!({ "spec": { "parentRefs": [{ "name": "x" }], "hostnames": ["a.example.com"] } }),
+                json!({ "spec": { "rules": [{ "matches": [{ "path": { "type": "PathPrefix", "value": "/" } }] }] } }),
+            ),
+            Stored::ReferenceGrant => (
+                json!({ "spec": { "from": [{ "group": "", "kind": "HTTPRoute", "namespace": "b" }], "to": [{ "group": "", "kind": "Service" }] } }),
+                json!({ "apiVersion": "gateway.networking.k8s.io/v1beta1" }),
+            ),
             Stored::PriorityClass => {
                 (json!({ "value": 7 }), json!({ "preemptionPolicy": "PreemptLowerPriority" }))
             }

@@ -37,6 +37,9 @@ macro_rules! kinds {
                     let mut value = serde_json::from_str(text)?;
                     import(&mut value)
                 }
+                KindId::Stored(kind) if is_routing(kind) => {
+                    Object::from_value(KindId::Stored(kind), &serde_json::from_str(text)?)
+                }
                 KindId::Stored(kind) => {
                     serde_json::from_str(text)
                         .map(|Outline { metadata }| outlined(kind, metadata).into())
@@ -57,7 +60,7 @@ macro_rules! kinds {
         fn is_outlined(kind: KindId) -> bool {
             match kind {
                 $($id => false,)*
-                KindId::Stored(kind) => kind != Stored::ServiceImport,
+                KindId::Stored(kind) => kind != Stored::ServiceImport && !is_routing(kind),
             }
         }
     };
@@ -75,6 +78,19 @@ kinds! {
     ReplicaSet = KindId::ReplicaSet => KindId::ReplicaSet;
     Event = KindId::Event => KindId::Event;
     ControllerRevision = KindId::Stored(Stored::ControllerRevision) => KindId::Stored(Stored::ControllerRevision);
+}
+
+/// Whether the gateway reads the kind: it says where HTTP requests go.
+fn is_routing(kind: Stored) -> bool {
+    matches!(
+        kind,
+        Stored::Ingress
+            | Stored::IngressClass
+            | Stored::GatewayClass
+            | Stored::Gateway
+            | Stored::HTTPRoute
+            | Stored::ReferenceGrant
+    )
 }
 
 /// An import, whose specification the directory reads.
@@ -227,7 +243,16 @@ pub(crate) fn named(name: &str) -> Option<KindId> {
 
 /// Whether an API may not have the kind: it is defined by an object, not by Kubernetes.
 pub(crate) fn is_optional(kind: KindId) -> bool {
-    kind == KindId::Stored(Stored::ServiceImport)
+    matches!(
+        kind,
+        KindId::Stored(
+            Stored::ServiceImport
+                | Stored::GatewayClass
+                | Stored::Gateway
+                | Stored::HTTPRoute
+                | Stored::ReferenceGrant
+        )
+    )
 }
 
 /// The kind's name, as in `kind: Pod`.

@@ -5,6 +5,7 @@
 pub mod edit;
 mod family;
 pub mod field;
+pub mod gateway;
 pub mod generate;
 pub mod kind;
 pub mod labels;

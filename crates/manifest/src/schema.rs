@@ -41,6 +41,7 @@ pub fn definitions() -> Map<String, Value> {
     let mut definitions = generator.take_definitions(false);
     for (name, schema) in &mut definitions {
         correct_required(name, schema);
+        forget_null(schema);
     }
     definitions
 }
@@ -67,6 +68,27 @@ fn correct_required(name: &str, schema: &mut Value) {
         && let Some(schema) = schema.as_object_mut()
     {
         schema.remove("required");
+    }
+}
+
+/// Takes `null` from what a field may hold: in Kubernetes a field that may be left out has the schema of its value. Only
+/// the types of this crate say otherwise.
+fn forget_null(schema: &mut Value) {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for schema in properties.into_iter().flat_map(Map::values_mut) {
+        if let Some(Value::Array(kinds)) = schema.get_mut("type") {
+            kinds.retain(|kind| kind != "null");
+            if let [only] = kinds.as_slice() {
+                schema["type"] = only.clone();
+            }
+        }
+        let Some(fields) = schema.as_object_mut() else { continue };
+        let Some(Value::Array(choices)) = fields.remove("anyOf") else { continue };
+        for choice in choices.into_iter().filter(|choice| choice["type"] != "null") {
+            if let Value::Object(choice) = choice {
+                fields.extend(choice);
+            }
+        }
     }
 }
 
@@ -122,6 +144,8 @@ mod tests {
             let schema = &definitions[&type_name(kind)];
             assert!(!schema["description"].as_str().unwrap().is_empty(), "{}", kind.kind);
             assert!(schema["properties"]["metadata"]["$ref"].is_string(), "{}", kind.kind);
+            let status = &schema["properties"]["status"];
+            assert!(status.is_null() || status["$ref"].is_string(), "{}: {status}", kind.kind);
         }
         assert_eq!(type_name(Kind::by_name("Service").unwrap()), "io.k8s.api.core.v1.Service");
     }

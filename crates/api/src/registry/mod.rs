@@ -183,7 +183,11 @@ fn has_generation(kind: &Kind) -> bool {
             | Stored::IngressClass
             | Stored::PodDisruptionBudget
             | Stored::PriorityClass
-            | Stored::ServiceImport => true,
+            | Stored::ServiceImport
+            | Stored::GatewayClass
+            | Stored::Gateway
+            | Stored::HTTPRoute
+            | Stored::ReferenceGrant => true,
             Stored::ConfigMap
             | Stored::Secret
             | Stored::ServiceAccount

@@ -25,6 +25,9 @@ pub(crate) fn prepare_create(kind: Stored, value: &mut Value) {
         }),
         Stored::Ingress => json!({ "loadBalancer": {} }),
         Stored::ResourceQuota | Stored::Job | Stored::CronJob => json!({}),
+        Stored::GatewayClass => pending(&["Accepted"]),
+        Stored::Gateway => pending(&["Accepted", "Programmed"]),
+        Stored::HTTPRoute | Stored::ReferenceGrant => return,
         Stored::ConfigMap
         | Stored::Secret
         | Stored::ServiceAccount
@@ -43,6 +46,20 @@ pub(crate) fn prepare_create(kind: Stored, value: &mut Value) {
         | Stored::StorageClass => return,
     };
     object::set(value, "status", status);
+}
+
+/// The conditions that the definitions of the Gateway API begin with, until a controller says otherwise.
+fn pending(conditions: &[&str]) -> Value {
+    let condition = |kind: &&str| {
+        json!({
+            "type": kind,
+            "status": "Unknown",
+            "reason": "Pending",
+            "message": "Waiting for controller",
+            "lastTransitionTime": "1970-01-01T00:00:00Z",
+        })
+    };
+    json!({ "conditions": conditions.iter().map(condition).collect::<Vec<_>>() })
 }
 
 /// A claim is bound as soon as it is made, to a volume that is named as a provisioner names it. There is no such

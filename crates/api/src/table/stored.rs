@@ -1,5 +1,6 @@
 //! The kinds that are only kept: each column with what fills it.
 
+mod gateway;
 #[cfg(test)]
 mod tests;
 
@@ -50,6 +51,10 @@ fn filled(kind: Stored) -> &'static [Filled] {
         Stored::RoleBinding | Stored::ClusterRoleBinding => BINDING,
         Stored::PriorityClass => PRIORITY_CLASS,
         Stored::ServiceImport => IMPORT,
+        Stored::GatewayClass => gateway::CLASS,
+        Stored::Gateway => gateway::GATEWAY,
+        Stored::HTTPRoute => gateway::ROUTE,
+        Stored::ReferenceGrant => gateway::GRANT,
         Stored::StorageClass => STORAGE_CLASS,
     }
 }

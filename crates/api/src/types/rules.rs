@@ -153,6 +153,23 @@ pub(super) const FIELDS: &[(&str, &[(&str, Rule)])] = &[
     ),
     ("api.core.v1.ServiceStatus", &[("conditions", BY_TYPE)]),
     ("api.discovery.v1.Endpoint", &[("addresses", APPLIED_SET)]),
+    // Those of definitions are applied alone: patches of such objects are merge patches.
+    ("networking.gateway.v1.GatewayClassStatus", &[("conditions", applied_keyed(&["type"]))]),
+    ("networking.gateway.v1.GatewaySpec", &[("listeners", applied_keyed(&["name"]))]),
+    (
+        "networking.gateway.v1.GatewayStatus",
+        &[("conditions", applied_keyed(&["type"])), ("listeners", applied_keyed(&["name"]))],
+    ),
+    (
+        "networking.gateway.v1.HTTPHeaderFilter",
+        &[("add", applied_keyed(&["name"])), ("set", applied_keyed(&["name"]))],
+    ),
+    (
+        "networking.gateway.v1.HTTPRouteMatch",
+        &[("headers", applied_keyed(&["name"])), ("queryParams", applied_keyed(&["name"]))],
+    ),
+    ("networking.gateway.v1.ListenerStatus", &[("conditions", applied_keyed(&["type"]))]),
+    ("networking.gateway.v1.RouteParentStatus", &[("conditions", applied_keyed(&["type"]))]),
     ("api.policy.v1.PodDisruptionBudgetSpec", &[("selector", patched(Patch::Replace))]),
     ("api.policy.v1.PodDisruptionBudgetStatus", &[("conditions", BY_TYPE)]),
     (

@@ -89,6 +89,11 @@ fn the_places_of_each_kind() {
         ("rbac.authorization.k8s.io/v1 ClusterRoleBinding", [2, 0, 0, 1, 1, 3]),
         // Of no rule but those of its metadata.
         ("multicluster.x-k8s.io/v1alpha1 ServiceImport", [2, 0, 0, 1, 1, 1]),
+        // By their definitions, as far as they are served.
+        ("gateway.networking.k8s.io/v1 GatewayClass", [2, 0, 0, 2, 1, 1]),
+        ("gateway.networking.k8s.io/v1 Gateway", [2, 0, 0, 5, 1, 2]),
+        ("gateway.networking.k8s.io/v1 HTTPRoute", [2, 0, 0, 12, 1, 1]),
+        ("gateway.networking.k8s.io/v1beta1 ReferenceGrant", [2, 0, 0, 1, 1, 1]),
         ("scheduling.k8s.io/v1 PriorityClass", [2, 0, 0, 1, 1, 1]),
         ("storage.k8s.io/v1 StorageClass", [2, 0, 0, 1, 1, 2]),
     ];

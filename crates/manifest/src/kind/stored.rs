@@ -74,6 +74,7 @@ macro_rules! stored {
 }
 
 const NONE: &[&str] = &[];
+const GATEWAY_API: &[&str] = &["gateway-api"];
 
 stored! {
     ConfigMap(types::core::v1) = "" "v1" "configmaps"/"configmap" ["cm"] NONE Namespaced status: false fields: [];
@@ -99,6 +100,10 @@ stored! {
     ClusterRole(types::rbac::v1) = "rbac.authorization.k8s.io" "v1" "clusterroles"/"clusterrole" [] NONE Cluster status: false fields: [];
     ClusterRoleBinding(types::rbac::v1) = "rbac.authorization.k8s.io" "v1" "clusterrolebindings"/"clusterrolebinding" [] NONE Cluster status: false fields: [];
     ServiceImport(crate::service_import) = "multicluster.x-k8s.io" "v1alpha1" "serviceimports"/"serviceimport" ["svcim"] NONE Namespaced status: true fields: [];
+    GatewayClass(crate::gateway) = "gateway.networking.k8s.io" "v1" "gatewayclasses"/"gatewayclass" ["gc"] GATEWAY_API Cluster status: true fields: [];
+    Gateway(crate::gateway) = "gateway.networking.k8s.io" "v1" "gateways"/"gateway" ["gtw"] GATEWAY_API Namespaced status: true fields: [];
+    HTTPRoute(crate::gateway) = "gateway.networking.k8s.io" "v1" "httproutes"/"httproute" [] GATEWAY_API Namespaced status: true fields: [];
+    ReferenceGrant(crate::gateway) = "gateway.networking.k8s.io" "v1beta1" "referencegrants"/"referencegrant" ["refgrant"] GATEWAY_API Namespaced status: false fields: [];
     PriorityClass(types::scheduling::v1) = "scheduling.k8s.io" "v1" "priorityclasses"/"priorityclass" ["pc"] NONE Cluster status: false fields: [];
     StorageClass(types::storage::v1) = "storage.k8s.io" "v1" "storageclasses"/"storageclass" ["sc"] NONE Cluster status: false fields: [];
 }

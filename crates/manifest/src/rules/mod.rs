@@ -7,6 +7,7 @@ mod deployment;
 mod endpoint_slice;
 mod endpoints;
 mod event;
+mod gateway;
 pub(crate) mod metadata;
 pub mod names;
 mod namespace;

@@ -5,7 +5,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Map, Value, json};
 
 use super::defaults::{existing, items, object, set, text};
-use super::{net, pod};
+use super::{gateway, net, pod};
 use crate::field::{FieldError, FieldPath};
 use crate::kind::Stored;
 
@@ -44,6 +44,8 @@ pub(crate) fn default(kind: Stored, value: &mut Map<String, Value>) {
             set(value, "reclaimPolicy", "Delete");
             set(value, "volumeBindingMode", "Immediate");
         }
+        Stored::Gateway => gateway::default_gateway(value),
+        Stored::HTTPRoute => gateway::default_route(value),
         Stored::ConfigMap
         | Stored::ServiceAccount
         | Stored::ResourceQuota
@@ -51,6 +53,8 @@ pub(crate) fn default(kind: Stored, value: &mut Map<String, Value>) {
         | Stored::ControllerRevision
         | Stored::Lease
         | Stored::Event
+        | Stored::GatewayClass
+        | Stored::ReferenceGrant
         | Stored::Ingress
         | Stored::IngressClass
         | Stored::PodDisruptionBudget
@@ -169,6 +173,10 @@ pub(crate) fn validate(kind: Stored, new: &Value, old: Option<&Value>) -> Vec<Fi
             }
         }
         Stored::ServiceImport => import(&new["spec"], &mut errors),
+        Stored::GatewayClass => gateway::class(new, old, &mut errors),
+        Stored::Gateway => gateway::gateway(&new["spec"], &mut errors),
+        Stored::HTTPRoute => gateway::route(&new["spec"], &mut errors),
+        Stored::ReferenceGrant => gateway::grant(&new["spec"], &mut errors),
         Stored::ServiceAccount
         | Stored::PersistentVolumeClaim
         | Stored::PersistentVolume

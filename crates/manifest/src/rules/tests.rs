@@ -745,6 +745,18 @@ fn defaults_are_complete_at_once() {
                 json!({"data": {"spec": {"template": {"spec": {}}}}, "revision": 1})
             }
             KindId::Stored(Stored::ServiceImport) => json!({"spec": {"type": "Headless"}}),
+            KindId::Stored(Stored::GatewayClass) => {
+                json!({"spec": {"controllerName": "example.com/x"}})
+            }
+            KindId::Stored(Stored::Gateway) => json!({"spec": {
+                "gatewayClassName": "x",
+                "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}],
+            }}),
+            KindId::Stored(Stored::HTTPRoute) => json!({"spec": {"parentRefs": [{"name": "x"}]}}),
+            KindId::Stored(Stored::ReferenceGrant) => json!({"spec": {
+                "from": [{"kind": "HTTPRoute", "namespace": "a"}],
+                "to": [{"kind": "Service"}],
+            }}),
             KindId::Service => json!({"spec": {"ports": [{"port": 80}]}}),
             KindId::EndpointSlice => json!({"addressType": "IPv4"}),
             KindId::Namespace

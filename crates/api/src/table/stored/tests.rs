@@ -53,6 +53,10 @@ fn columns_of_each_kind() {
         check(kind, "Name, Role, Age, Users*, Groups*, ServiceAccounts*");
     }
     check(Stored::ServiceImport, "Name, Type, IP, Age");
+    check(Stored::GatewayClass, "Name, Controller, Accepted, Age, Description*");
+    check(Stored::Gateway, "Name, Class, Address, Programmed, Age");
+    check(Stored::HTTPRoute, "Name, Hostnames, Age");
+    check(Stored::ReferenceGrant, "Name, Age");
     check(Stored::PriorityClass, "Name, Value, Global-Default, Age, PreemptionPolicy");
     check(
         Stored::StorageClass,
