@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::support::root;
 
 /// Which crates of the workspace a crate may look at.
-const LADDER: [(&str, &[&str]); 11] = [
+const LADDER: [(&str, &[&str]); 12] = [
     ("directory", &[]),
     ("manifest", &[]),
     ("reconcile", &["manifest"]),
@@ -16,6 +16,7 @@ const LADDER: [(&str, &[&str]); 11] = [
     ("cluster", &["directory", "manifest", "reconcile", "preview"]),
     ("sandbox", &[]),
     ("node", &["manifest", "cluster", "sandbox"]),
+    ("gateway", &["manifest", "cluster"]),
     (
         "headcount",
         &[
@@ -29,6 +30,7 @@ const LADDER: [(&str, &[&str]); 11] = [
             "dns",
             "sandbox",
             "node",
+            "gateway",
         ],
     ),
 ];
