@@ -115,7 +115,7 @@ impl Table {
 impl Port {
     /// Puts routes into the order in which they are tried.
     pub(crate) fn sort(&mut self) {
-        self.sites.sort_by(|a, b| a.host.rank().cmp(&b.host.rank()));
+        self.sites.sort_by_key(|site| site.host.rank());
         for routes in self.sites.iter_mut().map(|site| &mut site.routes).chain([&mut self.ingress])
         {
             routes.sort_by(|a, b| {

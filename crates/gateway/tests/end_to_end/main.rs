@@ -7,3 +7,4 @@ mod fixture;
 mod requests;
 mod routes;
 mod statuses;
+mod tls;
