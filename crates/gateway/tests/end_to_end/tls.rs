@@ -6,6 +6,7 @@ use rcgen::CertifiedKey;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
@@ -20,11 +21,13 @@ fn secret(name: &str, host: &str) -> (Value, TlsConnector) {
         "stringData": {"tls.crt": cert.pem(), "tls.key": signing_key.serialize_pem()}});
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    // Who resumes a session is shown no certificate.
+    config.resumption = Resumption::disabled();
     (secret, TlsConnector::from(Arc::new(config)))
 }
 
