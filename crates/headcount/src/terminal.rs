@@ -8,10 +8,12 @@ use tracing_subscriber::EnvFilter;
 /// Starts the log on stderr. Warnings always; more with `-v`; `HEADCOUNT_LOG` takes `tracing` filters.
 pub(crate) fn start_log(verbose: u8) {
     let default = match verbose {
-        // What the client says of its failures, verbs say better.
-        0 => "warn,kube_client::client::builder=off",
-        1 => "warn,api=info,cluster=info,dns=info,headcount=info,node=info",
-        2 => "info,api=debug,cluster=debug,dns=debug,headcount=debug,node=debug",
+        // What the client says of its failures, verbs say better; and what became of a request, its answer says.
+        0 => "warn,kube_client::client::builder=off,axum_reverse_proxy=off",
+        1 => {
+            "warn,api=info,cluster=info,dns=info,gateway=info,headcount=info,node=info,axum_reverse_proxy=off"
+        }
+        2 => "info,api=debug,cluster=debug,dns=debug,gateway=debug,headcount=debug,node=debug",
         _ => "trace",
     };
     let filter =

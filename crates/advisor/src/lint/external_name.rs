@@ -225,12 +225,13 @@ impl<'o> Proxied<'o> {
                 backends.filter_map(|backend| Some(backend.service.as_ref()?.name.as_str()));
             all.extend(names.map(|name| (ingress.reference.namespace.as_str(), name)));
         }
-        for foreign in &objects.foreign {
-            let namespace = match foreign.located.namespace() {
+        let foreign = objects.foreign.iter().map(|foreign| &foreign.located);
+        for located in foreign.chain(objects.gateway_api().map(|(_, located)| located)) {
+            let namespace = match located.namespace() {
                 "" => &objects.options.namespace,
                 namespace => namespace,
             };
-            references(&foreign.located.value["spec"], &mut |name| {
+            references(&located.value["spec"], &mut |name| {
                 all.insert((namespace, name));
             });
         }

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Endpoints, Namespace, Service, ServicePort};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use manifest::read::{Document, Examined, Foreign, Located, Problem, examine};
-use manifest::{KindId, ObjectRef, Stored};
+use manifest::{KindId, ObjectRef, Stored, gateway};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -165,7 +165,7 @@ pub struct Objects {
     pub workloads: Vec<Workload>,
     /// Every object of a kind that is served, with its defaults, in the order of the texts.
     pub all: Vec<Item<Value>>,
-    /// Objects of other kinds, such as Certificates and HTTPRoutes.
+    /// Objects of other kinds, such as Certificates and GRPCRoutes.
     pub foreign: Vec<Foreign>,
     /// What is wrong with objects by themselves.
     pub refused: Vec<(Arc<Document>, ObjectRef, Vec<Problem>)>,
@@ -242,6 +242,17 @@ impl Objects {
             let annotated = Annotated::of(&foreign.located, || self.subject_of(&foreign.located));
             self.annotated.extend(annotated);
         }
+    }
+
+    /// The objects of the Gateway API, each with its kind, whether this one is served or not.
+    pub fn gateway_api(&self) -> impl Iterator<Item = (&str, &Located)> {
+        let served = self.all.iter().filter(|item| item.document.kind.group == gateway::GROUP);
+        let served = served.map(|item| (item.document.kind.kind, &item.document.located));
+        let foreign = self
+            .foreign
+            .iter()
+            .filter(|foreign| foreign.api_version().split('/').next() == Some(gateway::GROUP));
+        served.chain(foreign.map(|foreign| (foreign.kind(), &foreign.located)))
     }
 
     /// The annotations that allow findings, by object.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::support::root;
 
 /// Which crates of the workspace a crate may look at.
-const LADDER: [(&str, &[&str]); 12] = [
+const LADDER: [(&str, &[&str]); 13] = [
     ("directory", &[]),
     ("manifest", &[]),
     ("reconcile", &["manifest"]),
@@ -17,6 +17,7 @@ const LADDER: [(&str, &[&str]); 12] = [
     ("sandbox", &[]),
     ("node", &["manifest", "cluster", "sandbox"]),
     ("proxy", &["manifest", "cluster", "sandbox"]),
+    ("gateway", &["manifest", "cluster"]),
     (
         "headcount",
         &[
@@ -31,6 +32,7 @@ const LADDER: [(&str, &[&str]); 12] = [
             "sandbox",
             "node",
             "proxy",
+            "gateway",
         ],
     ),
 ];

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// GatewayClass describes a class of Gateways, and names the controller that looks after them.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -34,6 +35,9 @@ pub struct GatewayClassSpec {
     /// The controller that manages Gateways of this class, as example.com/controller. It cannot be changed.
     #[serde(default)]
     pub controller_name: String,
+    /// An object with settings for the controller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters_ref: Option<Value>,
     /// What the class is, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -47,4 +51,7 @@ pub struct GatewayClassStatus {
     /// Accepted: whether the controller takes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+    /// What the controller can do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supported_features: Option<Value>,
 }

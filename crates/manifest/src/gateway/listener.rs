@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, ObjectMeta};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Gateway is traffic taken in by listeners, for the routes that are attached to them.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -42,6 +43,15 @@ pub struct GatewaySpec {
     /// The addresses that are asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<GatewayAddress>,
+    /// Labels, annotations and settings of what is made for the Gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub infrastructure: Option<Value>,
+    /// From which namespaces ListenerSets may be attached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_listeners: Option<Value>,
+    /// Certificates of the whole Gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Value>,
 }
 
 /// Listener is a port, a protocol and the host names that are taken there.
@@ -80,6 +90,9 @@ pub struct ListenerTls {
     /// The Secrets with the certificate and its key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificate_refs: Vec<CertificateReference>,
+    /// How certificates of clients are checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frontend_validation: Option<Value>,
     /// Options of the implementation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<BTreeMap<String, String>>,

@@ -1,5 +1,5 @@
-//! The kinds of the Gateway API (`gateway.networking.k8s.io`) that are served, which k8s-openapi has not: what of their
-//! fields the standard channel of its release 1.4 has and somebody here reads.
+//! The kinds of the Gateway API (`gateway.networking.k8s.io`) that are served, which k8s-openapi has not. Fields that
+//! nobody here reads are kept as they are written.
 
 mod class;
 mod grant;

@@ -88,6 +88,12 @@ pub struct HttpRouteRule {
     /// How long may be waited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<HttpTimeouts>,
+    /// When a request is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Value>,
+    /// How a client stays with a backend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_persistence: Option<Value>,
 }
 
 /// HTTPRouteMatch is what must hold of a request.

@@ -104,23 +104,22 @@ pub(super) fn backends(objects: &Objects) -> HashMap<(&str, &str), Label> {
             }
         }
     }
-    for route in objects.foreign.iter().filter(|route| route.kind().ends_with("Route")) {
-        if !route.api_version().starts_with("gateway.networking.k8s.io/") {
+    for (kind, route) in objects.gateway_api() {
+        if !kind.ends_with("Route") {
             continue;
         }
-        let own = match route.located.namespace() {
+        let own = match route.namespace() {
             "" => objects.options.namespace.as_str(),
             namespace => namespace,
         };
-        let rules =
-            route.located.value["spec"]["rules"].as_array().into_iter().flatten().enumerate();
+        let rules = route.value["spec"]["rules"].as_array().into_iter().flatten().enumerate();
         for (rule, value) in rules {
             let refs = value["backendRefs"].as_array().into_iter().flatten().enumerate();
             for (at, backend) in refs {
                 let Some(name) = backend["name"].as_str() else { continue };
                 let namespace = backend["namespace"].as_str().unwrap_or(own);
                 let field = format!("spec.rules[{rule}].backendRefs[{at}].name");
-                let label = Label::new(&route.located, &field, "a route leads to it");
+                let label = Label::new(route, &field, "a route leads to it");
                 found.entry((namespace, name)).or_insert(label);
             }
         }

@@ -186,12 +186,14 @@ fn served(objects: &Objects) -> Vec<Served<'_>> {
             })
         })
     });
-    let foreign = objects.foreign.iter().flat_map(|foreign| {
-        let by = &foreign.located;
+    let routes = objects.foreign.iter().filter(|foreign| {
+        foreign.kind() == "Route" && foreign.api_version().starts_with("route.openshift.io/")
+    });
+    let routes = routes.map(|route| (route.kind(), &route.located));
+    let others = objects.gateway_api().chain(routes).flat_map(|(kind, by)| {
         let spec = &by.value["spec"];
-        let group = foreign.api_version().split('/').next();
-        let hosts: Vec<(&str, String)> = match (group, foreign.kind()) {
-            (Some("gateway.networking.k8s.io"), "HTTPRoute" | "GRPCRoute" | "TLSRoute") => {
+        let hosts: Vec<(&str, String)> = match kind {
+            "HTTPRoute" | "GRPCRoute" | "TLSRoute" => {
                 let hosts = spec["hostnames"].as_array().into_iter().flatten().enumerate();
                 hosts
                     .filter_map(|(at, host)| {
@@ -199,14 +201,14 @@ fn served(objects: &Objects) -> Vec<Served<'_>> {
                     })
                     .collect()
             }
-            (Some("gateway.networking.k8s.io"), "Gateway") => {
+            "Gateway" => {
                 let listeners = spec["listeners"].as_array().into_iter().flatten().enumerate();
                 let hosts = listeners.filter_map(|(at, listener)| {
                     Some((listener["hostname"].as_str()?, format!("spec.listeners[{at}].hostname")))
                 });
                 hosts.collect()
             }
-            (Some("route.openshift.io"), "Route") => spec["host"]
+            "Route" => spec["host"]
                 .as_str()
                 .map(|host| (host, "spec.host".to_owned()))
                 .into_iter()
@@ -216,7 +218,7 @@ fn served(objects: &Objects) -> Vec<Served<'_>> {
         let backend = spec["rules"][0]["backendRefs"][0]["name"].as_str();
         hosts.into_iter().map(move |(host, field)| Served { host, by, field, backend })
     });
-    ingresses.chain(foreign).collect()
+    ingresses.chain(others).collect()
 }
 
 #[cfg(test)]

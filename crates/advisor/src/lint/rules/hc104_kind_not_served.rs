@@ -51,6 +51,9 @@ const REMOVED: &[(&str, &str, (u16, u16), &str)] = &[
 /// Versions that Kubernetes has and headcount's own API has not.
 const SERVED_ELSEWHERE: &[(&str, &str)] = &[("autoscaling/v1", "HorizontalPodAutoscaler")];
 
+/// Groups that clusters have by definitions, of which only some kinds are served here: a cluster may have others.
+const DEFINED: [&str; 2] = [manifest::gateway::GROUP, "multicluster.x-k8s.io"];
+
 fn check(objects: &Objects, findings: &mut Findings<'_>) {
     for foreign in &objects.foreign {
         let (api_version, kind) = (foreign.api_version(), foreign.kind());
@@ -91,6 +94,7 @@ fn meant(foreign: &Foreign) -> Option<&'static manifest::Kind> {
     let near = foreign.suggestion()?;
     let group = foreign.api_version().split_once('/').map_or("", |(group, _)| group);
     let own = manifest::Kind::all().iter().any(|kind| kind.group == group);
+    let own = own && !DEFINED.contains(&group);
     // A custom resource's group has a dot.
     (own || !group.contains('.')).then_some(near)
 }

@@ -145,6 +145,7 @@ transcripts!(
     kubectl_chart,
     kubectl_create,
     kubectl_explain,
+    kubectl_gateway,
     kubectl_logs,
     kubectl_look,
     kubectl_refused,
