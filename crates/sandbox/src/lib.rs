@@ -8,9 +8,26 @@
 //!
 //! Sockets that the engine makes are handed over and stay in the network in which they were made, so that the process that
 //! holds the [`Engine`] serves and dials inside the cluster while it stays outside.
+//!
+//! There is one program: an engine, and what goes ahead of each container's own program, is this program run again, with a first argument
+//! by which [`run_if_asked`] knows its part. Nothing forks without running a program.
 
+#[cfg(target_os = "linux")]
+mod engine;
+#[cfg(not(target_os = "linux"))]
+#[path = "nowhere.rs"]
+mod engine;
+mod failure;
+#[cfg(target_os = "linux")]
+mod protocol;
 mod spec;
+#[cfg(target_os = "linux")]
+mod start;
+#[cfg(target_os = "linux")]
+mod users;
 
+pub use engine::{Engine, Process, run_if_asked};
+pub use failure::{Failure, Unsupported};
 pub use spec::{
     ContainerId, ContainerSpec, Exit, Limits, Mount, MountSource, Network, PodAddress, PodId,
     PodNetwork, PodSpec, ProcessSpec, Settings, Stdio, User, WindowSize,

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// What an engine is started with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// The folder below which the pods' folders and volumes lie: the only part of the host's files that containers may be
     /// given to write to.
@@ -17,6 +17,8 @@ pub struct Settings {
     pub service_ranges: Vec<IpNet>,
     /// The nodes' own addresses.
     pub node_addresses: Vec<IpAddr>,
+    /// The program that calls [`crate::run_if_asked`]: where there is none, this one, run again.
+    pub program: Option<PathBuf>,
 }
 
 /// A pod, by its UID.

@@ -1,0 +1,49 @@
+//! Which of the host's users those of containers are.
+
+use rustix::process::{getgid, getuid};
+
+/// The first of the host's numbers that an engine of root gives out: far from all that systems, services of directories and
+/// other runtimes use.
+const RANGE_START: u32 = 1_879_048_192;
+
+/// As many.
+const RANGE_LENGTH: u32 = 65_536;
+
+/// How users inside are mapped to the host's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Users {
+    /// All are the one that started the engine.
+    One { uid: u32, gid: u32 },
+    /// Each is another one, and none is anybody else.
+    Range,
+}
+
+impl Users {
+    /// Those of an engine that this process starts.
+    pub(crate) fn here() -> Self {
+        let (uid, gid) = (getuid(), getgid());
+        match uid.is_root() {
+            true => Self::Range,
+            false => Self::One { uid: uid.as_raw(), gid: gid.as_raw() },
+        }
+    }
+
+    pub(crate) fn on_host(self, uid: u32, gid: u32) -> (u32, u32) {
+        let within = |id: u32| RANGE_START + id.min(RANGE_LENGTH - 1);
+        match self {
+            Self::One { uid, gid } => (uid, gid),
+            Self::Range => (within(uid), within(gid)),
+        }
+    }
+
+    /// What `/proc/PID/uid_map` and `gid_map` of the engine's namespace say.
+    pub(crate) fn maps(self) -> (String, String) {
+        match self {
+            Self::One { uid, gid } => (format!("0 {uid} 1"), format!("0 {gid} 1")),
+            Self::Range => {
+                let map = format!("0 {RANGE_START} {RANGE_LENGTH}");
+                (map.clone(), map)
+            }
+        }
+    }
+}
