@@ -22,8 +22,8 @@ use crate::spec::{
 /// A frame is no longer than this: an environment of some ConfigMaps, or the rules of thousands of Services.
 const FRAME_BYTES_MAX: usize = 32 << 20;
 
-/// No frame comes with more descriptors than a process has to start with.
-const DESCRIPTORS_MAX: usize = 3;
+/// No frame comes with more descriptors than a process has to start with, and the process whose container it joins.
+const DESCRIPTORS_MAX: usize = 4;
 
 /// As many requests may be under way at once.
 pub(crate) const UNDER_WAY_MAX: usize = 64;

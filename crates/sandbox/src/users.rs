@@ -1,6 +1,10 @@
 //! Which of the host's users those of containers are.
 
 use rustix::process::{getgid, getuid};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::spec::User;
 
 /// The first of the host's numbers that an engine of root gives out: far from all that systems, services of directories and
 /// other runtimes use.
@@ -10,7 +14,7 @@ const RANGE_START: u32 = 1_879_048_192;
 const RANGE_LENGTH: u32 = 65_536;
 
 /// How users inside are mapped to the host's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Users {
     /// All are the one that started the engine.
     One { uid: u32, gid: u32 },
@@ -44,6 +48,37 @@ impl Users {
                 let map = format!("0 {RANGE_START} {RANGE_LENGTH}");
                 (map.clone(), map)
             }
+        }
+    }
+
+    /// The same, of a container's namespace in the engine's.
+    pub(crate) fn container_maps(self, user: &User) -> (String, String) {
+        match self {
+            Self::One { .. } => (format!("{} 0 1", user.uid), format!("{} 0 1", user.gid)),
+            Self::Range => {
+                let map = format!("0 0 {RANGE_LENGTH}");
+                (map.clone(), map)
+            }
+        }
+    }
+
+    /// Which groups there are in the engine, first and last.
+    pub(crate) fn groups(self) -> &'static str {
+        match self {
+            Self::One { .. } => "0 0",
+            Self::Range => "0 65535",
+        }
+    }
+
+    /// Whether there can be such a user.
+    pub(crate) fn check(self, user: &User) -> Result<(), Failure> {
+        let mut ids = [user.uid, user.gid].into_iter().chain(user.groups.iter().copied());
+        match (self, ids.find(|id| *id >= RANGE_LENGTH)) {
+            (Self::Range, Some(id)) => Err(Failure::system(
+                format!("run as {id}"),
+                format!("users and groups have numbers below {RANGE_LENGTH}"),
+            )),
+            (Self::One { .. } | Self::Range, _) => Ok(()),
         }
     }
 }

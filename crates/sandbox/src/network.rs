@@ -1,0 +1,199 @@
+//! The cluster's network and those of pods. Everything is routed: a pod's only neighbour is the engine, which plays all nodes, so that what
+//! goes from pod to pod is seen by the engine's rules as what goes to a Service is.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use ipnet::IpNet;
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, listen, socket_with};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+
+use crate::failure::Unsupported;
+use crate::netlink::{LOOPBACK, Netlink};
+use crate::spec::{PodAddress, Settings};
+use crate::sys;
+use crate::users::Users;
+
+/// What a pod's interface is called, and its number in the pod.
+const POD_INTERFACE: (u32, &str) = (2, "eth0");
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// The cluster's network: the engine's own.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    netlink: Mutex<Netlink>,
+    users: Users,
+}
+
+/// The network of a pod.
+#[derive(Debug)]
+pub(crate) struct PodNetwork {
+    namespace: OwnedFd,
+    /// The engine's end.
+    index: u32,
+}
+
+impl Cluster {
+    pub(crate) fn set_up(settings: &Settings, users: Users) -> Result<Self, Unsupported> {
+        let failed = |what: String| {
+            move |error: io::Error| Unsupported::Network { what, error: error.to_string() }
+        };
+        // Whoever asks for it may listen on any port and ping: no container has a right over its network.
+        for_everyone(users).map_err(failed("settings of its ports".into()))?;
+        for (name, value) in [
+            ("ipv4/ip_forward", "1"),
+            ("ipv4/conf/all/rp_filter", "0"),
+            ("ipv4/conf/default/rp_filter", "0"),
+        ] {
+            set(name, value).map_err(failed(format!("net/{name}")))?;
+        }
+        version_6(&[("conf/all/forwarding", "1"), ("conf/default/forwarding", "1")])
+            .map_err(failed("IPv6".into()))?;
+        let netlink = Netlink::open().map_err(failed("a netlink socket".into()))?;
+        netlink.up(LOOPBACK).map_err(failed("the loopback interface".into()))?;
+        for range in &settings.service_ranges {
+            netlink.add_local(*range).map_err(failed(format!("the range {range}")))?;
+        }
+        let cluster = Self { netlink: Mutex::new(netlink), users };
+        for address in &settings.node_addresses {
+            cluster.add_address(*address).map_err(failed(format!("the address {address}")))?;
+        }
+        Ok(cluster)
+    }
+
+    /// Makes an address the nodes' own.
+    pub(crate) fn add_address(&self, address: IpAddr) -> io::Result<()> {
+        self.with(|netlink| netlink.add_address(LOOPBACK, address.into()))
+    }
+
+    /// Makes the network of a pod, and leaves the calling thread in it.
+    pub(crate) fn add_pod(&self, index: u32, addresses: &[PodAddress]) -> io::Result<PodNetwork> {
+        sys::unshare(UnshareFlags::NEWNET)?;
+        let namespace = OwnedFd::from(File::open("/proc/thread-self/ns/net")?);
+        let pod = PodNetwork { namespace, index };
+        for_everyone(self.users)?;
+        version_6(&[])?;
+        let inside = Netlink::open()?;
+        inside.up(LOOPBACK)?;
+        if addresses.is_empty() {
+            return Ok(pod);
+        }
+        self.with(|netlink| {
+            let name = format!("pod{index}");
+            netlink.add_pair((index, &name), POD_INTERFACE, pod.namespace.as_fd())
+        })?;
+        let connected = inside.up(POD_INTERFACE.0).and_then(|()| {
+            self.with(|netlink| netlink.up(index))?;
+            addresses.iter().try_for_each(|address| self.connect_pod(&inside, index, *address))
+        });
+        match connected {
+            Ok(()) => Ok(pod),
+            Err(error) => {
+                let _ = self.remove_pod(&pod);
+                Err(error)
+            }
+        }
+    }
+
+    fn connect_pod(&self, inside: &Netlink, index: u32, address: PodAddress) -> io::Result<()> {
+        let PodAddress { address, gateway } = address;
+        let everywhere = match gateway {
+            IpAddr::V4(_) => IpNet::V4(Default::default()),
+            IpAddr::V6(_) => IpNet::V6(Default::default()),
+        };
+        let interface = POD_INTERFACE.0;
+        inside.add_address(interface, address)?;
+        inside.add_route(gateway.into(), interface, None)?;
+        inside.add_route(everywhere, interface, Some(gateway))?;
+        self.with(|netlink| {
+            netlink.add_address(index, gateway.into())?;
+            netlink.add_route(address.addr().into(), index, None)
+        })
+    }
+
+    pub(crate) fn remove_pod(&self, pod: &PodNetwork) -> io::Result<()> {
+        match self.with(|netlink| netlink.remove(pod.index)) {
+            // A pod without addresses has no interface.
+            Err(error) if error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&Netlink) -> T) -> T {
+        change(&self.netlink.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl PodNetwork {
+    /// Moves the calling thread into the network.
+    pub(crate) fn enter(&self) -> io::Result<()> {
+        let network = Some(LinkNameSpaceType::Network);
+        Ok(move_into_link_name_space(self.namespace.as_fd(), network)?)
+    }
+}
+
+/// Settings of the calling thread's network by which users of it need no rights over it.
+fn for_everyone(users: Users) -> io::Result<()> {
+    set("ipv4/ip_unprivileged_port_start", "0")?;
+    set("ipv4/ping_group_range", users.groups())
+}
+
+/// Addresses of version 6 are used at once, not first looked for on the link. Without version 6 there is nothing to set.
+fn version_6(more: &[(&str, &str)]) -> io::Result<()> {
+    if !Path::new("/proc/sys/net/ipv6").exists() {
+        return Ok(());
+    }
+    let always = [
+        ("conf/all/accept_dad", "0"),
+        ("conf/default/accept_dad", "0"),
+        ("conf/default/accept_ra", "0"),
+        ("conf/default/router_solicitations", "0"),
+    ];
+    always.iter().chain(more).try_for_each(|(name, value)| set(&format!("ipv6/{name}"), value))
+}
+
+fn set(name: &str, value: &str) -> io::Result<()> {
+    fs::write(Path::new("/proc/sys/net").join(name), value)
+}
+
+/// A connection that has begun, in the calling thread's network.
+pub(crate) fn begin_connection(to: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = socket(SocketType::STREAM, to)?;
+    match connect(&socket, &to) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A listener in the calling thread's network.
+pub(crate) fn listener(at: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = socket(SocketType::STREAM, at)?;
+    set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &at)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// A UDP socket in the calling thread's network.
+pub(crate) fn datagrams(at: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = socket(SocketType::DGRAM, at)?;
+    set_socket_reuseport(&socket, true)?;
+    bind(&socket, &at)?;
+    Ok(socket)
+}
+
+fn socket(kind: SocketType, of: SocketAddr) -> io::Result<OwnedFd> {
+    let family = match of {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    Ok(socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?)
+}
