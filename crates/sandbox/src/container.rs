@@ -88,6 +88,7 @@ fn perform(control: &OwnedFd) -> Result<Infallible, Failure> {
         exit(0)
     };
     umask(Mode::from(0o022));
+    sys::leave_keys();
     fs::write("/proc/self/oom_score_adj", OOM_SCORE)
         .map_err(|error| Failure::system("oom_score_adj", error))?;
     let (process, limits, stdio) = match task {

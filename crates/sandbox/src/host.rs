@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
-use rustix::fs::CWD;
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change,
     move_mount, open_tree,
@@ -53,6 +53,14 @@ pub(crate) fn prepare(settings: &Settings, users: Users) -> Result<(), Unsupport
     }
 
     root(&folder, &program).map_err(failed("the engine's root folder"))?;
+    accessat(CWD, FOLDER, Access::EXEC_OK, AtFlags::EACCESS).map_err(|error| {
+        let (uid, gid) = users.on_host(0, 0);
+        let what = format!(
+            "{} must be passable for user {uid} or group {gid} (chmod 711)",
+            settings.folder.display()
+        );
+        failed(&what)(error.into())
+    })?;
     let set = |path, below, forbidden: Forbid| sys::forbid(CWD, path, below, &forbidden);
     set(c"/host", true, Forbid::WRITING | Forbid::SET_UID)
         .and_then(|()| set(c"/program", false, Forbid::WRITING | Forbid::SET_UID))

@@ -56,6 +56,7 @@ const FOLDERS: &[(&str, u32)] = &[
     ("proc", 0o555),
     ("root", 0o700),
     ("run", 0o755),
+    ("run/lock", 0o1777),
     ("srv", 0o755),
     ("sys", 0o555),
     ("tmp", 0o1777),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// The folder below which the pods' folders and volumes lie: the only part of the host's files that containers may be
-    /// given to write to.
+    /// given to write to. The users of containers must be able to pass it, though not to read it (mode 711).
     pub folder: PathBuf,
     /// The Services' addresses: they are local in the cluster's network, so that one can listen on any of them.
     pub service_ranges: Vec<IpNet>,
@@ -128,7 +128,7 @@ pub struct Mount {
 /// What is mounted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MountSource {
-    /// A folder or file below [`Settings::folder`].
+    /// A folder or file below [`Settings::folder`]. No part of its path may be a symbolic link: what containers have written there could lead anywhere.
     Own(PathBuf),
     /// A folder or file of the host: always read-only.
     Host(PathBuf),

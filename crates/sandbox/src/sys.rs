@@ -1,4 +1,4 @@
-//! The three calls that have no safe form elsewhere.
+//! The calls that have no safe form elsewhere.
 
 use std::ffi::CStr;
 use std::io;
@@ -23,6 +23,12 @@ pub(crate) fn close_others_on_exec() -> io::Result<()> {
         libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Leaves the keys behind of the session in which the program was started.
+pub(crate) fn leave_keys() {
+    // SAFETY: without a name, no memory is passed. A kernel without keys says so, and there are none to leave.
+    unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, 0) };
 }
 
 /// What a mount forbids.

@@ -1,7 +1,5 @@
 //! An engine to try things with, and what one asks of it most.
 
-#![allow(dead_code, reason = "not every test needs all of it")]
-
 use std::fs;
 use std::io::{self, Read as _, pipe};
 use std::net::IpAddr;
@@ -15,8 +13,8 @@ use sandbox::{
 };
 use tempfile::TempDir;
 
-/// Where tests of another user are told that they are.
-pub(crate) const AS_NOBODY: &str = "SANDBOX_TESTS_AS_NOBODY";
+/// Where the engine's program is, when it is not where it was built.
+pub(crate) const PROGRAM: &str = "SANDBOX_TESTS_PROGRAM";
 
 /// An engine, and the folder that it may give out.
 pub(crate) struct Trial {
@@ -65,6 +63,13 @@ impl Trial {
         self.run(container(pod, "main", &["sh", "-c", line])).await
     }
 
+    /// Runs a line for the shell to its end, and returns what it wrote.
+    pub(crate) async fn output(&self, pod: &PodId, line: &str) -> String {
+        let ended = self.shell(pod, line).await.unwrap().end().await;
+        assert_eq!((ended.exit, ended.err.as_str()), (Exit::Code(0), ""), "{line}: {}", ended.out);
+        ended.out
+    }
+
     pub(crate) async fn run(&self, spec: ContainerSpec) -> Result<Running, Failure> {
         let (stdio, out, err) = pipes();
         let process = self.engine.start_container(spec, stdio).await?;
@@ -90,6 +95,19 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Reads a line that it writes.
+    pub(crate) async fn line(&mut self) -> String {
+        let mut out = self.out.try_clone().unwrap();
+        let read = move || {
+            let (mut line, mut byte) = (Vec::new(), [0]);
+            while out.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+                line.push(byte[0]);
+            }
+            String::from_utf8(line).unwrap()
+        };
+        tokio::task::spawn_blocking(read).await.unwrap()
+    }
+
     pub(crate) async fn end(self) -> Ended {
         let Self { process, mut out, mut err } = self;
         let read = tokio::task::spawn_blocking(move || {
@@ -111,8 +129,13 @@ pub(crate) fn settings(folder: &Path) -> Settings {
         folder: folder.to_owned(),
         service_ranges: vec!["10.96.0.0/12".parse().unwrap(), "fd00:10:96::/112".parse().unwrap()],
         node_addresses: vec![ip("172.18.0.2"), ip("172.18.0.3")],
-        program: Some(PathBuf::from(env!("CARGO_BIN_EXE_sandbox-engine"))),
+        program: Some(program()),
     }
+}
+
+pub(crate) fn program() -> PathBuf {
+    let built = || env!("CARGO_BIN_EXE_sandbox-engine").into();
+    std::env::var_os(PROGRAM).unwrap_or_else(built).into()
 }
 
 pub(crate) fn ip(text: &str) -> IpAddr {
@@ -145,6 +168,35 @@ pub(crate) fn process(command: &[&str]) -> ProcessSpec {
 
 pub(crate) fn own(source: &Path, target: &str, read_only: bool) -> Mount {
     Mount { source: MountSource::Own(source.to_owned()), target: target.into(), read_only }
+}
+
+/// Of all processes of the machine, those that have something in their command line.
+pub(crate) fn with_argument(argument: &str) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if line.split(|byte| *byte == 0).any(|part| part == argument.as_bytes()) {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// The engine's children.
+pub(crate) fn children(engine: &Engine) -> Vec<u32> {
+    let of = |pid: u32| -> Vec<u32> {
+        let path = format!("/proc/{pid}/task");
+        let threads = fs::read_dir(path).unwrap().flatten();
+        let children = threads
+            .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
+            .collect::<Vec<_>>()
+            .join(" ");
+        children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+    };
+    let guarded = of(engine.pid());
+    assert_eq!(guarded.len(), 1, "the guard has the engine alone: {guarded:?}");
+    of(guarded[0])
 }
 
 fn pipes() -> (Stdio, io::PipeReader, io::PipeReader) {

@@ -1,0 +1,84 @@
+//! What one container takes, others still have.
+
+use std::time::Duration;
+
+use sandbox::Exit;
+use tokio::time::timeout;
+
+use crate::support::{Trial, children, container};
+
+/// A fork bomb of the classical kind, which says once that it is at its bound.
+const BOMB: &str = "b() { b | b & }; b 2>/dev/null; echo lit; while :; do :; done";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_bomb_is_contained() {
+    let trial = Trial::start().await;
+    let (a, b) = (trial.pod("a", 5).await, trial.pod("b", 6).await);
+    let mut spec = container(&a, "bomb", &["sh", "-c", BOMB]);
+    spec.limits.processes = 50;
+    let id = spec.id.clone();
+    let mut bomb = trial.run(spec).await.unwrap();
+    assert_eq!(bomb.line().await, "lit");
+    // It cannot start one more, and others can.
+    let full = async {
+        loop {
+            match trial.exec(&id, &["sh", "-c", "true & true & wait"]).await {
+                Err(_) => break,
+                Ok(running) if running.end().await.err.contains("Cannot fork") => break,
+                Ok(_) => {}
+            }
+        }
+    };
+    timeout(Duration::from_secs(20), full).await.unwrap();
+    let counted = trial
+        .output(&b, "for i in $(busybox seq 100); do sleep 5 & done; jobs | busybox wc -l")
+        .await;
+    assert_eq!(counted, "100\n");
+
+    timeout(Duration::from_secs(10), trial.engine.remove_pod(&a)).await.unwrap().unwrap();
+    assert_eq!(bomb.process.exit().await, Exit::Signal(9));
+    assert_eq!(children(&trial.engine), [0_u32; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bomb_of_many_users_is_contained() {
+    let trial = Trial::start().await;
+    let pod = trial.pod("a", 5).await;
+    let many = trial.engine.owner(0, 0) != trial.engine.owner(1, 1);
+    if !many {
+        return;
+    }
+    // Root of a container may become others, who each have a number of processes of their own.
+    let line = "for u in $(busybox seq 1 100); do for i in 1 2 3 4 5 6 7 8; do setpriv --reuid=$u --clear-groups sleep 100 & done; done \
+                2>/dev/null; ls -d /proc/[0-9]* | busybox wc -l";
+    let mut spec = container(&pod, "main", &["sh", "-c", line]);
+    spec.limits.processes = 310;
+    let mut running = trial.run(spec).await.unwrap();
+    let counted: usize = running.line().await.parse().unwrap_or(0);
+    assert!(counted <= 320, "{counted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_requests_than_are_done_at_once() {
+    let trial = Trial::start().await;
+    let pod = trial.pod("a", 5).await;
+    let connections = (0..500).map(|_| {
+        let engine = trial.engine.clone();
+        let network = sandbox::Network::Pod(pod.clone());
+        tokio::spawn(async move { engine.bind(network, "0.0.0.0:0".parse().unwrap()).await })
+    });
+    for connection in connections.collect::<Vec<_>>() {
+        connection.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn descriptors_are_limited() {
+    let trial = Trial::start().await;
+    let pod = trial.pod("a", 5).await;
+    let line = "import os\nn = 0\ntry:\n    while True: os.open('/', 0); n += 1\nexcept OSError as e: print(n < 100, e.strerror)";
+    let mut spec = container(&pod, "main", &["python3", "-c", line]);
+    spec.limits.open_files = 100;
+    let ended = trial.run(spec).await.unwrap().end().await;
+    assert_eq!(ended.out, "True Too many open files\n", "{}", ended.err);
+}

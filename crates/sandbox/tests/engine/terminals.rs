@@ -1,0 +1,55 @@
+//! Terminals.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+
+use sandbox::{Exit, Stdio, WindowSize};
+
+use crate::support::{Trial, container, process};
+
+const SIZE: WindowSize = WindowSize { columns: 91, rows: 37 };
+
+/// Reads until a word is there.
+fn until(terminal: &mut File, word: &str) -> String {
+    let (mut read, mut bytes) = (String::new(), [0; 256]);
+    while !read.contains(word) {
+        let length = terminal.read(&mut bytes).unwrap_or(0);
+        assert!(length > 0, "it ended without {word}: {read}");
+        read.push_str(&String::from_utf8_lossy(&bytes[..length]));
+    }
+    read
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shell_on_a_terminal() {
+    let trial = Trial::start().await;
+    let pod = trial.pod("a", 5).await;
+    let mut spec = container(&pod, "main", &["sh"]);
+    spec.process.user.uid = 1000;
+    let id = spec.id.clone();
+    let mut first = trial.engine.start_container(spec, Stdio::Terminal(SIZE)).await.unwrap();
+    let mut terminal = File::from(first.terminal.take().unwrap());
+    terminal.write_all(b"stty size; tty; test -O $(tty) && echo mine\n").unwrap();
+    let said = until(&mut terminal, "mine\r\n");
+    assert!(said.contains("\r\n37 91\r\n/dev/pts/0\r\n"), "{said}");
+
+    // The other side sets another size, and an interrupt reaches what is in front.
+    rustix::termios::tcsetwinsize(&terminal, winsize(100, 50)).unwrap();
+    terminal.write_all(b"stty size; sleep 1000; echo woken\n").unwrap();
+    until(&mut terminal, "50 100\r\n");
+    terminal.write_all(b"\x03").unwrap();
+    until(&mut terminal, "^C");
+
+    let mut beside =
+        trial.engine.exec(&id, process(&["tty"]), Stdio::Terminal(SIZE)).await.unwrap();
+    let mut other = File::from(beside.terminal.take().unwrap());
+    until(&mut other, "/dev/pts/1\r\n");
+    assert_eq!(beside.exit().await, Exit::Code(0));
+
+    terminal.write_all(b"exit 5\n").unwrap();
+    assert_eq!(first.exit().await, Exit::Code(5));
+}
+
+fn winsize(columns: u16, rows: u16) -> rustix::termios::Winsize {
+    rustix::termios::Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 }
+}
