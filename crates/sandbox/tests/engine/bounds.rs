@@ -21,11 +21,9 @@ async fn a_fork_bomb_is_contained() {
     assert_eq!(bomb.line().await, "lit");
     // It cannot start one more, and others can.
     let full = async {
-        loop {
-            match trial.exec(&id, &["sh", "-c", "true & true & wait"]).await {
-                Err(_) => break,
-                Ok(running) if running.end().await.err.contains("Cannot fork") => break,
-                Ok(_) => {}
+        while let Ok(running) = trial.exec(&id, &["sh", "-c", "true & true & wait"]).await {
+            if running.end().await.err.contains("Cannot fork") {
+                break;
             }
         }
     };
