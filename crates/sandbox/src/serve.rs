@@ -44,6 +44,7 @@ struct Serving {
     pods: Mutex<HashMap<PodId, Arc<Pod>>>,
     processes: Processes,
     next_interface: AtomicU32,
+    next_owner: AtomicU32,
     under_way: AtomicUsize,
 }
 
@@ -127,6 +128,7 @@ impl Serving {
             pods: Mutex::default(),
             processes: Processes::new().map_err(wrong)?,
             next_interface: AtomicU32::new(FIRST_INTERFACE),
+            next_owner: AtomicU32::new(0),
             under_way: AtomicUsize::new(0),
         })
     }
@@ -272,7 +274,8 @@ impl Serving {
         }
         self.users.check(&spec.process.user)?;
         let first_of = (spec.id.clone(), spec.limits);
-        let task = Task::Start { spec, folder: self.folder.clone() };
+        let owner = self.users.owner(self.next_owner.fetch_add(1, Ordering::Relaxed));
+        let task = Task::Start { spec, folder: self.folder.clone(), owner };
         self.run(&pod, &task, stdio, beside, None, Some(first_of))
     }
 

@@ -29,7 +29,7 @@ async fn a_shell_on_a_terminal() {
     let id = spec.id.clone();
     let mut first = trial.engine.start_container(spec, Stdio::Terminal(SIZE)).await.unwrap();
     let mut terminal = File::from(first.terminal.take().unwrap());
-    terminal.write_all(b"stty size; tty; test -O $(tty) && echo mine\n").unwrap();
+    terminal.write_all(b"stty size; tty; test -O $(tty) && echo mi''ne\n").unwrap();
     let said = until(&mut terminal, "mine\r\n");
     assert!(said.contains("\r\n37 91\r\n/dev/pts/0\r\n"), "{said}");
 
