@@ -3,16 +3,22 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sandbox::{Exit, Stdio, WindowSize};
 
 use crate::support::{Trial, container, process};
 
 const SIZE: WindowSize = WindowSize { columns: 91, rows: 37 };
 
+const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+
 /// Reads until a word is there.
 fn until(terminal: &mut File, word: &str) -> String {
     let (mut read, mut bytes) = (String::new(), [0; 256]);
     while !read.contains(word) {
+        let mut readable = [PollFd::new(&*terminal, PollFlags::IN)];
+        let ready = poll(&mut readable, Some(&PATIENCE)).unwrap();
+        assert!(ready > 0, "{word} does not come: {read}");
         let length = terminal.read(&mut bytes).unwrap_or(0);
         assert!(length > 0, "it ended without {word}: {read}");
         read.push_str(&String::from_utf8_lossy(&bytes[..length]));
@@ -35,7 +41,7 @@ async fn a_shell_on_a_terminal() {
 
     // The other side sets another size, and an interrupt reaches what is in front.
     rustix::termios::tcsetwinsize(&terminal, winsize(100, 50)).unwrap();
-    terminal.write_all(b"stty size; sleep 1000; echo woken\n").unwrap();
+    terminal.write_all(b"sh -c 'stty size; exec sleep 1000'\n").unwrap();
     until(&mut terminal, "50 100\r\n");
     terminal.write_all(b"\x03").unwrap();
     until(&mut terminal, "^C");
