@@ -77,6 +77,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// Goes ahead of a program; standard input is the socket to the engine.
 pub(crate) fn run() -> ! {
+    sys::default_signals();
     let Ok(control) = io::stdin().as_fd().try_clone_to_owned() else { exit(1) };
     let failure = match perform(&control) {
         Ok(never) => match never {},

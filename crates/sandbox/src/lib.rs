@@ -21,9 +21,13 @@ mod engine;
 mod engine;
 mod failure;
 #[cfg(target_os = "linux")]
+mod filesystem;
+#[cfg(target_os = "linux")]
 mod guard;
 #[cfg(target_os = "linux")]
 mod host;
+#[cfg(target_os = "linux")]
+mod mirror;
 #[cfg(target_os = "linux")]
 mod netlink;
 #[cfg(target_os = "linux")]

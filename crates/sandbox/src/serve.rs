@@ -63,6 +63,7 @@ enum Outcome {
 
 /// Serves as the engine; standard input is the socket to the guard.
 pub(crate) fn run() -> ! {
+    sys::default_signals();
     // Whatever becomes of the guard, this does not outlive it.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let stdin = io::stdin();
@@ -145,8 +146,9 @@ impl Serving {
         let serving = Arc::clone(self);
         let spawned = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
             let outcome = serving.perform(request, beside);
-            serving.answer(id, outcome);
+            // First, for with the answer comes the next question.
             serving.under_way.fetch_sub(1, Ordering::Relaxed);
+            serving.answer(id, outcome);
         });
         if let Err(error) = spawned {
             self.under_way.fetch_sub(1, Ordering::Relaxed);

@@ -90,6 +90,27 @@ async fn volumes() {
 }
 
 #[tokio::test]
+async fn volumes_where_the_host_has_nothing() {
+    let trial = Trial::start().await;
+    let pod = trial.pod("a", 5).await;
+    let data = trial.volume("data");
+    fs::write(data.join("page"), "page\n").unwrap();
+    let line = "cat /usr/share/nothing/like/it/page /usr/local/etc/nothing.conf /usr/local/etc/deep/one/page /one/two/three; \
+                busybox ls /usr/share | busybox wc -l; touch /usr/share/doc/x /usr/local/bin/x";
+    let mut spec = container(&pod, "main", &["sh", "-c", line]);
+    spec.mounts = vec![
+        own(&data, "/usr/share/nothing/like/it", false),
+        own(&data.join("page"), "/usr/local/etc/nothing.conf", false),
+        own(&data, "/usr/local/etc/deep/one", false),
+        own(&data.join("page"), "/one/two/three", false),
+    ];
+    let ended = trial.run(spec).await.unwrap().end().await;
+    let entries = fs::read_dir("/usr/share").unwrap().count() + 1;
+    assert_eq!(ended.out, format!("page\npage\npage\npage\n{entries}\n"), "{}", ended.err);
+    assert_eq!(ended.err.matches("Read-only file system").count(), 2, "{}", ended.err);
+}
+
+#[tokio::test]
 async fn links_in_volumes_lead_nowhere_else() {
     let trial = Trial::start().await;
     let pod = trial.pod("a", 5).await;

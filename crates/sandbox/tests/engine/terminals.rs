@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::process::Command;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sandbox::{Exit, Stdio, WindowSize};
@@ -58,4 +59,14 @@ async fn a_shell_on_a_terminal() {
 
 fn winsize(columns: u16, rows: u16) -> rustix::termios::Winsize {
     rustix::termios::Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+/// A shell has interrupts ignored for what it starts in the background, and programs keep that, unless somebody mends it.
+#[test]
+fn what_was_ignored_outside_is_heard_inside() {
+    let ignoring = "trap '' INT CHLD HUP; exec \"$0\" --exact terminals::a_shell_on_a_terminal";
+    let tests = std::env::current_exe().unwrap();
+    let output = Command::new("sh").args(["-c", ignoring]).arg(tests).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 passed"), "{told}");
 }
