@@ -15,13 +15,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, listen,
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use crate::failure::Unsupported;
-use crate::netlink::{LOOPBACK, Netlink};
+use crate::netlink::{Interface, LOOPBACK, Netlink};
 use crate::spec::{PodAddress, Settings};
 use crate::sys;
 use crate::users::Users;
 
-/// What a pod's interface is called, and its number in the pod.
-const POD_INTERFACE: (u32, &str) = (2, "eth0");
+/// The number of a pod's interface in the pod.
+const POD_INTERFACE: u32 = 2;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -91,13 +91,13 @@ impl Cluster {
         if addresses.is_empty() {
             return Ok(pod);
         }
-        self.with(|netlink| {
-            let name = format!("pod{index}");
-            netlink.add_pair((index, &name), POD_INTERFACE, pod.namespace.as_fd())
-        })?;
-        let connected = inside.up(POD_INTERFACE.0).and_then(|()| {
+        let (ours, theirs) = pair(index);
+        self.with(|netlink| netlink.add_pair(&ours, &theirs, pod.namespace.as_fd()))?;
+        let connected = inside.up(theirs.index).and_then(|()| {
             self.with(|netlink| netlink.up(index))?;
-            addresses.iter().try_for_each(|address| self.connect_pod(&inside, index, *address))
+            addresses
+                .iter()
+                .try_for_each(|address| self.connect_pod((&inside, &theirs), &ours, *address))
         });
         match connected {
             Ok(()) => Ok(pod),
@@ -108,19 +108,25 @@ impl Cluster {
         }
     }
 
-    fn connect_pod(&self, inside: &Netlink, index: u32, address: PodAddress) -> io::Result<()> {
+    fn connect_pod(
+        &self,
+        (inside, theirs): (&Netlink, &Interface),
+        ours: &Interface,
+        address: PodAddress,
+    ) -> io::Result<()> {
         let PodAddress { address, gateway } = address;
         let everywhere = match gateway {
             IpAddr::V4(_) => IpNet::V4(Default::default()),
             IpAddr::V6(_) => IpNet::V6(Default::default()),
         };
-        let interface = POD_INTERFACE.0;
-        inside.add_address(interface, address)?;
-        inside.add_route(gateway.into(), interface, None)?;
-        inside.add_route(everywhere, interface, Some(gateway))?;
+        inside.add_address(theirs.index, address)?;
+        inside.add_neighbour(theirs.index, gateway, ours.station)?;
+        inside.add_route(gateway.into(), theirs.index, None)?;
+        inside.add_route(everywhere, theirs.index, Some(gateway))?;
         self.with(|netlink| {
-            netlink.add_address(index, gateway.into())?;
-            netlink.add_route(address.addr().into(), index, None)
+            netlink.add_address(ours.index, gateway.into())?;
+            netlink.add_neighbour(ours.index, address.addr(), theirs.station)?;
+            netlink.add_route(address.addr().into(), ours.index, None)
         })
     }
 
@@ -143,6 +149,16 @@ impl PodNetwork {
         let network = Some(LinkNameSpaceType::Network);
         Ok(move_into_link_name_space(self.namespace.as_fd(), network)?)
     }
+}
+
+/// The engine's end and the pod's of what connects them.
+fn pair(index: u32) -> (Interface, Interface) {
+    let [a, b, c, d] = index.to_be_bytes();
+    // The first octet says that these addresses are given out by nobody but us.
+    (
+        Interface { index, name: format!("pod{index}"), station: [0x0a, 0, a, b, c, d] },
+        Interface { index: POD_INTERFACE, name: "eth0".to_owned(), station: [0x0a, 1, a, b, c, d] },
+    )
 }
 
 /// Settings of the calling thread's network by which users of it need no rights over it.
