@@ -54,10 +54,8 @@ async fn datagrams_of_a_pod_reach_a_service() {
     let trial = Trial::start().await;
     let pod = trial.pod("a", 5).await;
     let service = at("10.96.0.10:53");
-    let first = trial.engine.bind(Network::Cluster, service).await.unwrap();
-    let second = trial.engine.bind(Network::Cluster, service).await.unwrap();
-    drop(second);
-    let server = tokio::net::UdpSocket::from_std(first).unwrap();
+    let server = trial.engine.bind(Network::Cluster, service).await.unwrap();
+    let server = tokio::net::UdpSocket::from_std(server).unwrap();
     let client = trial.engine.bind(Network::Pod(pod), at("0.0.0.0:0")).await.unwrap();
     let client = tokio::net::UdpSocket::from_std(client).unwrap();
     client.send_to(b"question", service).await.unwrap();
@@ -67,6 +65,15 @@ async fn datagrams_of_a_pod_reach_a_service() {
     server.send_to(b"answer", who).await.unwrap();
     let (length, who) = client.recv_from(&mut bytes).await.unwrap();
     assert_eq!((&bytes[..length], who), (&b"answer"[..], service));
+}
+
+#[tokio::test]
+async fn several_sockets_take_datagrams_of_one_address() {
+    let trial = Trial::start().await;
+    let at = at("10.96.0.10:53");
+    let first = trial.engine.bind(Network::Cluster, at).await.unwrap();
+    let second = trial.engine.bind(Network::Cluster, at).await.unwrap();
+    assert_eq!(first.local_addr().unwrap(), second.local_addr().unwrap());
 }
 
 #[tokio::test]
