@@ -89,12 +89,6 @@ impl Netlink {
         self.ask(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE | NLM_F_EXCL)
     }
 
-    pub(crate) fn remove(&self, index: u32) -> io::Result<()> {
-        let mut link = LinkMessage::default();
-        link.header.index = index;
-        self.ask(RouteNetlinkMessage::DelLink(link), 0)
-    }
-
     /// Gives an interface an address. No route comes with it, and it can be used at once.
     pub(crate) fn add_address(&self, index: u32, address: IpNet) -> io::Result<()> {
         let mut message = AddressMessage::default();
@@ -142,6 +136,18 @@ impl Netlink {
             None => RouteScope::Link,
         };
         self.route(to, index, gateway, RouteHeader::RT_TABLE_MAIN, (RouteType::Unicast, scope))
+    }
+
+    /// Nothing goes to a destination by an interface any more.
+    pub(crate) fn remove_route(&self, to: IpNet, index: u32) -> io::Result<()> {
+        let mut route = RouteMessage::default();
+        route.header.address_family = family(to.addr());
+        route.header.destination_prefix_length = to.prefix_len();
+        route.header.table = RouteHeader::RT_TABLE_MAIN;
+        route.header.scope = RouteScope::NoWhere;
+        route.attributes =
+            vec![RouteAttribute::Oif(index), RouteAttribute::Destination(to.network().into())];
+        self.ask(RouteNetlinkMessage::DelRoute(route), 0)
     }
 
     /// What goes to a destination is for this namespace itself.

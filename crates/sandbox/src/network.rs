@@ -39,6 +39,7 @@ pub(crate) struct PodNetwork {
     namespace: OwnedFd,
     /// The engine's end.
     index: u32,
+    addresses: Vec<IpAddr>,
 }
 
 impl Cluster {
@@ -83,7 +84,8 @@ impl Cluster {
     pub(crate) fn add_pod(&self, index: u32, addresses: &[PodAddress]) -> io::Result<PodNetwork> {
         sys::unshare(UnshareFlags::NEWNET)?;
         let namespace = OwnedFd::from(File::open("/proc/thread-self/ns/net")?);
-        let pod = PodNetwork { namespace, index };
+        let addresses_only = addresses.iter().map(|address| address.address.addr()).collect();
+        let pod = PodNetwork { namespace, index, addresses: addresses_only };
         for_everyone(self.users)?;
         version_6(&[])?;
         let inside = Netlink::open()?;
@@ -93,19 +95,12 @@ impl Cluster {
         }
         let (ours, theirs) = pair(index);
         self.with(|netlink| netlink.add_pair(&ours, &theirs, pod.namespace.as_fd()))?;
-        let connected = inside.up(theirs.index).and_then(|()| {
-            self.with(|netlink| netlink.up(index))?;
-            addresses
-                .iter()
-                .try_for_each(|address| self.connect_pod((&inside, &theirs), &ours, *address))
-        });
-        match connected {
-            Ok(()) => Ok(pod),
-            Err(error) => {
-                let _ = self.remove_pod(&pod);
-                Err(error)
-            }
+        inside.up(theirs.index)?;
+        self.with(|netlink| netlink.up(index))?;
+        for address in addresses {
+            self.connect_pod((&inside, &theirs), &ours, *address)?;
         }
+        Ok(pod)
     }
 
     fn connect_pod(
@@ -130,12 +125,12 @@ impl Cluster {
         })
     }
 
+    /// Nothing reaches the pod any more. When nobody is in its network, the kernel removes it, and the interfaces of all such pods at once: one by one they would
+    /// take longer to go than pods to come.
     pub(crate) fn remove_pod(&self, pod: &PodNetwork) -> io::Result<()> {
-        match self.with(|netlink| netlink.remove(pod.index)) {
-            // A pod without addresses has no interface.
-            Err(error) if error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => Ok(()),
-            other => other,
-        }
+        pod.addresses.iter().try_for_each(|address| {
+            self.with(|netlink| netlink.remove_route((*address).into(), pod.index))
+        })
     }
 
     fn with<T>(&self, change: impl FnOnce(&Netlink) -> T) -> T {

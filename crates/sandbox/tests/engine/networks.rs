@@ -170,12 +170,16 @@ async fn a_removed_pod_gives_its_address_back() {
         let pod = trial.pod("a", 5).await;
         say(&trial, Network::Cluster, Network::Pod(pod.clone()), "10.244.1.5:80").await;
         trial.engine.remove_pod(&pod).await.unwrap();
+        let there = trial.engine.connect(Network::Cluster, at("10.244.1.5:80")).await.unwrap_err();
+        assert!(there.to_string().contains("Network is unreachable"), "{there}");
         let gone = trial.engine.remove_pod(&pod).await.unwrap_err();
         assert_eq!(gone.to_string(), "pod a is not there");
     }
     let node = PodId("node".into());
     let spec = PodSpec { id: node.clone(), network: PodNetwork::Node };
     trial.engine.create_pod(spec).await.unwrap();
-    let links = trial.output(&node, "ip -o link").await;
-    assert_eq!(links.lines().count(), 1, "{links}");
+    // The kernel takes its time.
+    while trial.output(&node, "ip -o link").await.lines().count() > 1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
