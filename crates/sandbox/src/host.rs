@@ -30,7 +30,7 @@ pub(crate) const ROOT: &str = "/root";
 
 /// Where the host has its programs and what they need. Links stay links.
 pub(crate) const PROGRAMS: &[&str] =
-    &["bin", "gnu", "lib", "lib32", "lib64", "libx32", "nix", "sbin", "usr"];
+    &["bin", "gnu/store", "lib", "lib32", "lib64", "libx32", "nix/store", "sbin", "usr"];
 
 /// Where the engine's root begins; it is there on any system.
 const BEGIN: &str = "/tmp";
@@ -105,6 +105,7 @@ fn root(folder: &OwnedFd, program: &OwnedFd) -> io::Result<()> {
     fs::write("program", "")?;
     // This program's libraries, and what else it opens by its usual name.
     for name in PROGRAMS.iter().chain(&["dev", "etc"]) {
+        let name = name.split('/').next().unwrap_or(name);
         symlink(Path::new("host").join(name), name)?;
     }
     attach(folder, Path::new("folder"))?;

@@ -15,6 +15,7 @@ use netlink_packet_route::address::{
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
+use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -30,6 +31,15 @@ pub(crate) const LOOPBACK: u32 = 1;
 
 /// Longer than any answer: they name an error and the message at fault.
 const ANSWER_BYTES: usize = 8192;
+
+/// An interface to be made.
+#[derive(Debug)]
+pub(crate) struct Interface {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    /// Its own address on the link.
+    pub(crate) station: [u8; 6],
+}
 
 /// A socket by which a network namespace is changed.
 #[derive(Debug)]
@@ -55,32 +65,28 @@ impl Netlink {
     /// A pair of interfaces, of which the other one is in another namespace. Both are down.
     pub(crate) fn add_pair(
         &self,
-        (index, name): (u32, &str),
-        (peer_index, peer_name): (u32, &str),
+        one: &Interface,
+        other: &Interface,
         namespace: BorrowedFd<'_>,
     ) -> io::Result<()> {
         let mut peer = LinkMessage::default();
-        peer.header.index = peer_index;
+        peer.header.index = other.index;
         peer.attributes = vec![
-            LinkAttribute::IfName(peer_name.to_owned()),
+            LinkAttribute::IfName(other.name.clone()),
+            LinkAttribute::Address(other.station.to_vec()),
             LinkAttribute::NetNsFd(namespace.as_raw_fd()),
         ];
         let mut link = LinkMessage::default();
-        link.header.index = index;
+        link.header.index = one.index;
         link.attributes = vec![
-            LinkAttribute::IfName(name.to_owned()),
+            LinkAttribute::IfName(one.name.clone()),
+            LinkAttribute::Address(one.station.to_vec()),
             LinkAttribute::LinkInfo(vec![
                 LinkInfo::Kind(InfoKind::Veth),
                 LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
             ]),
         ];
         self.ask(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE | NLM_F_EXCL)
-    }
-
-    pub(crate) fn remove(&self, index: u32) -> io::Result<()> {
-        let mut link = LinkMessage::default();
-        link.header.index = index;
-        self.ask(RouteNetlinkMessage::DelLink(link), 0)
     }
 
     /// Gives an interface an address. No route comes with it, and it can be used at once.
@@ -98,6 +104,26 @@ impl Netlink {
         self.ask(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
     }
 
+    /// Who has an address at the other end of an interface, so that nobody has to ask for it. What is told so does not count among the neighbours that are
+    /// found out, of which the kernel has room for a thousand or so, in all namespaces together.
+    pub(crate) fn add_neighbour(
+        &self,
+        index: u32,
+        address: IpAddr,
+        station: [u8; 6],
+    ) -> io::Result<()> {
+        let mut message = NeighbourMessage::default();
+        message.header.family = family(address);
+        message.header.ifindex = index;
+        message.header.state = NeighbourState::Permanent;
+        message.header.kind = RouteType::Unicast;
+        message.attributes = vec![
+            NeighbourAttribute::Destination(address.into()),
+            NeighbourAttribute::LinkLayerAddress(station.to_vec()),
+        ];
+        self.ask(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE)
+    }
+
     /// What goes to a destination leaves by an interface.
     pub(crate) fn add_route(
         &self,
@@ -110,6 +136,18 @@ impl Netlink {
             None => RouteScope::Link,
         };
         self.route(to, index, gateway, RouteHeader::RT_TABLE_MAIN, (RouteType::Unicast, scope))
+    }
+
+    /// Nothing goes to a destination by an interface any more.
+    pub(crate) fn remove_route(&self, to: IpNet, index: u32) -> io::Result<()> {
+        let mut route = RouteMessage::default();
+        route.header.address_family = family(to.addr());
+        route.header.destination_prefix_length = to.prefix_len();
+        route.header.table = RouteHeader::RT_TABLE_MAIN;
+        route.header.scope = RouteScope::NoWhere;
+        route.attributes =
+            vec![RouteAttribute::Oif(index), RouteAttribute::Destination(to.network().into())];
+        self.ask(RouteNetlinkMessage::DelRoute(route), 0)
     }
 
     /// What goes to a destination is for this namespace itself.

@@ -15,13 +15,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, listen,
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use crate::failure::Unsupported;
-use crate::netlink::{LOOPBACK, Netlink};
+use crate::netlink::{Interface, LOOPBACK, Netlink};
 use crate::spec::{PodAddress, Settings};
 use crate::sys;
 use crate::users::Users;
 
-/// What a pod's interface is called, and its number in the pod.
-const POD_INTERFACE: (u32, &str) = (2, "eth0");
+/// The number of a pod's interface in the pod.
+const POD_INTERFACE: u32 = 2;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -39,6 +39,7 @@ pub(crate) struct PodNetwork {
     namespace: OwnedFd,
     /// The engine's end.
     index: u32,
+    addresses: Vec<IpAddr>,
 }
 
 impl Cluster {
@@ -52,7 +53,6 @@ impl Cluster {
             ("ipv4/ip_forward", "1"),
             // Who is refused by ICMP is to be told each time: the kernel tells few a second otherwise.
             ("ipv4/icmp_ratelimit", "0"),
-            ("ipv6/icmp/ratelimit", "0"),
             ("ipv4/conf/all/rp_filter", "0"),
             ("ipv4/conf/default/rp_filter", "0"),
         ] {
@@ -63,6 +63,7 @@ impl Cluster {
             ("conf/all/forwarding", "1"),
             ("conf/default/forwarding", "1"),
             ("ip_nonlocal_bind", "1"),
+            ("icmp/ratelimit", "0"),
         ];
         version_6(&nodes).map_err(failed("IPv6".into()))?;
         let netlink = Netlink::open().map_err(failed("a netlink socket".into()))?;
@@ -86,7 +87,8 @@ impl Cluster {
     pub(crate) fn add_pod(&self, index: u32, addresses: &[PodAddress]) -> io::Result<PodNetwork> {
         sys::unshare(UnshareFlags::NEWNET)?;
         let namespace = OwnedFd::from(File::open("/proc/thread-self/ns/net")?);
-        let pod = PodNetwork { namespace, index };
+        let addresses_only = addresses.iter().map(|address| address.address.addr()).collect();
+        let pod = PodNetwork { namespace, index, addresses: addresses_only };
         for_everyone(self.users)?;
         version_6(&[])?;
         let inside = Netlink::open()?;
@@ -94,45 +96,44 @@ impl Cluster {
         if addresses.is_empty() {
             return Ok(pod);
         }
-        self.with(|netlink| {
-            let name = format!("pod{index}");
-            netlink.add_pair((index, &name), POD_INTERFACE, pod.namespace.as_fd())
-        })?;
-        let connected = inside.up(POD_INTERFACE.0).and_then(|()| {
-            self.with(|netlink| netlink.up(index))?;
-            addresses.iter().try_for_each(|address| self.connect_pod(&inside, index, *address))
-        });
-        match connected {
-            Ok(()) => Ok(pod),
-            Err(error) => {
-                let _ = self.remove_pod(&pod);
-                Err(error)
-            }
+        let (ours, theirs) = pair(index);
+        self.with(|netlink| netlink.add_pair(&ours, &theirs, pod.namespace.as_fd()))?;
+        inside.up(theirs.index)?;
+        self.with(|netlink| netlink.up(index))?;
+        for address in addresses {
+            self.connect_pod((&inside, &theirs), &ours, *address)?;
         }
+        Ok(pod)
     }
 
-    fn connect_pod(&self, inside: &Netlink, index: u32, address: PodAddress) -> io::Result<()> {
+    fn connect_pod(
+        &self,
+        (inside, theirs): (&Netlink, &Interface),
+        ours: &Interface,
+        address: PodAddress,
+    ) -> io::Result<()> {
         let PodAddress { address, gateway } = address;
         let everywhere = match gateway {
             IpAddr::V4(_) => IpNet::V4(Default::default()),
             IpAddr::V6(_) => IpNet::V6(Default::default()),
         };
-        let interface = POD_INTERFACE.0;
-        inside.add_address(interface, address)?;
-        inside.add_route(gateway.into(), interface, None)?;
-        inside.add_route(everywhere, interface, Some(gateway))?;
+        inside.add_address(theirs.index, address)?;
+        inside.add_neighbour(theirs.index, gateway, ours.station)?;
+        inside.add_route(gateway.into(), theirs.index, None)?;
+        inside.add_route(everywhere, theirs.index, Some(gateway))?;
         self.with(|netlink| {
-            netlink.add_address(index, gateway.into())?;
-            netlink.add_route(address.addr().into(), index, None)
+            netlink.add_address(ours.index, gateway.into())?;
+            netlink.add_neighbour(ours.index, address.addr(), theirs.station)?;
+            netlink.add_route(address.addr().into(), ours.index, None)
         })
     }
 
+    /// Nothing reaches the pod any more. When nobody is in its network, the kernel removes it, and the interfaces of all such pods at once: one by one they would
+    /// take longer to go than pods to come.
     pub(crate) fn remove_pod(&self, pod: &PodNetwork) -> io::Result<()> {
-        match self.with(|netlink| netlink.remove(pod.index)) {
-            // A pod without addresses has no interface.
-            Err(error) if error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => Ok(()),
-            other => other,
-        }
+        pod.addresses.iter().try_for_each(|address| {
+            self.with(|netlink| netlink.remove_route((*address).into(), pod.index))
+        })
     }
 
     fn with<T>(&self, change: impl FnOnce(&Netlink) -> T) -> T {
@@ -146,6 +147,16 @@ impl PodNetwork {
         let network = Some(LinkNameSpaceType::Network);
         Ok(move_into_link_name_space(self.namespace.as_fd(), network)?)
     }
+}
+
+/// The engine's end and the pod's of what connects them.
+fn pair(index: u32) -> (Interface, Interface) {
+    let [a, b, c, d] = index.to_be_bytes();
+    // The first octet says that these addresses are given out by nobody but us.
+    (
+        Interface { index, name: format!("pod{index}"), station: [0x0a, 0, a, b, c, d] },
+        Interface { index: POD_INTERFACE, name: "eth0".to_owned(), station: [0x0a, 1, a, b, c, d] },
+    )
 }
 
 /// Settings of the calling thread's network by which users of it need no rights over it.
@@ -200,9 +211,9 @@ pub(crate) fn datagrams(at: SocketAddr) -> io::Result<OwnedFd> {
 
 /// A socket by which the kernel is asked for the flows it knows. It blocks.
 pub(crate) fn netfilter() -> io::Result<OwnedFd> {
-    use rustix::net::netlink;
     let flags = SocketFlags::CLOEXEC;
-    Ok(socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::NETFILTER))?)
+    let protocol = Some(rustix::net::netlink::NETFILTER);
+    Ok(socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?)
 }
 
 fn socket(kind: SocketType, of: SocketAddr) -> io::Result<OwnedFd> {

@@ -26,7 +26,7 @@ const FRAME_BYTES_MAX: usize = 32 << 20;
 const DESCRIPTORS_MAX: usize = 4;
 
 /// As many requests may be under way at once.
-pub(crate) const UNDER_WAY_MAX: usize = 64;
+pub(crate) const UNDER_WAY_MAX: usize = 256;
 
 /// What an engine is told, by the number that its answer will have.
 #[derive(Debug, Serialize, Deserialize)]

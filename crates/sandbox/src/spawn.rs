@@ -24,7 +24,7 @@ use crate::sys;
 use crate::users::Users;
 
 /// A start that does not get on for so long hangs: at a file system that does not answer, say.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A process that runs its program.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! Nothing is left when an engine ends, whatever way it ends.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -121,4 +123,15 @@ async fn what_cannot_start_says_why() {
     settings.folder = folder.path().join("missing");
     let missing = Engine::start(settings).await.unwrap_err().to_string();
     assert!(missing.ends_with("/missing: No such file or directory (os error 2)"), "{missing}");
+
+    // Root's engine gives out other users, who must be able to get to what is theirs.
+    if rustix::process::getuid().is_root() {
+        let settings = support::settings(folder.path());
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let locked = Engine::start(settings.clone()).await.unwrap_err().to_string();
+        let expected = "must be passable for user 1879048192 or group 1879048192 (chmod 711): Permission denied (os error 13)";
+        assert!(locked.ends_with(expected), "{locked}");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        Engine::start(settings).await.unwrap();
+    }
 }

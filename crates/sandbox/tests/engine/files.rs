@@ -27,7 +27,7 @@ async fn of_the_host_programs_alone() {
         ("touch /usr/bin/x 2>&1", "touch: cannot touch '/usr/bin/x': Read-only file system\n"),
         ("echo 1 2>/dev/null > /proc/sys/net/ipv4/ip_forward || echo no", "no\n"),
         ("grep -c . /proc/self/mountinfo | grep -q ... || echo few", "few\n"),
-        ("busybox ls -d /proc/[0-9]* | grep -c .", "3\n"),
+        ("echo /proc/[0-9]*", "/proc/1\n"),
         ("cat /proc/kcore 2>/dev/null | busybox head -c 1 | busybox wc -c", "0\n"),
         ("echo x > /etc/x && echo y > /tmp/y && cat /etc/x /tmp/y", "x\ny\n"),
         (

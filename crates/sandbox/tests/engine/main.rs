@@ -1,6 +1,7 @@
 //! The engine, asked as `headcount` asks it. Run by root, all tests are run once more without any right.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod attacks;
 mod bounds;
