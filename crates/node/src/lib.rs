@@ -7,7 +7,6 @@
 
 mod addresses;
 mod config;
-#[cfg_attr(not(test), expect(dead_code, reason = "pods that run are begun with their contents"))]
 mod contents;
 mod hands;
 mod leases;
@@ -25,6 +24,10 @@ pub use config::{Config, ConfigError};
 pub use contents::Images;
 pub use logs::{LogOptions, Logs};
 pub use outlets::Outlets;
-pub use process::{Duplex, Failure, Process, ProcessSettings, Processes, Runtime};
+pub use pods::is_mirror;
+pub use process::{
+    Duplex, Failure, NoLog, Process, ProcessSettings, Processes, Runtime, StreamEnd, StreamOptions,
+    Streams,
+};
 pub use simulation::{Simulation, StartError};
 pub use status::READY_ANNOTATION;

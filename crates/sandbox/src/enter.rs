@@ -18,11 +18,7 @@ use crate::sys::unshare;
 /// # Errors
 ///
 /// [`NotEntered`]: that process is gone, or belongs to somebody else. This process should end then: it may be half inside.
-pub fn enter(
-    process: u32,
-    namespace: u64,
-    files: &[(PathBuf, PathBuf)],
-) -> Result<(), NotEntered> {
+pub fn enter(process: u32, namespace: u64, files: &[(PathBuf, PathBuf)]) -> Result<(), NotEntered> {
     let of = |name: &str| File::open(format!("/proc/{process}/ns/{name}"));
     let network = of("net").map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => NotEntered::Gone,

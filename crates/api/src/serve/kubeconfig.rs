@@ -95,7 +95,8 @@ impl fmt::Display for Kubeconfig {
             writeln!(f, "        domain: {}", quoted(domain))?;
         }
         if let Some(Inside { process, namespace, nameservers, domain }) = inside {
-            let nameservers: Vec<_> = nameservers.iter().map(|ip| quoted(&ip.to_string())).collect();
+            let nameservers: Vec<_> =
+                nameservers.iter().map(|ip| quoted(&ip.to_string())).collect();
             writeln!(f, "    - name: {}", Self::INSIDE_EXTENSION)?;
             writeln!(f, "      extension:")?;
             writeln!(f, "        process: {process}")?;

@@ -19,7 +19,7 @@ use kube::Client;
 use node::{Logs, Outlets, Simulation};
 use tokio::task::JoinHandle;
 
-use kubelet::SimulatedKubelet;
+use kubelet::NodeKubelet;
 
 /// What a cluster is started with.
 pub(crate) struct Settings {
@@ -81,7 +81,7 @@ impl LocalCluster {
 
         let logs = Logs::default();
         let mut config = api::Config::new(service_ranges, advertise);
-        config.kubelet = Some(Arc::new(SimulatedKubelet(logs.clone())));
+        config.kubelet = Some(Arc::new(NodeKubelet { logs: logs.clone(), processes: None }));
         let api = ApiServer::new(store, config)
             .map_err(|error| StartError::Services(error.to_string()))?;
         api.bootstrap().await.map_err(|error| StartError::Store(error.to_string()))?;

@@ -1,5 +1,6 @@
 //! What a worker does, each act in a task of its own; what becomes of it is told back.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +20,6 @@ use crate::contents::{NotYet, Place};
 
 /// How long the last lines of a container that has ended are waited for.
 const DRAIN: Duration = Duration::from_secs(2);
-
-/// At most so much of a container's last words.
-const LAST_WORDS_BYTES: usize = 4096;
 
 /// What became of an act, or happened by itself.
 pub(super) enum Happening {
@@ -67,7 +65,7 @@ pub(super) enum NotPrepared {
 pub(super) struct Begun {
     pub(super) live: Arc<Live>,
     pub(super) image: String,
-    pub(super) program: std::path::PathBuf,
+    pub(super) program: Option<PathBuf>,
 }
 
 /// Why a container was not started.
@@ -132,7 +130,7 @@ impl Start {
         let exit = live.process.exit().await;
         let mut written = live.written.clone();
         let _ = timeout(DRAIN, async { while written.changed().await.is_ok() {} }).await;
-        let message = self.last_words(furnished.as_ref(), exit).await;
+        let message = self.last_words(furnished, exit).await;
         end.send_replace(Some(exit));
         let ended = Happening::Ended { container: *index, restarts: *restarts, exit, message };
         let _ = news.send(ended).await;
@@ -188,26 +186,21 @@ impl Start {
     }
 
     /// What a container that has ended says of it.
-    async fn last_words(&self, furnished: &dyn Furnished, exit: Exit) -> Option<String> {
+    async fn last_words(&self, furnished: Arc<dyn Furnished>, exit: Exit) -> Option<String> {
         let Self { shared, container, restarts, .. } = self;
-        let file = furnished.termination_log(&container.name, *restarts);
         let uid = self.pod.metadata.uid.as_deref().unwrap_or_default();
         let log = logs::path(&shared.folder, uid, &container.name, *restarts);
         let policy = container.termination_message_policy.as_deref();
         let fall_back = policy == Some("FallbackToLogsOnError") && exit.code() != 0;
+        let (name, restarts) = (container.name.clone(), *restarts);
         let read = tokio::task::spawn_blocking(move || {
-            let words = read_beginning(&file).ok().filter(|words| !words.is_empty());
+            // One that is not there says nothing, either.
+            let words = furnished.termination_message(&name, restarts).ok();
+            let words = words.filter(|words| !words.is_empty());
             words.or_else(|| fall_back.then(|| logs::last_words(&log)).flatten())
         });
         read.await.ok().flatten()
     }
-}
-
-fn read_beginning(path: &std::path::Path) -> std::io::Result<String> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(LAST_WORDS_BYTES as u64).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Runs a process beside a container's first one, and gives how it ended and the beginning of what it wrote.

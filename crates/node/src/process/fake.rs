@@ -1,6 +1,6 @@
 //! Stand-ins for what runs containers and for what they find, played by tests; time is tokio's, which tests pause.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -72,7 +72,10 @@ impl Stage {
 
     /// What was asked for since this was called last.
     pub(super) fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap().asked)
+        let mut asked = std::mem::take(&mut self.0.lock().unwrap().asked);
+        // A folder is removed with its pod's end, and looked for again when the API says that the pod is gone.
+        asked.dedup_by(|again, before| again == before && again == "clear away");
+        asked
     }
 
     fn ask(&self, what: String) {
@@ -235,6 +238,10 @@ impl Furnish for Stage {
         Box::pin(async { Ok(()) })
     }
 
+    fn sweep(&self, _: BTreeSet<String>) -> BoxFuture<'_, std::io::Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn remove<'a>(&'a self, _: &'a str) -> BoxFuture<'a, std::io::Result<()>> {
         self.ask("clear away".to_owned());
         Box::pin(async { Ok(()) })
@@ -263,14 +270,14 @@ impl Furnished for Props {
         })
     }
 
-    fn program(&self, name: &str) -> Result<(String, PathBuf), NotYet> {
+    fn program(&self, name: &str) -> Result<(String, Option<PathBuf>), NotYet> {
         match self.stage.0.lock().unwrap().missing.get(name).cloned() {
             Some(missing) => Err(missing),
-            None => Ok((format!("{name}:1"), PathBuf::from(format!("/usr/bin/{name}")))),
+            None => Ok((format!("{name}:1"), Some(PathBuf::from(format!("/usr/bin/{name}"))))),
         }
     }
 
-    fn termination_log(&self, _: &str, _: u32) -> PathBuf {
-        PathBuf::from("/dev/null")
+    fn termination_message(&self, _: &str, _: u32) -> std::io::Result<String> {
+        Ok(String::new())
     }
 }

@@ -1,5 +1,6 @@
 //! What pods' processes find, as far as pods' lives need it: [`Contents`], or a stand-in in tests.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use futures::future::BoxFuture;
@@ -18,6 +19,8 @@ pub(super) trait Furnish: Send + Sync {
     ) -> BoxFuture<'a, Result<Box<dyn Furnished>, NotYet>>;
     /// Writes the volumes of a pod anew, where what they are of has changed.
     fn refresh<'a>(&'a self, pod: &'a Pod, place: &'a Place) -> BoxFuture<'a, Result<(), NotYet>>;
+    /// Removes what was written for pods beside these.
+    fn sweep(&self, pods: BTreeSet<String>) -> BoxFuture<'_, std::io::Result<()>>;
     /// Removes what was written for a pod.
     fn remove<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, std::io::Result<()>>;
 }
@@ -26,10 +29,10 @@ pub(super) trait Furnish: Send + Sync {
 pub(super) trait Furnished: Send + Sync {
     /// How a container is started.
     fn container(&self, name: &str, restarts: u32) -> Result<ContainerSpec, NotYet>;
-    /// A container's image and the program that stands for it.
-    fn program(&self, name: &str) -> Result<(String, PathBuf), NotYet>;
-    /// Where a container writes its last words.
-    fn termination_log(&self, name: &str, restarts: u32) -> PathBuf;
+    /// A container's image and the program that stands for it; none if it has none and the container says its command.
+    fn program(&self, name: &str) -> Result<(String, Option<PathBuf>), NotYet>;
+    /// A container's last words.
+    fn termination_message(&self, name: &str, restarts: u32) -> std::io::Result<String>;
 }
 
 impl Furnish for Contents {
@@ -48,6 +51,10 @@ impl Furnish for Contents {
         Box::pin(Contents::refresh(self, pod, place))
     }
 
+    fn sweep(&self, pods: BTreeSet<String>) -> BoxFuture<'_, std::io::Result<()>> {
+        Box::pin(Contents::sweep(self, pods))
+    }
+
     fn remove<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, std::io::Result<()>> {
         Box::pin(Contents::remove(self, uid))
     }
@@ -58,11 +65,11 @@ impl Furnished for Prepared {
         Prepared::container(self, name, restarts)
     }
 
-    fn program(&self, name: &str) -> Result<(String, PathBuf), NotYet> {
+    fn program(&self, name: &str) -> Result<(String, Option<PathBuf>), NotYet> {
         Prepared::program(self, name)
     }
 
-    fn termination_log(&self, name: &str, restarts: u32) -> PathBuf {
-        Prepared::termination_log(self, name, restarts)
+    fn termination_message(&self, name: &str, restarts: u32) -> std::io::Result<String> {
+        Prepared::termination_message(self, name, restarts)
     }
 }

@@ -6,6 +6,7 @@
 
 mod acts;
 mod crew;
+mod engine;
 mod events;
 mod furnish;
 mod life;
@@ -17,6 +18,7 @@ mod shared;
 mod status;
 mod stdio;
 mod stop;
+mod streams;
 mod terminal;
 mod worker;
 
@@ -29,23 +31,28 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 
-use crate::contents::{Contents, Settings};
+use crate::contents::{Contents, Images, Settings};
 use life::BackOffSettings;
 use shared::Shared;
 
 pub(crate) use crew::{Crew, Left, WorkDone};
 pub use runtime::{Duplex, Failure, Process, Runtime};
+pub use streams::{NoLog, StreamEnd, StreamOptions, Streams};
 
 /// With what pods are processes.
 pub struct ProcessSettings {
     /// What runs them.
     pub runtime: Arc<dyn Runtime>,
-    /// Below it lie the pods' files and logs.
+    /// Below it lie the pods' files and logs: a path without links, of a folder that exists.
     pub folder: PathBuf,
     /// The zone that the cluster's names are in.
     pub cluster_domain: String,
     /// Where the cluster's DNS server answers.
     pub dns: Vec<IpAddr>,
+    /// The nodes' own `resolv.conf`, such as that of the host.
+    pub resolv_conf: PathBuf,
+    /// Which programs stand for which images.
+    pub images: Images,
     /// The owner that files of a container's user and group have on the host.
     pub owner: Arc<dyn Fn(u32, u32) -> (u32, u32) + Send + Sync>,
     /// How long a container waits that ended twice; doubled with each further end.
@@ -70,12 +77,21 @@ impl fmt::Debug for Processes {
 impl Processes {
     /// None runs yet.
     pub fn new(settings: ProcessSettings) -> Self {
-        let ProcessSettings { runtime, folder, cluster_domain, dns, owner, back_off, back_off_max } =
-            settings;
+        let ProcessSettings {
+            runtime,
+            folder,
+            cluster_domain,
+            dns,
+            resolv_conf,
+            images,
+            owner,
+            back_off,
+            back_off_max,
+        } = settings;
         let back_off = BackOffSettings { first: back_off, longest: back_off_max };
         let clock = Box::new(Timestamp::now);
         let shared = Shared::new(runtime, folder.clone(), back_off, clock);
-        let settings = Settings { folder, cluster_domain, dns, owner };
+        let settings = Settings { folder, cluster_domain, dns, resolv_conf, images, owner };
         Self { shared: Arc::new(shared), settings }
     }
 

@@ -109,6 +109,7 @@ pub(super) async fn work(order: Order) -> Option<Pod> {
 impl Worker {
     async fn begin(order: Order) -> Option<Self> {
         let Order { shared, hands, recorder, target, uid, place, mut wishes, busy } = order;
+        shared.swept.subscribe().wait_for(|swept| *swept).await.ok()?;
         // The watch drops what nobody else reads.
         let pod = fetch(&hands, &target, &uid, &mut wishes).await?;
         let teller = Teller::new(recorder, &pod, &place.node_name);
@@ -422,8 +423,9 @@ impl Worker {
         let name = container.name.clone();
         match result {
             Ok(Begun { live, image, program }) => {
-                container.program = Some(program.display().to_string());
-                self.teller.tell_of(container, events::pulled(&image, &program));
+                container.program =
+                    Some(program.as_ref().map_or(image.clone(), |path| path.display().to_string()));
+                self.teller.tell_of(container, events::pulled(&image, program.as_deref()));
                 self.teller.tell_of(container, events::created(&name));
                 self.teller.tell_of(container, events::started(&name));
                 let restarts = live.id.restarts;

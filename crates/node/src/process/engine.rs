@@ -1,0 +1,78 @@
+//! An engine of [`sandbox`] as what runs pods.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use futures::future::{BoxFuture, FutureExt as _};
+use sandbox::{
+    ContainerId, ContainerSpec, Engine, Exit, Network, PodId, PodSpec, ProcessSpec, Stdio,
+};
+
+use super::runtime::{Duplex, Failure, Process, Runtime};
+
+impl From<sandbox::Failure> for Failure {
+    fn from(failure: sandbox::Failure) -> Self {
+        Self(failure.to_string())
+    }
+}
+
+impl Runtime for Engine {
+    fn create_pod(&self, spec: PodSpec) -> BoxFuture<'_, Result<(), Failure>> {
+        async move { Ok(Engine::create_pod(self, spec).await?) }.boxed()
+    }
+
+    fn remove_pod(&self, id: PodId) -> BoxFuture<'_, Result<(), Failure>> {
+        async move { Ok(Engine::remove_pod(self, &id).await?) }.boxed()
+    }
+
+    fn start_container(
+        &self,
+        spec: ContainerSpec,
+        stdio: Stdio,
+    ) -> BoxFuture<'_, Result<Box<dyn Process>, Failure>> {
+        async move {
+            let process = Engine::start_container(self, spec, stdio).await?;
+            Ok(Box::new(process) as Box<dyn Process>)
+        }
+        .boxed()
+    }
+
+    fn exec(
+        &self,
+        container: ContainerId,
+        process: ProcessSpec,
+        stdio: Stdio,
+    ) -> BoxFuture<'_, Result<Box<dyn Process>, Failure>> {
+        async move {
+            let process = Engine::exec(self, &container, process, stdio).await?;
+            Ok(Box::new(process) as Box<dyn Process>)
+        }
+        .boxed()
+    }
+
+    fn connect(
+        &self,
+        network: Network,
+        to: SocketAddr,
+    ) -> BoxFuture<'_, Result<Box<dyn Duplex>, Failure>> {
+        async move {
+            let stream = Engine::connect(self, network, to).await?;
+            Ok(Box::new(stream) as Box<dyn Duplex>)
+        }
+        .boxed()
+    }
+}
+
+impl Process for sandbox::Process {
+    fn take_terminal(&mut self) -> Option<OwnedFd> {
+        self.terminal.take()
+    }
+
+    fn exit(&self) -> BoxFuture<'_, Exit> {
+        sandbox::Process::exit(self).boxed()
+    }
+
+    fn signal(&self, signal: i32) -> BoxFuture<'_, Result<(), Failure>> {
+        async move { Ok(sandbox::Process::signal(self, signal).await?) }.boxed()
+    }
+}
