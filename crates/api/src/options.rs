@@ -38,10 +38,15 @@ impl Query {
         (!value.is_empty()).then_some(value.as_str())
     }
 
+    /// Every parameter of that name, empty ones too.
+    pub(crate) fn every(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.0.iter().filter(move |(candidate, _)| candidate == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
     /// Every parameter of that name that is not empty.
-    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
-        let named = self.0.iter().filter(|(candidate, _)| candidate == name);
-        named.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).collect()
+    fn all(&self, name: &str) -> Vec<&str> {
+        self.every(name).filter(|value| !value.is_empty()).collect()
     }
 
     /// A boolean parameter.

@@ -8,6 +8,8 @@ use crate::error::{Error, Exit};
 use crate::explain::Explain;
 use crate::lint::Lint;
 use crate::records::Records;
+#[cfg(unix)]
+use crate::run::Run;
 use crate::up::Up;
 
 /// Service discovery for Kubernetes: which names your Services get, and what each one answers.
@@ -33,6 +35,8 @@ enum Verb {
     Records(Box<Records>),
     Design(Box<Design>),
     Dns(Box<Dns>),
+    #[cfg(unix)]
+    Run(Run),
 }
 
 impl Cli {
@@ -44,6 +48,8 @@ impl Cli {
             Verb::Records(records) => records.run(),
             Verb::Design(design) => design.run(),
             Verb::Dns(dns) => dns.run(),
+            #[cfg(unix)]
+            Verb::Run(run) => run.run(),
         }
     }
 }

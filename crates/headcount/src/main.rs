@@ -15,6 +15,8 @@ mod live;
 mod local;
 mod reading;
 mod records;
+#[cfg(unix)]
+mod run;
 mod signal;
 mod terminal;
 mod trial;
@@ -23,6 +25,7 @@ mod up;
 use clap::Parser as _;
 
 fn main() -> std::process::ExitCode {
+    sandbox::run_if_asked();
     let cli = cli::Cli::parse();
     terminal::start_log(cli.verbose);
     match cli.run() {

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use thiserror::Error;
 
+use crate::nodes::node_address;
+
 /// What is simulated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -41,6 +43,13 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// The addresses of the nodes that there are from the start.
+    pub fn node_addresses(&self) -> Vec<IpAddr> {
+        let families = self.pod_ranges.iter().map(|range| range.network().is_ipv4());
+        let of_number = |number| families.clone().map(move |v4| node_address(number, v4));
+        (1..=self.nodes).flat_map(of_number).collect()
+    }
+
     /// Whether such nodes can be simulated.
     ///
     /// # Errors

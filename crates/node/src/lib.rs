@@ -21,7 +21,7 @@ mod simulation;
 mod status;
 
 pub use config::{Config, ConfigError};
-pub use contents::Images;
+pub use contents::{Images, resolv_conf};
 pub use logs::{LogOptions, Logs};
 pub use outlets::Outlets;
 pub use pods::is_mirror;

@@ -96,7 +96,7 @@ pub(crate) fn node(number: u16, config: &Config, now: jiff::Timestamp) -> Node {
     serde_json::from_value(node).expect("a literal Node")
 }
 
-fn node_address(number: u16, v4: bool) -> IpAddr {
+pub(crate) fn node_address(number: u16, v4: bool) -> IpAddr {
     if v4 {
         Ipv4Addr::from_bits(NODE_NETWORK_V4.to_bits() + u32::from(number)).into()
     } else {

@@ -213,9 +213,7 @@ impl<N: Network> Actor<N> {
     }
 
     async fn apply(&self, change: &rules::Change) -> Result<(), String> {
-        for script in
-            [&change.script, &change.sweep].into_iter().filter(|script| !script.is_empty())
-        {
+        for script in change.scripts() {
             self.network.nft(script).await?;
         }
         Ok(())

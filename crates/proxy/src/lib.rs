@@ -10,6 +10,7 @@ mod flows;
 mod outside;
 mod policy;
 pub mod rules;
+mod userspace;
 mod world;
 
 pub use actor::{Network, Proxy};
@@ -17,4 +18,5 @@ pub use balancer::Balancer;
 pub use config::Config;
 pub use outside::{Denied, Outside};
 pub use rules::{Change, Ruleset};
+pub use userspace::{Sockets, Userspace};
 pub use world::{Protocol, World};

@@ -33,7 +33,13 @@ use crate::users::Users;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Task {
     /// The first process of a container.
-    Start { spec: Box<ContainerSpec>, folder: PathBuf },
+    Start {
+        spec: Box<ContainerSpec>,
+        folder: PathBuf,
+        /// The engine's user that the container's user namespace belongs to, if the engine has several. All processes of the
+        /// namespace, whoever's they are in it, count as this user's, under the limit that the namespace was made under; so each container has another one.
+        owner: Option<u32>,
+    },
     /// Another one, in the container of the process whose descriptor comes first of those beside.
     Exec { process: Box<ProcessSpec>, limits: Limits },
 }
@@ -71,6 +77,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// Goes ahead of a program; standard input is the socket to the engine.
 pub(crate) fn run() -> ! {
+    sys::default_signals();
     let Ok(control) = io::stdin().as_fd().try_clone_to_owned() else { exit(1) };
     let failure = match perform(&control) {
         Ok(never) => match never {},
@@ -92,9 +99,10 @@ fn perform(control: &OwnedFd) -> Result<Infallible, Failure> {
     fs::write("/proc/self/oom_score_adj", OOM_SCORE)
         .map_err(|error| Failure::system("oom_score_adj", error))?;
     let (process, limits, stdio) = match task {
-        Task::Start { spec, folder } => {
+        Task::Start { spec, folder, owner } => {
             let mut stdio = Pipes::take(streams, descriptors);
-            start(control, &spec, &folder, &mut stdio, streams)?;
+            let namespaces = start(control, &spec, &folder, &mut stdio, streams)?;
+            own_users(control, &spec, owner, &namespaces)?;
             (spec.process, spec.limits, stdio)
         }
         Task::Exec { process, limits } => {
@@ -109,14 +117,14 @@ fn perform(control: &OwnedFd) -> Result<Infallible, Failure> {
     run_program(control, &process, stdio)
 }
 
-/// Makes the container around this process.
+/// Makes the container around this process, but for its users.
 fn start(
     control: &OwnedFd,
     spec: &ContainerSpec,
     folder: &Path,
     stdio: &mut Pipes,
     streams: Streams,
-) -> Result<(), Failure> {
+) -> Result<OwnedFd, Failure> {
     let failed = |error: io::Error| Failure::system("the container's namespaces", error);
     let flags = UnshareFlags::NEWNS | UnshareFlags::NEWUTS | UnshareFlags::NEWIPC;
     sys::unshare(flags).map_err(failed)?;
@@ -126,12 +134,27 @@ fn start(
     if let Streams::Terminal(size) = streams {
         stdio.open_terminal(control, size, &spec.process)?;
     }
-    // Last, so that it has no power over the namespaces before.
+    Ok(namespaces)
+}
+
+/// Makes the container's users, last, so that they have no power over the other namespaces.
+fn own_users(
+    control: &OwnedFd,
+    spec: &ContainerSpec,
+    owner: Option<u32>,
+    namespaces: &OwnedFd,
+) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::system("the container's users", error);
+    if let Some(owner) = owner {
+        limit(Resource::Nproc, spec.limits.processes).map_err(failed)?;
+        let owner = Uid::from_raw(owner);
+        set_thread_res_uid(owner, owner, owner).map_err(|error| failed(error.into()))?;
+    }
     sys::unshare(UnshareFlags::NEWUSER).map_err(failed)?;
     protocol::write(control, &Step::Unmapped, &[]).map_err(failed)?;
     protocol::read::<()>(control).map_err(failed)?.ok_or(Failure::Ended)?;
     // No more namespaces from here, in which a user would have all rights again.
-    forbid_namespaces(&namespaces).map_err(failed)
+    forbid_namespaces(namespaces).map_err(failed)
 }
 
 fn forbid_namespaces(limits: &OwnedFd) -> io::Result<()> {
@@ -225,7 +248,7 @@ impl Pipes {
 
 /// Takes on the limits and the user of the program.
 fn give_up(process: &ProcessSpec, limits: Limits, users: Users) -> io::Result<()> {
-    // Only now: the limit that a user namespace is made under holds for all of its user's processes, in all containers.
+    // Where there is one user alone, only now: the limit that a user namespace is made under holds for all of its owner's processes.
     limit(Resource::Nproc, limits.processes)?;
     limit(Resource::Nofile, limits.open_files)?;
     limit(Resource::Core, 0)?;

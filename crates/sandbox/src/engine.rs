@@ -213,6 +213,11 @@ impl Engine {
         self.0.ask(Request::AddAddress(address), Vec::new()).await.map(drop)
     }
 
+    /// A socket of netfilter (`NETLINK_NETFILTER`) in the cluster's network, by which flows can be forgotten. It blocks.
+    pub async fn netfilter(&self) -> Result<OwnedFd, Failure> {
+        self.0.socket(Request::Netfilter).await
+    }
+
     /// Whether `nft` is there and works in the cluster's network.
     pub fn has_nft(&self) -> bool {
         self.0.nft

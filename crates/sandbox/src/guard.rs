@@ -22,6 +22,7 @@ use crate::users::Users;
 
 /// Serves as guard; standard input is the socket to who asked.
 pub(crate) fn run() -> ! {
+    sys::default_signals();
     let Ok(control) = io::stdin().as_fd().try_clone_to_owned() else { exit(1) };
     match begin(&control) {
         Ok(engine) => watch(&control, &engine),

@@ -23,9 +23,13 @@ mod engine;
 mod enter;
 mod failure;
 #[cfg(target_os = "linux")]
+mod filesystem;
+#[cfg(target_os = "linux")]
 mod guard;
 #[cfg(target_os = "linux")]
 mod host;
+#[cfg(target_os = "linux")]
+mod mirror;
 #[cfg(target_os = "linux")]
 mod netlink;
 #[cfg(target_os = "linux")]
@@ -54,6 +58,8 @@ mod tree;
 #[cfg(target_os = "linux")]
 mod users;
 
+#[cfg(not(target_os = "linux"))]
+pub use engine::enter;
 pub use engine::{Engine, Process, run_if_asked};
 #[cfg(target_os = "linux")]
 pub use enter::enter;

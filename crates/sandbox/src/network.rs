@@ -55,8 +55,13 @@ impl Cluster {
         ] {
             set(name, value).map_err(failed(format!("net/{name}")))?;
         }
-        version_6(&[("conf/all/forwarding", "1"), ("conf/default/forwarding", "1")])
-            .map_err(failed("IPv6".into()))?;
+        // That a range is local is enough to bind to an address of version 4; version 6 must be told that it need not be an interface's.
+        let nodes = [
+            ("conf/all/forwarding", "1"),
+            ("conf/default/forwarding", "1"),
+            ("ip_nonlocal_bind", "1"),
+        ];
+        version_6(&nodes).map_err(failed("IPv6".into()))?;
         let netlink = Netlink::open().map_err(failed("a netlink socket".into()))?;
         netlink.up(LOOPBACK).map_err(failed("the loopback interface".into()))?;
         for range in &settings.service_ranges {
@@ -188,6 +193,13 @@ pub(crate) fn datagrams(at: SocketAddr) -> io::Result<OwnedFd> {
     set_socket_reuseport(&socket, true)?;
     bind(&socket, &at)?;
     Ok(socket)
+}
+
+/// A socket by which the kernel is asked for the flows it knows. It blocks.
+pub(crate) fn netfilter() -> io::Result<OwnedFd> {
+    use rustix::net::netlink;
+    let flags = SocketFlags::CLOEXEC;
+    Ok(socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::NETFILTER))?)
 }
 
 fn socket(kind: SocketType, of: SocketAddr) -> io::Result<OwnedFd> {

@@ -19,7 +19,7 @@ const FOLDERS: &[&str] = &["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin", 
 /// Changes nothing, and fails where the kernel has no nftables.
 const TRIAL: &str = "add table inet trial\ndelete table inet trial\n";
 
-/// As much of what it says of a script's faults is passed on.
+/// As many characters of what it says of a script's faults are passed on.
 const WORDS_MAX: usize = 4096;
 
 /// Where the host has it, if it works here. The calling thread is in the host's root folder then.
@@ -53,11 +53,8 @@ pub(crate) fn run(program: &Path, script: &str) -> Result<(), Failure> {
     if output.status.success() {
         return Ok(());
     }
-    let mut words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    if words.len() > WORDS_MAX {
-        words.truncate(words.floor_char_boundary(WORDS_MAX));
-        words.push('…');
-    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    let words: String = words.trim().chars().take(WORDS_MAX).collect();
     Err(Failure::system(format!("nft ({})", output.status), words))
 }
 

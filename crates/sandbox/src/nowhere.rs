@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
-use crate::failure::{Failure, Unsupported};
+use crate::failure::{Failure, NotEntered, Unsupported};
 use crate::spec::{
     ContainerId, ContainerSpec, Exit, Network, PodId, PodSpec, ProcessSpec, Settings, Stdio,
 };
@@ -19,6 +20,15 @@ pub struct Process {
     never: Infallible,
     /// The other side of its terminal, if it has one.
     pub terminal: Option<OwnedFd>,
+}
+
+/// See the function of Linux.
+///
+/// # Errors
+///
+/// Always.
+pub fn enter(_: u32, _: u64, _: &[(PathBuf, PathBuf)]) -> Result<(), NotEntered> {
+    Err(NotEntered::NotLinux)
 }
 
 /// Plays the part that the program's first argument asks for: on this system there is none.
@@ -81,6 +91,9 @@ impl Engine {
         match self.0 {}
     }
     pub async fn add_address(&self, _address: IpAddr) -> Result<(), Failure> {
+        match self.0 {}
+    }
+    pub async fn netfilter(&self) -> Result<OwnedFd, Failure> {
         match self.0 {}
     }
     pub fn has_nft(&self) -> bool {

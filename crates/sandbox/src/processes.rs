@@ -19,8 +19,11 @@ use crate::spec::Exit;
 pub(crate) struct Processes {
     epoll: OwnedFd,
     next: AtomicU64,
-    table: Mutex<HashMap<u64, (Arc<OwnedFd>, Arc<Pod>)>>,
+    table: Mutex<Table>,
 }
+
+/// Each with its pod.
+type Table = HashMap<u64, (Arc<OwnedFd>, Arc<Pod>)>;
 
 impl Processes {
     pub(crate) fn new() -> io::Result<Self> {
@@ -80,7 +83,7 @@ impl Processes {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, (Arc<OwnedFd>, Arc<Pod>)>> {
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -47,6 +47,7 @@ pub(crate) enum Request {
     Listen { network: Network, at: SocketAddr },
     Bind { network: Network, at: SocketAddr },
     AddAddress(IpAddr),
+    Netfilter,
     Nft(String),
 }
 

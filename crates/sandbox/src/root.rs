@@ -1,20 +1,18 @@
 //! What a container sees of files: a root in memory, with the host's programs and libraries read-only, devices that harm nobody, and what is asked to be mounted.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_string, fsmount, fsopen, mount, unmount,
-};
+use rustix::mount::{MountAttrFlags, MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::pivot_root;
 
 use crate::failure::Failure;
+use crate::filesystem::{file_system, memory};
 use crate::host::{FOLDER, HOST, PROGRAMS, ROOT};
 use crate::spec::{ContainerSpec, Mount, MountSource};
 use crate::sys::{self, Forbid};
@@ -233,34 +231,11 @@ fn mount_one(root: &OwnedFd, mount: &Mount, folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Mounts memory at a path.
-fn memory(root: &OwnedFd, at: &Path, bytes: u64, mode: &str) -> io::Result<()> {
-    let (size, inodes) = (bytes.to_string(), (bytes / 4096 + 1024).to_string());
-    let options = [("mode", mode), ("size", &size), ("nr_inodes", &inodes)];
-    let tree = file_system(c"tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NODEV)?;
-    tree::attach(tree, tree::folder(root, at)?)
-}
-
-/// A file system of its own that is attached nowhere.
-fn file_system(
-    name: &CStr,
-    options: &[(&str, &str)],
-    flags: MountAttrFlags,
-) -> io::Result<OwnedFd> {
-    let context = fsopen(name, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (key, value) in options {
-        fsconfig_set_string(&context, *key, *value)?;
-    }
-    fsconfig_create(&context)?;
-    let flags = flags | MountAttrFlags::MOUNT_ATTR_NOSUID;
-    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, flags)?)
-}
-
 /// Makes a folder the root, and drops all that was mounted before.
 fn go(root: &OwnedFd) -> io::Result<()> {
     rustix::process::fchdir(root)?;
     pivot_root(".", ".")?;
     // The old root lies over the new one now, at the same place.
     unmount(".", UnmountFlags::DETACH)?;
-    Ok(std::env::set_current_dir("/")?)
+    std::env::set_current_dir("/")
 }

@@ -44,6 +44,7 @@ struct Serving {
     pods: Mutex<HashMap<PodId, Arc<Pod>>>,
     processes: Processes,
     next_interface: AtomicU32,
+    next_owner: AtomicU32,
     under_way: AtomicUsize,
 }
 
@@ -62,6 +63,7 @@ enum Outcome {
 
 /// Serves as the engine; standard input is the socket to the guard.
 pub(crate) fn run() -> ! {
+    sys::default_signals();
     // Whatever becomes of the guard, this does not outlive it.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let stdin = io::stdin();
@@ -127,6 +129,7 @@ impl Serving {
             pods: Mutex::default(),
             processes: Processes::new().map_err(wrong)?,
             next_interface: AtomicU32::new(FIRST_INTERFACE),
+            next_owner: AtomicU32::new(0),
             under_way: AtomicUsize::new(0),
         })
     }
@@ -143,8 +146,9 @@ impl Serving {
         let serving = Arc::clone(self);
         let spawned = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
             let outcome = serving.perform(request, beside);
-            serving.answer(id, outcome);
+            // First, for with the answer comes the next question.
             serving.under_way.fetch_sub(1, Ordering::Relaxed);
+            serving.answer(id, outcome);
         });
         if let Err(error) = spawned {
             self.under_way.fetch_sub(1, Ordering::Relaxed);
@@ -211,6 +215,11 @@ impl Serving {
                 .add_address(address)
                 .map(|()| Outcome::Done)
                 .map_err(|error| Failure::system(format!("add address {address}"), error)),
+            Request::Netfilter => self.socket(
+                &Network::Cluster,
+                network::netfilter,
+                "open a socket of netfilter".to_owned(),
+            ),
             Request::Nft(script) => match &self.nft {
                 Some(program) => nft::run(program, &script).map(|()| Outcome::Done),
                 None => Err(Failure::NoProgram("nft".into())),
@@ -272,7 +281,8 @@ impl Serving {
         }
         self.users.check(&spec.process.user)?;
         let first_of = (spec.id.clone(), spec.limits);
-        let task = Task::Start { spec, folder: self.folder.clone() };
+        let owner = self.users.owner(self.next_owner.fetch_add(1, Ordering::Relaxed));
+        let task = Task::Start { spec, folder: self.folder.clone(), owner };
         self.run(&pod, &task, stdio, beside, None, Some(first_of))
     }
 

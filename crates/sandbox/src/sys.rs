@@ -25,6 +25,18 @@ pub(crate) fn close_others_on_exec() -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Lets signals do again what they do by default. Who started this program may have had some ignored, as a shell has interrupts for what it starts in
+/// the background; programs keep that, and an engine would not hear of its children's ends.
+pub(crate) fn default_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // What is written to who has left is an error, not the end; running a program mends it.
+        if signal != libc::SIGPIPE {
+            // SAFETY: it installs no code to be run, and none of this process's has been installed. For some numbers it fails, which changes nothing.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
+}
+
 /// Leaves the keys behind of the session in which the program was started.
 pub(crate) fn leave_keys() {
     // SAFETY: without a name, no memory is passed. A kernel without keys says so, and there are none to leave.

@@ -9,10 +9,17 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
+use crate::mirror;
 use crate::sys::{self, Forbid};
 
 /// As often is a path looked up again that others change meanwhile.
 const ATTEMPTS: usize = 16;
+
+/// A copy of what is mounted at a descriptor and below.
+const COPY: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE
+    .union(OpenTreeFlags::OPEN_TREE_CLOEXEC)
+    .union(OpenTreeFlags::AT_EMPTY_PATH)
+    .union(OpenTreeFlags::AT_RECURSIVE);
 
 /// How links are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +59,10 @@ pub(crate) fn folder(root: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 match mkdirat(&there, name.as_os_str(), Mode::from(0o755)) {
                     Ok(()) | Err(Errno::EXIST) => {}
+                    Err(Errno::ROFS) => {
+                        let there = mirror::cover(&root, so_far.parent().unwrap_or(Path::new("")))?;
+                        mkdirat(&there, name.as_os_str(), Mode::from(0o755))?;
+                    }
                     Err(error) => return Err(error.into()),
                 }
                 find(&root, &so_far, Links::Within)?
@@ -70,7 +81,13 @@ pub(crate) fn file(root: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
             let name = path.file_name().unwrap_or(OsStr::new(""));
             let into = folder(&root, path.parent().unwrap_or(Path::new("")))?;
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-            drop(openat(&into, name, flags, Mode::from(0o644))?);
+            match openat(&into, name, flags, Mode::from(0o644)) {
+                Err(Errno::ROFS) => {
+                    let into = mirror::cover(&root, path.parent().unwrap_or(Path::new("")))?;
+                    drop(openat(&into, name, flags, Mode::from(0o644))?);
+                }
+                other => drop(other?),
+            }
             find(&root, &path, Links::Within)
         }
         other => other,
@@ -84,11 +101,7 @@ pub(crate) fn bind(
     target: &Path,
     forbid: Option<&Forbid>,
 ) -> io::Result<()> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH
-        | OpenTreeFlags::AT_RECURSIVE;
-    let tree = open_tree(source, "", flags)?;
+    let tree = open_tree(source, "", COPY)?;
     if let Some(forbid) = forbid {
         sys::forbid(&tree, c"", true, forbid)?;
     }
@@ -97,6 +110,12 @@ pub(crate) fn bind(
         false => file(&root, target)?,
     };
     attach(&tree, &target)
+}
+
+/// Mounts what was found at a name of a folder, where there is something of its kind.
+pub(crate) fn bind_at(source: impl AsFd, folder: impl AsFd, name: &OsStr) -> io::Result<()> {
+    let tree = open_tree(source, "", COPY)?;
+    attach(tree, find(folder, Path::new(name), Links::Refused)?)
 }
 
 /// Mounts a tree that is attached nowhere.

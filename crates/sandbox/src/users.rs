@@ -62,6 +62,15 @@ impl Users {
         }
     }
 
+    /// The user that owns the namespace of the container that is started as so manieth.
+    pub(crate) fn owner(self, number: u32) -> Option<u32> {
+        match self {
+            Self::One { .. } => None,
+            // The first one is the engine.
+            Self::Range => Some(1 + number % (RANGE_LENGTH - 1)),
+        }
+    }
+
     /// Which groups there are in the engine, first and last.
     pub(crate) fn groups(self) -> &'static str {
         match self {

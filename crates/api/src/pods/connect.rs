@@ -65,7 +65,7 @@ impl Connection {
         Ok(match (kind, part) {
             (KindId::Pod | KindId::Service | KindId::Node, "proxy") => Some(Self::Proxy(kind)),
             (KindId::Pod, "exec") => {
-                let command = query.all("command").into_iter().map(str::to_owned).collect();
+                let command = query.every("command").map(str::to_owned).collect();
                 return process(Process::Exec(command));
             }
             (KindId::Pod, "attach") => return process(Process::Attach),
@@ -125,7 +125,7 @@ impl Connection {
         };
         match (self, chosen) {
             (Self::Process { container: _, process, options }, Some(name)) => {
-                check(&process, options)?;
+                validate(&process, options)?;
                 let Pod { namespace, name: pod, uid } = pod;
                 let container = Container { namespace, pod, uid, name };
                 stream::process(&*kubelet, &container, process, options, headers, upgrade).await
@@ -169,7 +169,7 @@ impl Connection {
 }
 
 /// What is asked of a process must be something.
-fn check(process: &Process, options: StreamOptions) -> Result<(), StatusError> {
+fn validate(process: &Process, options: StreamOptions) -> Result<(), StatusError> {
     let StreamOptions { stdin, stdout, stderr, tty: _ } = options;
     if !stdin && !stdout && !stderr {
         return Err(StatusError::bad_request(
@@ -187,6 +187,45 @@ fn check(process: &Process, options: StreamOptions) -> Result<(), StatusError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processes() {
+        let check = |part, query: &str, expected: Result<(Process, StreamOptions), &str>| {
+            let query = Query::parse(query).unwrap();
+            let parsed = Connection::parse(KindId::Pod, part, &query);
+            let process = parsed.map_err(|error| error.message).and_then(|parsed| match parsed {
+                Some(Connection::Process { container, process, options }) => {
+                    assert_eq!(container.as_deref(), query.get("container"));
+                    validate(&process, options)
+                        .map(|()| (process, options))
+                        .map_err(|error| error.message)
+                }
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(process, expected.map_err(str::to_owned));
+        };
+        let exec =
+            |command: &[&str]| Process::Exec(command.iter().map(|&word| word.into()).collect());
+        let options = StreamOptions { stdout: true, stderr: true, ..StreamOptions::default() };
+        check(
+            "exec",
+            "container=c&command=sh&command=-c&command=&command=a+b&stdout=true&stderr=1",
+            Ok((exec(&["sh", "-c", "", "a b"]), options)),
+        );
+        let terminal = StreamOptions { stdin: true, stdout: true, stderr: false, tty: true };
+        check(
+            "attach",
+            "stdin=true&stdout=true&stderr=true&tty=true",
+            Ok((Process::Attach, terminal)),
+        );
+        let streams = "you must specify at least 1 of stdin, stdout, stderr";
+        check("attach", "", Err(streams));
+        check("exec", "command=true&stdout=false", Err(streams));
+        let command = "you must specify at least one command for the container";
+        check("exec", "stdout=1", Err(command));
+        let flag = "invalid value \"x\" for parameter \"tty\": must be true or false";
+        check("exec", "command=true&tty=x", Err(flag));
+    }
 
     #[test]
     fn names_of_proxied_objects() {

@@ -126,6 +126,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn patience_can_grow() {
+        let (ours, _theirs) = duplex(8);
+        let patience = Patience::new(Duration::from_millis(1));
+        let mut stream = Stalling::new(ours, patience.clone());
+        patience.set(Duration::from_secs(3600));
+        let write = stream.write_all(b"more than fits");
+        let waited = tokio::time::timeout(Duration::from_millis(100), write).await;
+        assert!(waited.is_err(), "it still waits");
+    }
+
+    #[tokio::test]
     async fn a_peer_that_reads_slowly_is_served() {
         let text = [b'x'; 32];
         let (ours, mut theirs) = duplex(8);

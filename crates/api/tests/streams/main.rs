@@ -4,5 +4,6 @@
 
 mod kubectl;
 mod kubelet;
+
 mod serving;
 mod websocket;

@@ -2,6 +2,8 @@
 //! outside serves its API; everything in the process speaks to it through its [`Client`].
 
 mod kubelet;
+mod outside;
+mod running;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use node::{Logs, Outlets, Simulation};
 use tokio::task::JoinHandle;
 
 use kubelet::NodeKubelet;
+use running::Inside;
+pub(crate) use running::{API_PORT, RunningPods};
 
 /// What a cluster is started with.
 pub(crate) struct Settings {
@@ -36,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) dns_listen: SocketAddr,
     /// Where clients reach the API: the endpoint of the Service `kubernetes`.
     pub(crate) advertise: SocketAddr,
+    /// By what pods run; without it they are simulated.
+    pub(crate) running: Option<RunningPods>,
 }
 
 /// Why a cluster did not start; who started it knows which setting to change.
@@ -51,6 +57,8 @@ pub(crate) enum StartError {
     Store(String),
     #[error("could not simulate the nodes")]
     Nodes(#[from] node::StartError),
+    #[error("could not serve in the network of the pods")]
+    Inside(#[from] sandbox::Failure),
     #[error("could not create the Service of the cluster's DNS")]
     DnsService(#[source] kube::Error),
 }
@@ -66,22 +74,40 @@ pub(crate) struct LocalCluster {
     simulation: Simulation,
     _feed: Feed,
     dns: dns::Server,
+    inside: Option<Inside>,
     maintenance: Maintenance,
 }
 
 impl LocalCluster {
     pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
-        let Settings { store, service_ranges, pod_ranges, nodes, domain, dns_listen, advertise } =
-            settings;
+        let Settings {
+            store,
+            service_ranges,
+            pod_ranges,
+            nodes,
+            domain,
+            dns_listen,
+            advertise,
+            running,
+        } = settings;
         let dns_addresses: Vec<IpAddr> = service_ranges.iter().filter_map(dns_address).collect();
         let ranges = pod_ranges.iter().chain(&service_ranges);
-        let (writer, reader) = directory::new(zone(domain, dns_addresses.clone(), ranges));
-        let config = dns::Config { ede: dns::EdeMode::Text, ..dns::Config::default() };
-        let dns = dns::Server::bind(&[dns_listen], config, reader)?;
+        let (writer, reader) = directory::new(zone(domain.clone(), dns_addresses.clone(), ranges));
+        let mut config = dns::Config { ede: dns::EdeMode::Text, ..dns::Config::default() };
+        let mut handed = Vec::new();
+        if let Some(running) = &running {
+            config.forward = Some(running::forwarding(dns_listen));
+            handed = running::dns_sockets(&running.engine, &service_ranges).await?;
+        }
+        let live = dns::Live::new(config, reader);
+        let dns = dns::Server::bind_live(&[dns_listen], handed, live, Arc::default())?;
 
         let logs = Logs::default();
-        let mut config = api::Config::new(service_ranges, advertise);
-        config.kubelet = Some(Arc::new(NodeKubelet { logs: logs.clone(), processes: None }));
+        let processes =
+            running.as_ref().map(|running| running.processes(&domain, dns_addresses.clone()));
+        let mut config = api::Config::new(service_ranges.clone(), advertise);
+        config.kubelet =
+            Some(Arc::new(NodeKubelet { logs: logs.clone(), processes: processes.clone() }));
         let api = ApiServer::new(store, config)
             .map_err(|error| StartError::Services(error.to_string()))?;
         api.bootstrap().await.map_err(|error| StartError::Store(error.to_string()))?;
@@ -93,8 +119,14 @@ impl LocalCluster {
         let recorder = Recorder::start(client.clone(), watches.activity().clone());
         let controllers = Controllers::start(&mut watches, recorder.clone());
         let nodes = node::Config { nodes, pod_ranges };
-        let simulation =
-            Simulation::start(&mut watches, &nodes, Outlets { recorder, logs }, None).await?;
+        let inside = match running {
+            Some(running) => {
+                Some(running.serve(&mut watches, &recorder, &nodes, service_ranges).await?)
+            }
+            None => None,
+        };
+        let outlets = Outlets { recorder, logs };
+        let simulation = Simulation::start(&mut watches, &nodes, outlets, processes).await?;
         cluster::bootstrap(&client, &dns_addresses).await.map_err(StartError::DnsService)?;
 
         let (maintained, keeper) = (api.clone(), client.clone());
@@ -109,6 +141,7 @@ impl LocalCluster {
             simulation,
             _feed: feed,
             dns,
+            inside,
             maintenance: Maintenance(maintenance),
         })
     }
@@ -121,10 +154,22 @@ impl LocalCluster {
 
     /// Stops in the order in which parts depend on one another; `meanwhile` is waited for with the last of them.
     pub(crate) async fn shutdown(self, meanwhile: impl Future<Output = ()>) {
-        let Self { api: _, client: _, watches, controllers, simulation, _feed, dns, maintenance } =
-            self;
+        let Self {
+            api: _,
+            client: _,
+            watches,
+            controllers,
+            simulation,
+            _feed,
+            dns,
+            inside,
+            maintenance,
+        } = self;
         drop(maintenance);
         tokio::join!(controllers.shutdown(), simulation.shutdown(), dns.shutdown(), meanwhile);
+        if let Some(inside) = inside {
+            inside.shutdown().await;
+        }
         drop(watches);
     }
 }

@@ -2,11 +2,13 @@
 //! listener inside, and dialled from this machine's own network. What pods get is what this machine gets; its loopback addresses stay
 //! its own.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proxy::Proxy;
 use socket2::SockRef;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,14 +22,20 @@ const CONNECTIONS_MAX: usize = 1024;
 const DIAL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serves a listener of the cluster's network for as long as it is polled.
-pub(super) async fn serve(listener: TcpListener) {
+pub(super) async fn serve(listener: TcpListener, proxy: Arc<Proxy>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((inside, _)) => {
+            Ok((inside, client)) => {
+                let proxy = proxy.clone();
                 tokio::spawn(async move {
-                    pass(inside, original_destination).await;
+                    let destination = original_destination(&inside).and_then(|dialled| {
+                        let chance = RandomState::new().hash_one(client);
+                        let outside = proxy.outside();
+                        outside.destination(client.ip(), dialled, chance).map_err(io::Error::other)
+                    });
+                    pass(inside, destination).await;
                     drop(place);
                 });
             }
@@ -41,9 +49,9 @@ pub(super) async fn serve(listener: TcpListener) {
 }
 
 /// Passes a connection on to where it was meant to go.
-async fn pass(mut inside: TcpStream, meant_for: fn(&TcpStream) -> io::Result<SocketAddr>) {
+async fn pass(mut inside: TcpStream, destination: io::Result<SocketAddr>) {
     let outside = async {
-        let destination = meant_for(&inside)?;
+        let destination = destination?;
         if !is_outside(destination) {
             return Err(io::Error::other(format!("{destination} is not outside")));
         }
@@ -99,7 +107,8 @@ mod tests {
     async fn what_cannot_be_reached_is_reset() {
         let (mut client, inside) = pair().await;
         // Meant for loopback, which stays the machine's own.
-        pass(inside, |stream| stream.local_addr()).await;
+        let destination = inside.local_addr();
+        pass(inside, destination).await;
         let mut seen = Vec::new();
         let error = client.read_to_end(&mut seen).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);

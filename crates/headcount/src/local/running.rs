@@ -2,16 +2,33 @@
 //! over, so that the process itself stays outside.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use cluster::{Change, Delivery, Subscription};
+use api::allocate::kubernetes_address;
+use cluster::{Change, Delivery, Recorder, Subscription, Watches};
+use directory::Name;
 use dns::forward::{ForwardConfig, interface_index, resolv_conf};
 use ipnet::IpNet;
-use manifest::Object;
+use manifest::{KindId, Object};
+use node::{ProcessSettings, Processes};
+use proxy::{Balancer, Proxy};
 use sandbox::{Engine, Failure, Network};
+use tokio::task::JoinSet;
+
+use super::outside;
 
 /// This machine's DNS servers: who asks them from inside asks what this machine asks.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// Where the Service `kubernetes` listens.
+pub(crate) const API_PORT: u16 = 443;
+
+/// How long a container waits that has ended, and at most: as with Kubernetes.
+const BACK_OFF: Duration = Duration::from_secs(10);
+const BACK_OFF_MAX: Duration = Duration::from_secs(300);
 
 /// What pods run by.
 pub(crate) struct RunningPods {
@@ -23,6 +40,94 @@ pub(crate) struct RunningPods {
     pub(crate) folder: PathBuf,
     /// Addresses for Services of type LoadBalancer.
     pub(crate) load_balancers: IpNet,
+}
+
+impl RunningPods {
+    /// What runs the pods of a cluster of this domain.
+    pub(super) fn processes(&self, domain: &Name, dns: Vec<IpAddr>) -> Processes {
+        let engine = self.engine.clone();
+        Processes::new(ProcessSettings {
+            runtime: Arc::new(self.engine.clone()),
+            folder: self.folder.clone(),
+            cluster_domain: domain.to_string().trim_end_matches('.').to_owned(),
+            dns,
+            resolv_conf: RESOLV_CONF.into(),
+            images: self.images.clone(),
+            owner: Arc::new(move |uid, gid| engine.owner(uid, gid)),
+            back_off: BACK_OFF,
+            back_off_max: BACK_OFF_MAX,
+        })
+    }
+
+    /// Begins to serve what pods need besides DNS: Services, policies, load balancers, the way out.
+    pub(super) async fn serve(
+        self,
+        watches: &mut Watches,
+        recorder: &Recorder,
+        nodes: &node::Config,
+        service_ranges: Vec<IpNet>,
+    ) -> Result<Inside, Failure> {
+        let Self { engine, images: _, folder: _, load_balancers } = self;
+        let mut tasks = JoinSet::new();
+        let mut egress = Vec::new();
+        let mut listeners = Vec::new();
+        for range in &service_ranges {
+            let v4 = range.network().is_ipv4();
+            let own = nodes.node_addresses().into_iter().find(|address| address.is_ipv4() == v4);
+            let Some(address) = own else { continue };
+            let listener = engine.listen(Network::Cluster, SocketAddr::new(address, 0)).await?;
+            egress.extend(listener.local_addr());
+            listeners.push(listener);
+        }
+        let config = proxy::Config {
+            pod_ranges: nodes.pod_ranges.clone(),
+            balancer_ranges: vec![load_balancers],
+            egress,
+            served: service_ranges
+                .iter()
+                .filter_map(kubernetes_address)
+                .map(|address| SocketAddr::new(address, API_PORT))
+                .collect(),
+            service_ranges,
+        };
+        let proxy = Arc::new(Proxy::start(watches, ClusterNetwork(engine.clone()), config));
+        for listener in listeners {
+            tasks.spawn(outside::serve(listener, proxy.clone()));
+        }
+        let balancer = Balancer::start(watches, vec![load_balancers], recorder.clone());
+        let pods = watches.subscribe(&[KindId::Pod]);
+        tasks.spawn(own_addresses(engine.clone(), pods));
+        Ok(Inside { engine, _proxy: proxy, _balancer: balancer, tasks })
+    }
+}
+
+/// What is served inside; dropped, it is served no longer.
+pub(super) struct Inside {
+    engine: Engine,
+    _proxy: Arc<Proxy>,
+    _balancer: Balancer,
+    tasks: JoinSet<()>,
+}
+
+impl Inside {
+    /// Ends all that runs, and returns when nothing is left.
+    pub(super) async fn shutdown(mut self) {
+        self.tasks.shutdown().await;
+        self.engine.shutdown().await;
+    }
+}
+
+/// The cluster's network, for the proxy.
+struct ClusterNetwork(Engine);
+
+impl proxy::Network for ClusterNetwork {
+    async fn nft(&self, script: &str) -> Result<(), String> {
+        self.0.nft(script).await.map_err(|failure| failure.to_string())
+    }
+
+    async fn netfilter(&self) -> Result<OwnedFd, String> {
+        self.0.netfilter().await.map_err(|failure| failure.to_string())
+    }
 }
 
 /// Sockets for the cluster's DNS, on every address of the nodes: a pod asks the Service's address, and the Service leads to

@@ -46,7 +46,8 @@ impl Files {
         if self.nsswitch {
             mounts.push(("nsswitch.conf", NSSWITCH));
         }
-        let path = |(name, stands_for)| (self.folder.path().join(name), Path::new(stands_for).into());
+        let path =
+            |(name, stands_for)| (self.folder.path().join(name), Path::new(stands_for).into());
         mounts.into_iter().map(path).collect()
     }
 }
@@ -71,11 +72,15 @@ mod tests {
 
     #[test]
     fn files_are_those_of_a_pod() {
-        let files = Files::write("prod", "cluster.local", &["10.96.0.10".parse().unwrap()]).unwrap();
+        let files =
+            Files::write("prod", "cluster.local", &["10.96.0.10".parse().unwrap()]).unwrap();
         let mounts = files.mounts();
         assert_eq!(mounts[0].1, Path::new("/etc/resolv.conf"));
         let text = std::fs::read_to_string(&mounts[0].0).unwrap();
-        assert!(text.contains("search prod.svc.cluster.local svc.cluster.local cluster.local"), "{text}");
+        assert!(
+            text.contains("search prod.svc.cluster.local svc.cluster.local cluster.local"),
+            "{text}"
+        );
         let path = mounts[0].0.clone();
         drop(files);
         assert!(!path.exists());

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use api::serve::Inside;
 use clap::Args;
+use sandbox::NotEntered;
 
 use crate::error::{Error, Exit};
 use crate::live::LiveCluster;
@@ -58,4 +59,15 @@ impl Run {
         Err(Error::caused(format_args!("could not run {}", program.display()), &error)
             .hint("name a program of this machine: it is looked up in PATH, as by your shell"))
     }
+}
+
+fn not_entered(why: NotEntered) -> Error {
+    let hint = match why {
+        NotEntered::Gone => {
+            "start it again with headcount up --pods process, and name its kubeconfig with --kubeconfig or KUBECONFIG"
+        }
+        NotEntered::Refused { .. } => "run this as the user that runs headcount up, or as root",
+        NotEntered::NotLinux => "use kubectl port-forward instead",
+    };
+    Error::caused("the cluster's network could not be entered", &why).hint(hint)
 }

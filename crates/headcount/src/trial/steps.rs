@@ -378,5 +378,6 @@ pub(super) fn settings(domain: &Name, dual_stack: bool) -> Settings {
         dns_listen: (Ipv4Addr::LOCALHOST, 0).into(),
         // Nobody comes by a socket.
         advertise: (Ipv4Addr::LOCALHOST, 6443).into(),
+        running: None,
     }
 }

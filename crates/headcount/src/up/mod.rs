@@ -5,6 +5,7 @@ mod descriptors;
 mod families;
 mod folder;
 mod origin;
+mod pods;
 pub(crate) mod reach;
 mod report;
 mod run;
@@ -73,6 +74,18 @@ pub(crate) struct Up {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=250))]
     nodes: u16,
 
+    /// How pods run
+    #[arg(long, value_name = "HOW", default_value = "simulated")]
+    pods: pods::How,
+
+    /// Which programs of this machine stand for which images, before those that are known (docs/pods.md)
+    #[arg(long, value_name = "PATH")]
+    images: Option<PathBuf>,
+
+    /// The addresses that Services of type LoadBalancer are given, where pods run
+    #[arg(long, value_name = "CIDR", default_value = "172.18.255.0/24")]
+    load_balancer_cidr: IpNet,
+
     /// Write the kubeconfig here [default: DIR/kubeconfig in the data folder]
     #[arg(long, value_name = "PATH")]
     write_kubeconfig: Option<PathBuf>,
@@ -105,6 +118,11 @@ fn is_local(address: SocketAddr) -> bool {
 }
 
 impl Up {
+    /// The cluster's zone as text, without a dot at its end.
+    fn domain(&self) -> String {
+        self.cluster_domain.to_string().trim_end_matches('.').to_owned()
+    }
+
     pub(crate) fn run(self) -> Result<Exit, Error> {
         self.check_reach()?;
         if let Some((pods, services)) = self.pod_cidr.overlap(&self.service_cidr) {

@@ -1,11 +1,21 @@
 //! How pods run.
 
-use std::path::Path;
+use std::fs::File;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
+use api::allocate::dns_address;
+use api::serve::Inside;
 use clap::ValueEnum;
-use sandbox::{Engine, Settings};
+use ipnet::IpNet;
+use node::Images;
+use sandbox::{Engine, Network, Settings};
+use tokio::net::TcpListener;
 
+use super::Up;
 use crate::error::Error;
+use crate::local::{API_PORT, RunningPods};
 
 /// How pods run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -18,20 +28,78 @@ pub(super) enum How {
     Auto,
 }
 
-impl How {
-    /// Starts what runs pods, if they are to run and can.
-    pub(super) async fn start(self, settings: Settings) -> Result<Option<Engine>, Error> {
-        if self == Self::Simulated {
-            return Ok(None);
-        }
-        match Engine::start(settings).await {
-            Ok(engine) => Ok(Some(engine)),
-            Err(why) if self == Self::Auto => {
-                crate::terminal::say(format_args!("pods are simulated: {}", Error::of(&why)));
-                Ok(None)
-            }
-            Err(why) => Err(Error::caused("pods cannot run as processes here", &why)
-                .hint("with --pods auto they are simulated where they cannot run")),
-        }
+/// Starts what runs pods, if they are to run and can.
+pub(super) async fn start(up: &Up, data: &Path) -> Result<Option<RunningPods>, Error> {
+    if up.pods == How::Simulated {
+        return Ok(None);
     }
+    let images = images(up.images.as_deref())?;
+    let folder = folder(data)?;
+    let nodes = node::Config { nodes: up.nodes, pod_ranges: up.pod_cidr.ranges().to_vec() };
+    let settings = Settings {
+        folder: folder.clone(),
+        service_ranges: up.service_cidr.ranges().to_vec(),
+        node_addresses: nodes.node_addresses(),
+        program: None,
+    };
+    match Engine::start(settings).await {
+        Ok(engine) => {
+            let load_balancers = up.load_balancer_cidr;
+            Ok(Some(RunningPods { engine, images, folder, load_balancers }))
+        }
+        Err(why) if up.pods == How::Auto => {
+            crate::terminal::say(format_args!("pods are simulated: {why}"));
+            Ok(None)
+        }
+        Err(why) => Err(Error::caused("pods cannot run as processes here", &why)
+            .hint("with --pods auto they are simulated where they cannot run")),
+    }
+}
+
+/// Where the pods' files are: a path without links, as mounts want it.
+fn folder(data: &Path) -> Result<PathBuf, Error> {
+    let folder = data.join("pods");
+    std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize()).map_err(|error| {
+        Error::caused(format_args!("could not make the folder {}", folder.display()), &error)
+            .hint("name a folder that can be written to with --data-dir")
+    })
+}
+
+/// The table of images that somebody wrote.
+fn images(path: Option<&Path>) -> Result<Images, Error> {
+    let Some(path) = path else { return Ok(Images::default()) };
+    let bytes = std::fs::read(path).map_err(|error| {
+        Error::caused(format_args!("could not read the images in {}", path.display()), &error)
+            .hint("name a file with --images; docs/pods.md says what is in it")
+    })?;
+    Images::parse(&path.display().to_string(), &bytes).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Error::new(problems.join("\n"))
+    })
+}
+
+/// How other programs of this machine enter the network of the pods.
+pub(super) fn inside(up: &Up, engine: &Engine, services: &[IpNet]) -> Result<Inside, Error> {
+    let process = engine.pid();
+    let namespace = File::open(format!("/proc/{process}/ns/net"))
+        .and_then(|namespace| Ok(namespace.metadata()?.ino()))
+        .map_err(|error| Error::caused("could not look at the network of the pods", &error))?;
+    let nameservers = services.iter().filter_map(dns_address).collect();
+    Ok(Inside { process, namespace, nameservers, domain: up.domain() })
+}
+
+/// Where pods reach the API: at the Service `kubernetes`.
+pub(super) async fn api_listeners(
+    engine: &Engine,
+    addresses: &[IpAddr],
+) -> Result<Vec<TcpListener>, Error> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let address = SocketAddr::new(*address, API_PORT);
+        let listener = engine.listen(Network::Cluster, address).await;
+        listeners.push(
+            listener.map_err(|error| Error::caused("could not serve the API to pods", &error))?,
+        );
+    }
+    Ok(listeners)
 }

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use api::allocate::kubernetes_address;
-use api::serve::{Authenticate, Credentials, DnsAddress, Kubeconfig, Limits, Token, write_private};
+use api::serve::{
+    Authenticate, Credentials, DnsAddress, Inside, Kubeconfig, Limits, Token, write_private,
+};
 use api::store::{Memory, Sqlite, Store};
+use sandbox::Engine;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tower::ServiceBuilder;
 
 use super::apply::{apply, print_line};
 use super::folder::Folder;
 use super::origin::Origin;
-use super::{Up, descriptors, reach, report};
+use super::{Up, descriptors, pods, reach, report};
 use crate::error::{Error, Exit};
 use crate::files;
 use crate::local::{LocalCluster, Settings, StartError};
@@ -71,7 +74,14 @@ pub(super) async fn run(up: Up) -> Result<Exit, Error> {
         started.elapsed().as_millis(),
     ));
 
-    let signal = stop.await;
+    let signal = tokio::select! {
+        signal = stop => signal,
+        () = running.pods_ended() => {
+            running.shutdown().await;
+            return Err(Error::new("the engine that ran the pods has ended, and all pods with it")
+                .hint("start again: what is in the data folder is kept"));
+        }
+    };
     tracing::info!("{signal}: stopping");
     if let Some(path) = &up.ready_file {
         let _ = std::fs::remove_file(path);
@@ -89,9 +99,11 @@ fn stopped_early(signal: &str) -> Exit {
 struct Running {
     cluster: LocalCluster,
     api_address: SocketAddr,
-    api: JoinHandle<()>,
+    api: JoinSet<()>,
     stop_api: watch::Sender<bool>,
     kubeconfig: PathBuf,
+    /// What runs the pods, if they run.
+    engine: Option<Engine>,
     // Last: an ephemeral folder goes when all that uses it has ended.
     _folder: Folder,
 }
@@ -115,6 +127,12 @@ impl Running {
         let connections = limits.connections.min(descriptors::connections());
         let listener = listener.with_limits(Limits { connections, ..limits });
 
+        let running = pods::start(up, folder.path()).await?;
+        let inside = match &running {
+            Some(running) => Some(pods::inside(up, &running.engine, &service_ranges)?),
+            None => None,
+        };
+        let engine = running.as_ref().map(|running| running.engine.clone());
         let advertise = reach::from_elsewhere(api_address);
         let settings = Settings {
             store,
@@ -124,6 +142,7 @@ impl Running {
             domain: up.cluster_domain.clone(),
             dns_listen: up.dns_listen,
             advertise,
+            running,
         };
         let cluster = LocalCluster::start(settings).await.map_err(not_started)?;
         if advertise.ip() != api_address.ip() {
@@ -136,14 +155,23 @@ impl Running {
         let service = ServiceBuilder::new()
             .layer(Authenticate::new(credentials.token().clone()))
             .service(cluster.api.clone());
-        let api = tokio::spawn(listener.serve(service, until_true(stopped)));
+        let mut api = JoinSet::new();
+        if let Some(engine) = &engine {
+            for listener in pods::api_listeners(engine, &first_addresses).await? {
+                let server = api::serve::Server::on(listener, &credentials)
+                    .map_err(|error| Error::caused("could not serve the API to pods", &error))?;
+                api.spawn(server.serve(service.clone(), until_true(stopped.clone())));
+            }
+        }
+        api.spawn(listener.serve(service, until_true(stopped)));
 
         let kubeconfig =
             up.write_kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
         // The line that is printed is for other terminals, in other folders.
         let kubeconfig = std::path::absolute(&kubeconfig).unwrap_or(kubeconfig);
-        let running = Self { cluster, api_address, api, stop_api, kubeconfig, _folder: folder };
-        running.write_kubeconfig(up, &credentials)?;
+        let running =
+            Self { cluster, api_address, api, stop_api, kubeconfig, engine, _folder: folder };
+        running.write_kubeconfig(up, &credentials, inside)?;
         Ok(running)
     }
 
@@ -152,11 +180,19 @@ impl Running {
         reach::from_here(self.cluster.dns_listen())
     }
 
-    fn write_kubeconfig(&self, up: &Up, credentials: &Credentials) -> Result<(), Error> {
+    fn write_kubeconfig(
+        &self,
+        up: &Up,
+        credentials: &Credentials,
+        inside: Option<Inside>,
+    ) -> Result<(), Error> {
         let path = &self.kubeconfig;
-        let dns = DnsAddress { address: self.dns_address(), domain: domain(up) };
-        let text = Kubeconfig::new(self.api_address, credentials, Some(dns)).to_string();
-        write_private(path, text.as_bytes()).map_err(|error| {
+        let dns = DnsAddress { address: self.dns_address(), domain: up.domain() };
+        let mut kubeconfig = Kubeconfig::new(self.api_address, credentials, Some(dns));
+        if let Some(inside) = inside {
+            kubeconfig = kubeconfig.with_inside(inside);
+        }
+        write_private(path, kubeconfig.to_string().as_bytes()).map_err(|error| {
             Error::caused(format_args!("could not write the kubeconfig {}", path.display()), &error)
                 .hint("name another file with --write-kubeconfig")
         })
@@ -173,12 +209,18 @@ impl Running {
         .map_err(|error| Error::caused("could not list the Services", &error))
     }
 
+    /// Completes when pods ran and can run no longer.
+    async fn pods_ended(&self) {
+        match &self.engine {
+            Some(engine) => engine.ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
     async fn shutdown(self) {
-        let Self { cluster, api, stop_api, .. } = self;
+        let Self { cluster, mut api, stop_api, .. } = self;
         stop_api.send_replace(true);
-        let served = async {
-            let _ = api.await;
-        };
+        let served = async { while api.join_next().await.is_some() {} };
         cluster.shutdown(served).await;
     }
 }
@@ -193,6 +235,7 @@ fn not_started(error: StartError) -> Error {
         StartError::Services(_) => told.hint("change --service-cidr"),
         StartError::Nodes(node::StartError::Config(_)) => told.hint("change --nodes or --pod-cidr"),
         StartError::Nodes(node::StartError::Node { .. })
+        | StartError::Inside(_)
         | StartError::Store(_)
         | StartError::DnsService(_) => told,
     }
@@ -217,7 +260,7 @@ fn open_store(up: &Up) -> Result<(Folder, Arc<dyn Store>), Error> {
 }
 
 fn credentials(up: &Up, folder: &Path, service_addresses: &[IpAddr]) -> Result<Credentials, Error> {
-    let mut names = Credentials::names(up.api_listen.ip(), &domain(up), service_addresses);
+    let mut names = Credentials::names(up.api_listen.ip(), &up.domain(), service_addresses);
     for name in reach::names(up.api_listen.ip()) {
         if !names.contains(&name) {
             names.push(name);
@@ -233,10 +276,6 @@ fn credentials(up: &Up, folder: &Path, service_addresses: &[IpAddr]) -> Result<C
             }
         })
         .map_err(|error| Error::new(error.to_string()))
-}
-
-fn domain(up: &Up) -> String {
-    up.cluster_domain.to_string().trim_end_matches('.').to_owned()
 }
 
 /// Refuses to replace a kubeconfig that holds somebody's other clusters.

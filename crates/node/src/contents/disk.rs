@@ -141,6 +141,20 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_of_the_group_stays_as_it_is() {
+        let base = tempfile::tempdir().unwrap();
+        fs::set_permissions(base.path(), Permissions::from_mode(0o750)).unwrap();
+        share(base.path(), me()).unwrap();
+        assert_eq!(mode(base.path()), 0o750);
+        // Only root may give it to any group.
+        let other = (me().0, me().1 + 1);
+        if share(base.path(), other).is_ok() {
+            assert_eq!(mode(base.path()), 0o2770);
+            assert_eq!(fs::metadata(base.path()).unwrap().gid(), other.1);
+        }
+    }
+
+    #[test]
     fn folders_above_are_private() {
         let base = tempfile::tempdir().unwrap();
         private_folders(base.path(), &base.path().join("a/b/c"), me()).unwrap();
@@ -169,7 +183,7 @@ mod tests {
         fs::write(path.join("a/b/file"), "").unwrap();
         fs::write(base.path().join("outside"), "").unwrap();
         std::os::unix::fs::symlink("../../outside", path.join("a/link")).unwrap();
-        fs::set_permissions(path.join("a/b"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path.join("a/b"), Permissions::from_mode(0o000)).unwrap();
         remove(&path).unwrap();
         assert!(!path.exists());
         assert!(base.path().join("outside").exists());

@@ -34,6 +34,7 @@ use kube::{Api, Client};
 use sandbox::PodAddress;
 
 pub use images::Images;
+pub use network_files::resolv_conf;
 pub(crate) use prepared::Prepared;
 
 use applets::Applets;

@@ -111,6 +111,13 @@ pub(super) fn hosts(pod: &Pod, place: &Place, name: &HostName) -> String {
     text
 }
 
+/// The resolv.conf of an ordinary pod of a namespace, whose node adds nothing to it.
+pub fn resolv_conf(namespace: &str, zone: &str, dns: &[IpAddr]) -> String {
+    let mut pod = Pod::default();
+    pod.metadata.namespace = Some(namespace.to_owned());
+    ResolvConf::default().of_pod(&pod, dns, zone).text()
+}
+
 /// What a resolv.conf says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ResolvConf {

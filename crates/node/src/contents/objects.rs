@@ -106,8 +106,8 @@ async fn services(client: &Client, namespace: &str, links: bool) -> kube::Result
         let all = Api::<Service>::namespaced(client.clone(), namespace);
         services = all.list(&ListParams::default()).await?.items;
     }
-    if !(links && namespace == "default") {
-        services.retain(|service| service.metadata.name.as_deref() != Some(API));
+    // The namespace's own Service of this name goes before it.
+    if !services.iter().any(|service| service.metadata.name.as_deref() == Some(API)) {
         services.extend(Api::<Service>::namespaced(client.clone(), "default").get_opt(API).await?);
     }
     Ok(services)

@@ -1,8 +1,6 @@
 //! A pod whose containers may start.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,11 +13,8 @@ use super::images::{self, APPLETS, AbsolutePath, Entry, is_always_there};
 use super::network_files::HostName;
 use super::objects::Objects;
 use super::quantity::Milli;
-use super::write::{container_folder, image_file, machine};
+use super::write::{container_folder, image_file, image_volume, machine};
 use super::{NotYet, Place, Settings, containers, disk, mounts, sub_path, user};
-
-/// How much of a container's last words counts, in octets.
-const LAST_WORDS_MAX: u64 = 4096;
 
 /// A pod whose containers may start. Clones share it.
 #[derive(Clone)]
@@ -108,29 +103,22 @@ impl Prepared {
         })
     }
 
-    /// The image that a container names, and the path of the program on the host that stands for it; none if the image has no
-    /// program of its own and the container says its command.
+    /// The image that a container names, and the path of the program on the host that stands for it; the container's own command
+    /// where the image has no program.
     ///
     /// # Errors
     ///
     /// What is wrong with the image: `InvalidImageName`, `ErrImagePull`.
-    pub(crate) fn program(&self, name: &str) -> Result<(String, Option<PathBuf>), NotYet> {
-        let (_, image, entry) = self.find(name)?;
+    pub(crate) fn program(&self, name: &str) -> Result<(String, PathBuf), NotYet> {
+        let (container, image, entry) = self.find(name)?;
         let programs = images::programs(entry, image, &machine())?;
-        Ok((image.to_owned(), programs.into_iter().next()))
+        let program = programs.into_iter().next();
+        let command = || container.command.iter().flatten().next().map(PathBuf::from);
+        Ok((image.to_owned(), program.or_else(command).unwrap_or_default()))
     }
 
-    /// What a container that has ended wrote to its file of last words (`terminationMessagePath`): the end of it, if it is long.
-    pub(crate) fn termination_message(&self, name: &str, restarts: u32) -> io::Result<String> {
-        let mut file = File::open(self.termination_log(name, restarts))?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS_MAX)))?;
-        let mut bytes = Vec::new();
-        file.take(LAST_WORDS_MAX).read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    fn termination_log(&self, name: &str, restarts: u32) -> PathBuf {
+    /// The file that a container writes its last words to (`terminationMessagePath`), to be read when it has ended.
+    pub(crate) fn termination_log(&self, name: &str, restarts: u32) -> PathBuf {
         container_folder(&self.0.folder, name).join(format!("termination-log-{restarts}"))
     }
 
@@ -177,7 +165,12 @@ impl Prepared {
         let files = entry.files.keys().enumerate().map(|(at, AbsolutePath(path))| {
             read_only(MountSource::Own(image_file(&folder, at)), path.into())
         });
-        applets.into_iter().chain(host).chain(files).collect()
+        let volumes = entry.volumes.iter().enumerate().map(|(at, AbsolutePath(path))| Mount {
+            source: MountSource::Own(image_volume(&folder, at)),
+            target: path.into(),
+            read_only: false,
+        });
+        applets.into_iter().chain(host).chain(files).chain(volumes).collect()
     }
 
     /// The files of the pod that every container has.

@@ -163,7 +163,7 @@ mod tests {
         // Who has a file open keeps what was there.
         let open = fs::File::open(folder.join("a")).unwrap();
         assert!(write(&[("a", "3"), ("b", "4")]));
-        assert_eq!(std::io::read_to_string(open).unwrap(), "1");
+        assert_eq!(io::read_to_string(open).unwrap(), "1");
         assert_eq!(shown(folder), ["a", "b"]);
         assert_eq!((read("a"), read("b")), ("3".to_owned(), "4".to_owned()));
         assert_eq!(hidden(folder), 2, "the link and the present files");

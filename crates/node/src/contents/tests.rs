@@ -1,7 +1,7 @@
 //! Pods of an API in this process, prepared on this disk.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use api::store::Memory;
@@ -25,6 +25,7 @@ images:
   user: 7
   group: 8
   files: {/srv/app.conf: 'port = 80', /srv/other.conf: ''}
+  volumes: [/data, /cache]
 - {image: bare}
 - {image: absent, cmd: [no-such-program-of-this-test]}
 ";
@@ -37,6 +38,11 @@ struct Fixture {
 
 impl Fixture {
     async fn start() -> Self {
+        Self::with_images(|_| IMAGES.to_owned()).await
+    }
+
+    /// With the table that a text is, which may speak of files in the folder.
+    async fn with_images(images: impl Fn(&Path) -> String) -> Self {
         let ranges = vec!["10.96.0.0/12".parse().unwrap()];
         let config = Config::new(ranges, "127.0.0.1:6443".parse().unwrap());
         let server = ApiServer::new(Arc::new(Memory::new()), config).unwrap();
@@ -51,10 +57,10 @@ impl Fixture {
         let me = (metadata.uid(), metadata.gid());
         let settings = Settings {
             resolv_conf: path.join("resolv.conf.of.the.node"),
+            images: Images::parse("images.yaml", images(&path).as_bytes()).unwrap(),
             folder: path,
             cluster_domain: "cluster.local".to_owned(),
             dns: vec!["10.96.0.10".parse().unwrap()],
-            images: Images::parse("images.yaml", IMAGES.as_bytes()).unwrap(),
             owner: Arc::new(move |_, _| me),
         };
         Self { contents: Contents::new(client.clone(), settings), client, folder }
@@ -192,6 +198,7 @@ async fn a_container_as_it_is_started() {
     assert_eq!(
         fixture.mounts(&spec),
         [
+            "/cache containers/c/image-volume-1 rw".to_owned(),
             format!("/data volumes/{claim} rw"),
             "/settings volumes/settings r".to_owned(),
             "/srv/other.conf containers/c/image-file-1 r".to_owned(),
@@ -215,7 +222,62 @@ async fn a_container_as_it_is_started() {
     assert_eq!(mode(own.clone()), 0o700);
     assert_eq!(mode(fixture.path("pods")), 0o700);
     assert_eq!(mode(fixture.path("volumes")), 0o700);
-    assert_eq!(prepared.program("c"), Ok(("acme/app:1".to_owned(), Some("/bin/sh".into()))));
+    assert_eq!(prepared.program("c"), Ok(("acme/app:1".to_owned(), "/bin/sh".into())));
+}
+
+#[tokio::test]
+async fn programs_of_a_users_own() {
+    let fixture = Fixture::with_images(|folder| {
+        let folder = folder.display();
+        format!(
+            "images:\n\
+             - {{image: acme/api, entrypoint: [{folder}/api], mounts: [{folder}/settings]}}\n\
+             - {{image: boxed, cmd: [sh], path: [{folder}/bin], applets: true}}\n"
+        )
+    })
+    .await;
+    fs::create_dir(fixture.path("settings")).unwrap();
+    fs::write(fixture.path("api"), "").unwrap();
+    let container = |image: &str| {
+        json!({"containers": [{"name": "c", "image": image, "tty": true,
+        "securityContext": {"readOnlyRootFilesystem": true, "runAsUser": 5}}]})
+    };
+    let error = fixture.container(container("acme/api")).await.unwrap_err();
+    assert!(
+        error.message.contains("/api, which is not on this machine: install it, or"),
+        "{error:?}"
+    );
+    fs::set_permissions(fixture.path("api"), Permissions::from_mode(0o755)).unwrap();
+    let spec = fixture.container(container("acme/api")).await.unwrap();
+    let program = fixture.path("api").display().to_string();
+    assert_eq!(spec.process.command, [program.as_str()]);
+    let host = |file: &str| MountSource::Host(fixture.path(file));
+    for file in ["api", "settings"] {
+        let mount = spec.mounts.iter().find(|mount| mount.source == host(file)).expect(file);
+        assert_eq!((&mount.target, mount.read_only), (&fixture.path(file), true));
+    }
+    assert!(spec.read_only_root);
+    let hosts = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev/termination-log"];
+    let read_only = |target: &str| {
+        spec.mounts
+            .iter()
+            .find(|mount| mount.target == Path::new(target))
+            .map(|mount| mount.read_only)
+    };
+    assert_eq!(hosts.map(read_only), [Some(false), Some(true), Some(true), Some(false)]);
+    let variable = |name: &str| {
+        spec.process.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    };
+    assert_eq!((variable("HOME"), variable("TERM")), (Some("/"), Some("xterm")));
+
+    // A busybox that says what it was asked with.
+    let bin = fixture.path("bin");
+    fs::create_dir(&bin).unwrap();
+    symlink("/bin/echo", bin.join("busybox")).unwrap();
+    let spec = fixture.container(container("boxed")).await.unwrap();
+    assert_eq!(fixture.mounts(&spec)[0], "/busybox busybox r");
+    assert_eq!(spec.process.command, ["sh"]);
+    assert_eq!(fs::read_link(fixture.path("busybox/--list")).unwrap(), bin.join("busybox"));
 }
 
 #[tokio::test]
@@ -404,6 +466,33 @@ async fn what_is_gone_is_removed() {
 }
 
 #[tokio::test]
+async fn services_in_the_environment() {
+    let fixture = Fixture::start().await;
+    fixture
+        .apply(json!({"kind": "Service", "metadata": {"name": "web"},
+            "spec": {"clusterIP": "10.96.0.20", "ports": [{"port": 80}]}}))
+        .await;
+    let check = async |links: bool, expected: [Option<&str>; 2]| {
+        let spec =
+            json!({"enableServiceLinks": links, "containers": [{"name": "c", "image": "app"}]});
+        let env = fixture.container(spec).await.unwrap().process.env;
+        let value = |name: &str| {
+            env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        };
+        let seen = ["WEB_SERVICE_HOST", "KUBERNETES_SERVICE_HOST"].map(value);
+        assert_eq!(seen, expected, "links: {links}");
+    };
+    check(true, [Some("10.96.0.20"), Some("10.96.0.1")]).await;
+    check(false, [None, Some("10.96.0.1")]).await;
+    fixture
+        .apply(json!({"kind": "Service", "metadata": {"name": "kubernetes"},
+            "spec": {"clusterIP": "10.96.0.21", "ports": [{"port": 80}]}}))
+        .await;
+    check(true, [Some("10.96.0.20"), Some("10.96.0.21")]).await;
+    check(false, [None, Some("10.96.0.1")]).await;
+}
+
+#[tokio::test]
 async fn last_words() {
     let fixture = Fixture::start().await;
     let pod = fixture.pod(json!({"containers": [{"name": "c", "image": "app"}]})).await;
@@ -411,15 +500,11 @@ async fn last_words() {
     for restarts in 0..4 {
         prepared.container("c", restarts).unwrap();
     }
-    let file = |restarts: u32| {
-        let name = format!("containers/c/termination-log-{restarts}");
-        fixture.path("pods").join(uid(&pod)).join(name)
-    };
-    assert!(!file(0).exists() && !file(1).exists() && file(2).exists());
-    assert_eq!(prepared.termination_message("c", 3).unwrap(), "");
-    fs::write(file(3), format!("{}the end", "x".repeat(5000))).unwrap();
-    let message = prepared.termination_message("c", 3).unwrap();
-    assert_eq!(message.len(), 4096);
-    assert!(message.ends_with("xthe end"));
-    assert!(prepared.termination_message("c", 0).is_err());
+    let file = |restarts| prepared.termination_log("c", restarts);
+    let mode = |restarts| fs::metadata(file(restarts)).map(|there| there.mode() & 0o7777).ok();
+    assert_eq!([mode(0), mode(1), mode(2), mode(3)], [None, None, Some(0o666), Some(0o666)]);
+    // A life that had this number before, under another process of ours, does not speak for this one.
+    fs::write(file(3), "old").unwrap();
+    prepared.container("c", 3).unwrap();
+    assert_eq!(fs::read_to_string(file(3)).unwrap(), "");
 }

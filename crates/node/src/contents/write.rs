@@ -143,7 +143,7 @@ impl Writer {
         self.folder.join("volumes").join(name)
     }
 
-    /// Writes the files that images bring, and links to busybox if one needs them. What is wrong with an image is said when its
+    /// Writes the files that images bring, makes the folders that they have, and links to busybox if one needs them. What is wrong with an image is said when its
     /// container is asked for.
     fn images(&self, pod: &Pod) -> Result<Option<PathBuf>, NotYet> {
         let root = self.owner(None);
@@ -157,6 +157,11 @@ impl Writer {
             for (at, text) in entry.files.values().enumerate() {
                 let path = image_file(&folder, at);
                 disk::file(&path, text.as_bytes(), 0o644, root).map_err(unwritten(&path))?;
+            }
+            let user = (self.settings.owner)(entry.user, entry.group);
+            for at in 0..entry.volumes.len() {
+                let path = image_volume(&folder, at);
+                disk::folder(&path, 0o755, user).map_err(unwritten(&path))?;
             }
             if entry.applets
                 && let Ok(programs) = images::programs(entry, image, &machine())
@@ -188,6 +193,11 @@ pub(super) fn container_folder(pod: &Path, container: &str) -> PathBuf {
 /// A file that an image brings, by its number.
 pub(super) fn image_file(container: &Path, at: usize) -> PathBuf {
     container.join(format!("image-file-{at}"))
+}
+
+/// A folder that an image has for its data, by its number.
+pub(super) fn image_volume(container: &Path, at: usize) -> PathBuf {
+    container.join(format!("image-volume-{at}"))
 }
 
 fn unmounted(volume: &str) -> impl Fn(io::Error) -> NotYet {

@@ -1,6 +1,8 @@
 //! What a worker does, each act in a task of its own; what becomes of it is told back.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +67,7 @@ pub(super) enum NotPrepared {
 pub(super) struct Begun {
     pub(super) live: Arc<Live>,
     pub(super) image: String,
-    pub(super) program: Option<PathBuf>,
+    pub(super) program: PathBuf,
 }
 
 /// Why a container was not started.
@@ -158,7 +160,7 @@ impl Start {
         let stdin_once = container.stdin_once == Some(true);
         let tty = container.tty == Some(true);
         let wanted = Wanted { stdin, stdout: true, stderr: true, tty };
-        let broken = |error: std::io::Error| NotStarted::Failed(Failure(error.to_string()));
+        let broken = |error: io::Error| NotStarted::Failed(Failure(error.to_string()));
         let (stdio, mut ends) = stdio::open(wanted).map_err(broken)?;
         let started = shared.runtime.start_container(spec, stdio).await;
         let mut process = started.map_err(NotStarted::Failed)?;
@@ -195,12 +197,24 @@ impl Start {
         let (name, restarts) = (container.name.clone(), *restarts);
         let read = tokio::task::spawn_blocking(move || {
             // One that is not there says nothing, either.
-            let words = furnished.termination_message(&name, restarts).ok();
+            let words = read_end(&furnished.termination_log(&name, restarts)).ok();
             let words = words.filter(|words| !words.is_empty());
             words.or_else(|| fall_back.then(|| logs::last_words(&log)).flatten())
         });
         read.await.ok().flatten()
     }
+}
+
+/// The end of a file of last words.
+fn read_end(path: &Path) -> io::Result<String> {
+    /// As much as Kubernetes takes.
+    const BYTES: u64 = 4096;
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Runs a process beside a container's first one, and gives how it ended and the beginning of what it wrote.
@@ -213,9 +227,9 @@ pub(super) async fn run(
     const OUTPUT_BYTES: usize = 10 << 10;
     /// So long more is waited for when it has ended.
     const LINGER: Duration = Duration::from_millis(100);
-    let broken = |error: std::io::Error| Failure(error.to_string());
+    let broken = |error: io::Error| Failure(error.to_string());
     let spec = sandbox::ProcessSpec { command: command.to_vec(), ..live.spec.clone() };
-    let (reader, writer) = std::io::pipe().map_err(broken)?;
+    let (reader, writer) = io::pipe().map_err(broken)?;
     let second = writer.try_clone().map_err(broken)?;
     let stdio =
         Stdio::Pipes { stdin: None, stdout: Some(writer.into()), stderr: Some(second.into()) };

@@ -1,9 +1,10 @@
-//! An engine of [`sandbox`] as what runs pods.
+//! An engine of [`sandbox`] runs containers.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use sandbox::{
     ContainerId, ContainerSpec, Engine, Exit, Network, PodId, PodSpec, ProcessSpec, Stdio,
 };
@@ -18,11 +19,11 @@ impl From<sandbox::Failure> for Failure {
 
 impl Runtime for Engine {
     fn create_pod(&self, spec: PodSpec) -> BoxFuture<'_, Result<(), Failure>> {
-        async move { Ok(Engine::create_pod(self, spec).await?) }.boxed()
+        async move { Ok(Self::create_pod(self, spec).await?) }.boxed()
     }
 
     fn remove_pod(&self, id: PodId) -> BoxFuture<'_, Result<(), Failure>> {
-        async move { Ok(Engine::remove_pod(self, &id).await?) }.boxed()
+        async move { Ok(Self::remove_pod(self, &id).await?) }.boxed()
     }
 
     fn start_container(
@@ -31,7 +32,7 @@ impl Runtime for Engine {
         stdio: Stdio,
     ) -> BoxFuture<'_, Result<Box<dyn Process>, Failure>> {
         async move {
-            let process = Engine::start_container(self, spec, stdio).await?;
+            let process = Self::start_container(self, spec, stdio).await?;
             Ok(Box::new(process) as Box<dyn Process>)
         }
         .boxed()
@@ -44,7 +45,7 @@ impl Runtime for Engine {
         stdio: Stdio,
     ) -> BoxFuture<'_, Result<Box<dyn Process>, Failure>> {
         async move {
-            let process = Engine::exec(self, &container, process, stdio).await?;
+            let process = Self::exec(self, &container, process, stdio).await?;
             Ok(Box::new(process) as Box<dyn Process>)
         }
         .boxed()
@@ -56,7 +57,7 @@ impl Runtime for Engine {
         to: SocketAddr,
     ) -> BoxFuture<'_, Result<Box<dyn Duplex>, Failure>> {
         async move {
-            let stream = Engine::connect(self, network, to).await?;
+            let stream = Self::connect(self, network, to).await?;
             Ok(Box::new(stream) as Box<dyn Duplex>)
         }
         .boxed()
@@ -69,10 +70,10 @@ impl Process for sandbox::Process {
     }
 
     fn exit(&self) -> BoxFuture<'_, Exit> {
-        sandbox::Process::exit(self).boxed()
+        Self::exit(self).boxed()
     }
 
     fn signal(&self, signal: i32) -> BoxFuture<'_, Result<(), Failure>> {
-        async move { Ok(sandbox::Process::signal(self, signal).await?) }.boxed()
+        async move { Ok(Self::signal(self, signal).await?) }.boxed()
     }
 }

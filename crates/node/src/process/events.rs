@@ -72,14 +72,9 @@ fn warning(reason: &'static str, message: String) -> Event {
     Event { warning: true, reason, message }
 }
 
-pub(super) fn pulled(image: &str, program: Option<&Path>) -> Event {
-    let message = match program {
-        Some(program) => {
-            let program = program.display();
-            format!("Image \"{image}\" runs as the program {program} of this machine")
-        }
-        None => format!("Image \"{image}\" stands for no program: the container says its command"),
-    };
+pub(super) fn pulled(image: &str, program: &Path) -> Event {
+    let program = program.display();
+    let message = format!("Image \"{image}\" runs as the program {program} of this machine");
     normal("Pulled", message)
 }
 

@@ -270,14 +270,14 @@ impl Furnished for Props {
         })
     }
 
-    fn program(&self, name: &str) -> Result<(String, Option<PathBuf>), NotYet> {
+    fn program(&self, name: &str) -> Result<(String, PathBuf), NotYet> {
         match self.stage.0.lock().unwrap().missing.get(name).cloned() {
             Some(missing) => Err(missing),
-            None => Ok((format!("{name}:1"), Some(PathBuf::from(format!("/usr/bin/{name}"))))),
+            None => Ok((format!("{name}:1"), PathBuf::from(format!("/usr/bin/{name}")))),
         }
     }
 
-    fn termination_message(&self, _: &str, _: u32) -> std::io::Result<String> {
-        Ok(String::new())
+    fn termination_log(&self, _: &str, _: u32) -> PathBuf {
+        PathBuf::from("/dev/null")
     }
 }

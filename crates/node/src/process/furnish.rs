@@ -29,10 +29,10 @@ pub(super) trait Furnish: Send + Sync {
 pub(super) trait Furnished: Send + Sync {
     /// How a container is started.
     fn container(&self, name: &str, restarts: u32) -> Result<ContainerSpec, NotYet>;
-    /// A container's image and the program that stands for it; none if it has none and the container says its command.
-    fn program(&self, name: &str) -> Result<(String, Option<PathBuf>), NotYet>;
-    /// A container's last words.
-    fn termination_message(&self, name: &str, restarts: u32) -> std::io::Result<String>;
+    /// A container's image and the program that stands for it.
+    fn program(&self, name: &str) -> Result<(String, PathBuf), NotYet>;
+    /// Where a container writes its last words.
+    fn termination_log(&self, name: &str, restarts: u32) -> PathBuf;
 }
 
 impl Furnish for Contents {
@@ -65,11 +65,11 @@ impl Furnished for Prepared {
         Prepared::container(self, name, restarts)
     }
 
-    fn program(&self, name: &str) -> Result<(String, Option<PathBuf>), NotYet> {
+    fn program(&self, name: &str) -> Result<(String, PathBuf), NotYet> {
         Prepared::program(self, name)
     }
 
-    fn termination_message(&self, name: &str, restarts: u32) -> std::io::Result<String> {
-        Prepared::termination_message(self, name, restarts)
+    fn termination_log(&self, name: &str, restarts: u32) -> PathBuf {
+        Prepared::termination_log(self, name, restarts)
     }
 }

@@ -423,9 +423,8 @@ impl Worker {
         let name = container.name.clone();
         match result {
             Ok(Begun { live, image, program }) => {
-                container.program =
-                    Some(program.as_ref().map_or(image.clone(), |path| path.display().to_string()));
-                self.teller.tell_of(container, events::pulled(&image, program.as_deref()));
+                container.program = Some(program.display().to_string());
+                self.teller.tell_of(container, events::pulled(&image, &program));
                 self.teller.tell_of(container, events::created(&name));
                 self.teller.tell_of(container, events::started(&name));
                 let restarts = live.id.restarts;

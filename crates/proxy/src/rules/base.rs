@@ -14,10 +14,10 @@ use crate::config::{Config, of_family};
 
 /// Adds them to a table that has all the sets.
 pub(super) fn add(config: &Config, family: IpFamily, table: &mut Table) {
-    let Words { ip, icmp, .. } = Words::of(family);
+    let words = Words::of(family);
+    let ip = words.ip;
     let inside = listed(&config.inside(family)).unwrap_or_default();
     let key = "meta l4proto . th dport";
-    let prohibited = format!("reject with {icmp} type admin-prohibited");
 
     // Refused before anything else may take them. The kernel sends few errors of ICMP a second, and resets without bound.
     let resets = "reject with tcp reset";
@@ -50,7 +50,7 @@ pub(super) fn add(config: &Config, family: IpFamily, table: &mut Table) {
     let egress = config.egress(family);
     let mut reject = not_outside.to_vec();
     reject.extend(egress.map(|_| "meta l4proto tcp accept".to_owned()));
-    reject.push(prohibited.clone());
+    reject.push(prohibited(words));
     table.base("outside", "type filter hook prerouting priority -110;", reject);
 
     let services = "jump services".to_owned();
@@ -92,11 +92,6 @@ pub(super) fn add(config: &Config, family: IpFamily, table: &mut Table) {
         table.base(&format!("{name}-input"), &hook, input);
     }
 
-    // A Service's endpoint may be outside, too.
-    let outside = format!("{ip} daddr != {inside} {ip} daddr != @{NODE_IPS} {prohibited}");
-    let rules = vec!["ct state != new accept".to_owned(), outside];
-    table.base("outside-forward", "type filter hook forward priority 20;", rules);
-
     // Services' addresses are local; what no Service has is refused all the same, and who listens for the outside is not to be dialled.
     let mut local = vec!["ct state != new accept".to_owned()];
     local.extend(taken.map(|taken| format!("ct status & dnat == 0 {taken} drop")));
@@ -109,4 +104,9 @@ pub(super) fn add(config: &Config, family: IpFamily, table: &mut Table) {
         local.push(format!("{ip} daddr {ranges} drop"));
     }
     table.base("local-input", "type filter hook input priority 20;", local);
+}
+
+/// Refuses what cannot get outside, in a way that shows at once why.
+pub(super) fn prohibited(Words { icmp, .. }: Words) -> String {
+    format!("reject with {icmp} type admin-prohibited")
 }

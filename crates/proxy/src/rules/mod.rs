@@ -9,6 +9,8 @@ mod names;
 mod policies;
 mod services;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -202,15 +202,17 @@ impl Maker<'_> {
             self.table.sets.insert(set, Set { spec, elements: Elements::Learned });
         }
         let protocol = of.port.protocol;
-        let taken = self
-            .config
-            .egress(self.family)
-            .filter(|_| protocol == Protocol::Tcp && !self.is_inside(endpoint.ip()));
-        if taken.is_none() {
-            self.hairpin.insert(endpoint.ip());
-        }
-        let to = taken.unwrap_or(endpoint);
-        self.table.rule(&chain, format!("meta l4proto {} dnat to {to}", protocol.word()));
+        let egress = self.config.egress(self.family).filter(|_| protocol == Protocol::Tcp);
+        let (word, outside) = (protocol.word(), !self.is_inside(endpoint.ip()));
+        let rule = match egress {
+            Some(egress) if outside => format!("meta l4proto {word} dnat to {egress}"),
+            None if outside => super::base::prohibited(self.words),
+            _ => {
+                self.hairpin.insert(endpoint.ip());
+                format!("meta l4proto {word} dnat to {endpoint}")
+            }
+        };
+        self.table.rule(&chain, rule);
     }
 
     /// Each client gets an endpoint of its own node, or none. Which node this process speaks for nobody can tell: it gets any.

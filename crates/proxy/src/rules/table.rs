@@ -1,7 +1,6 @@
 //! A table of nftables as a value, and the scripts that make it or change one into another.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use manifest::IpFamily;
 
@@ -85,20 +84,38 @@ pub(super) struct Table {
     pub(super) sets: BTreeMap<String, Set>,
 }
 
-/// Two transactions, one after the other. The second takes away what the first no longer refers to: kernels before 6.6 refuse
-/// to delete a chain in the same transaction as the last element of a map that jumped to it.
+/// So many octets a script has at most, unless one chain alone has more. A user without rights may not give netlink a larger buffer, and what
+/// nft makes of a script must fit into it: some 400 KiB, of which a script of this size takes half.
+const SCRIPT_MAX: usize = 32 << 10;
+
+/// So many octets of elements are written at once.
+const ELEMENTS_MAX: usize = 4 << 10;
+
+/// Transactions, one after the other: what is to be so from now on, then what takes away what is not referred to any more. Most changes are one
+/// of each. (Some kernels refuse to delete a chain in the same transaction as the last element of a map that jumped to it.)
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// What is to be so from now on.
-    pub script: String,
-    /// What is left over then.
-    pub sweep: String,
+    scripts: Vec<String>,
+    sweeps: Vec<String>,
 }
 
 impl Change {
+    /// The scripts, in order.
+    pub fn scripts(&self) -> impl Iterator<Item = &str> {
+        self.scripts.iter().chain(&self.sweeps).map(String::as_str)
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.script.is_empty() && self.sweep.is_empty()
+        self.scripts().next().is_none()
+    }
+}
+
+/// Adds lines that belong together to the last script, or to one more.
+fn push(scripts: &mut Vec<String>, lines: &str) {
+    match scripts.last_mut() {
+        Some(last) if last.len() + lines.len() <= SCRIPT_MAX => last.push_str(lines),
+        _ => scripts.push(lines.to_owned()),
     }
 }
 
@@ -123,31 +140,33 @@ impl Table {
         self.chains.insert(chain.to_owned(), Chain { hook: Some(hook.to_owned()), rules });
     }
 
-    /// The script that makes the table, whatever was there before.
+    /// What makes the table, whatever was there before.
     pub(super) fn whole(&self, change: &mut Change) {
         let ip = Words::of(self.family).ip;
-        for verb in ["add", "delete", "add"] {
-            line(&mut change.script, format_args!("{verb} table {ip} {NAME}"));
-        }
+        let lines = ["add", "delete", "add"].map(|verb| format!("{verb} table {ip} {NAME}\n"));
+        push(&mut change.scripts, &lines.concat());
         self.change_from(&Self::new(self.family), change);
     }
 
     /// What changes an earlier table into this one. What is as before is not touched, so that counts and what sets have
-    /// learned stay.
+    /// learned stay. Whatever is cut between two scripts, packets meet whole chains: a chain is made before anything leads to it, and emptied when
+    /// nothing does.
     pub(super) fn change_from(&self, old: &Self, change: &mut Change) {
         let ip = Words::of(self.family).ip;
-        let Change { script, sweep } = change;
+        let Change { scripts, sweeps } = change;
         for (name, set) in &self.sets {
             if !old.sets.contains_key(name) {
                 let (word, spec) = (set.word(), &set.spec);
-                line(script, format_args!("add {word} {ip} {NAME} {name} {{ {spec} }}"));
+                push(scripts, &format!("add {word} {ip} {NAME} {name} {{ {spec} }}\n"));
             }
         }
         for (name, chain) in &self.chains {
             if !old.chains.contains_key(name) {
-                let hook =
-                    chain.hook.as_ref().map(|hook| format!(" {{ {hook} }}")).unwrap_or_default();
-                line(script, format_args!("add chain {ip} {NAME} {name}{hook}"));
+                let hook = chain.hook.as_ref().map(|hook| format!(" {{ {hook} }}"));
+                push(
+                    scripts,
+                    &format!("add chain {ip} {NAME} {name}{}\n", hook.unwrap_or_default()),
+                );
             }
         }
         for (name, chain) in &self.chains {
@@ -155,52 +174,53 @@ impl Table {
             if before == Some(chain) {
                 continue;
             }
-            if before.is_some() {
-                line(script, format_args!("flush chain {ip} {NAME} {name}"));
-            }
-            for rule in &chain.rules {
-                line(script, format_args!("add rule {ip} {NAME} {name} {rule}"));
-            }
-        }
-        for name in old.chains.keys().filter(|name| !self.chains.contains_key(*name)) {
-            line(script, format_args!("flush chain {ip} {NAME} {name}"));
-            line(sweep, format_args!("delete chain {ip} {NAME} {name}"));
+            let flush = before.map(|_| format!("flush chain {ip} {NAME} {name}\n"));
+            let rules =
+                chain.rules.iter().map(|rule| format!("add rule {ip} {NAME} {name} {rule}\n"));
+            push(scripts, &flush.into_iter().chain(rules).collect::<String>());
         }
         for (name, set) in &self.sets {
             let empty = BTreeMap::new();
             let (before, now) = (old.sets.get(name).map_or(empty, Set::written), set.written());
             let gone = before.iter().filter(|(key, value)| now.get(*key) != Some(*value));
-            elements(script, "delete", ip, name, gone);
+            elements(scripts, "delete", ip, name, gone);
             let new = now.iter().filter(|(key, value)| before.get(*key) != Some(*value));
-            elements(script, "add", ip, name, new);
+            elements(scripts, "add", ip, name, new);
+        }
+        for name in old.chains.keys().filter(|name| !self.chains.contains_key(*name)) {
+            push(sweeps, &format!("flush chain {ip} {NAME} {name}\n"));
+        }
+        for name in old.chains.keys().filter(|name| !self.chains.contains_key(*name)) {
+            push(sweeps, &format!("delete chain {ip} {NAME} {name}\n"));
         }
         for (name, set) in old.sets.iter().filter(|(name, _)| !self.sets.contains_key(*name)) {
-            let word = set.word();
-            elements(script, "delete", ip, name, set.written().iter());
-            line(sweep, format_args!("delete {word} {ip} {NAME} {name}"));
+            push(sweeps, &format!("delete {} {ip} {NAME} {name}\n", set.word()));
         }
     }
 }
 
 /// Adds or deletes elements of a set.
 fn elements<'a>(
-    script: &mut String,
+    scripts: &mut Vec<String>,
     verb: &str,
     ip: &str,
     set: &str,
     elements: impl Iterator<Item = (&'a &'a str, &'a Option<&'a str>)>,
 ) {
-    let written: Vec<String> = elements
-        .map(|(key, value)| {
-            value.map_or_else(|| (*key).to_owned(), |value| format!("{key} : {value}"))
-        })
-        .collect();
-    if !written.is_empty() {
-        let written = written.join(", ");
-        line(script, format_args!("{verb} element {ip} {NAME} {set} {{ {written} }}"));
+    let mut line = String::new();
+    let end = |scripts: &mut Vec<String>, line: &mut String| {
+        if !line.is_empty() {
+            push(scripts, &format!("{verb} element {ip} {NAME} {set} {{ {line} }}\n"));
+            line.clear();
+        }
+    };
+    for (key, value) in elements {
+        if line.len() > ELEMENTS_MAX {
+            end(scripts, &mut line);
+        }
+        let comma = if line.is_empty() { "" } else { ", " };
+        let value = value.map(|value| format!(" : {value}")).unwrap_or_default();
+        line.push_str(&format!("{comma}{key}{value}"));
     }
-}
-
-fn line(script: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(script, "{text}").expect("a string takes all that is written to it");
+    end(scripts, &mut line);
 }

@@ -5,6 +5,8 @@ mod pod;
 mod policy;
 mod service;
 mod slice;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

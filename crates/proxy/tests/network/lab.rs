@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -90,6 +90,7 @@ impl Lab {
             echo 1 > /proc/sys/net/ipv4/ip_forward
             echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
             echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad
+            echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind
             echo 0 > /proc/sys/net/ipv4/icmp_ratelimit
             ip addr add 172.18.0.2/32 dev lo && ip addr add 172.18.0.3/32 dev lo
             ip -6 addr add fc00::2/128 dev lo
@@ -171,13 +172,7 @@ impl Lab {
         match &self.applied {
             Some(applied) => {
                 nft(&rules.change_from(applied));
-                let socket = socket_with(
-                    AddressFamily::NETLINK,
-                    SocketType::RAW,
-                    SocketFlags::CLOEXEC,
-                    Some(rustix::net::netlink::NETFILTER),
-                );
-                rules.forget_flows(applied, &socket.unwrap()).unwrap();
+                rules.forget_flows(applied, &netfilter()).unwrap();
             }
             None => nft(&rules.whole()),
         }
@@ -198,19 +193,18 @@ fn sh(script: &str) {
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Runs both scripts of a change.
+/// Makes a change.
 pub(crate) fn nft(change: &Change) {
-    for script in [&change.script, &change.sweep] {
-        let mut nft = Command::new("nft")
-            .args(["-f", "-"])
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        nft.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-        let output = nft.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stderr));
-    }
+    change.scripts().for_each(run_nft);
+}
+
+pub(crate) fn run_nft(script: &str) {
+    let mut nft = Command::new("nft");
+    nft.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut nft = nft.spawn().unwrap();
+    nft.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = nft.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Does something in a network.
@@ -279,4 +273,10 @@ fn outcome(answer: std::io::Result<String>) -> Outcome {
             _ => panic!("{error}"),
         },
     }
+}
+
+/// A socket by which the kernel's table of flows is read and changed.
+pub(crate) fn netfilter() -> OwnedFd {
+    let protocol = Some(rustix::net::netlink::NETFILTER);
+    socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol).unwrap()
 }

@@ -29,7 +29,7 @@ pub(crate) fn node(number: u8) -> Value {
 /// A Service of the address 10.96.0.N (and fd00:10:96::N), with a TCP and a UDP port 80 that are the endpoints' port 8080.
 pub(crate) fn service(name: &str, number: u8) -> Value {
     json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": name, "namespace": "default" },
-        "spec": { "clusterIPs": [format!("10.96.0.{number}"), format!("fd00:10:96::{number}")],
+        "spec": { "clusterIP": format!("10.96.0.{number}"), "clusterIPs": [format!("10.96.0.{number}"), format!("fd00:10:96::{number}")],
             "ports": [{ "name": "tcp", "protocol": "TCP", "port": 80 }, { "name": "udp", "protocol": "UDP", "port": 80 }] } })
 }
 
@@ -72,6 +72,6 @@ pub(crate) fn namespace(name: &str) -> Value {
 pub(crate) fn running(namespace: &str, name: &str, address: &str) -> Value {
     json!({ "apiVersion": "v1", "kind": "Pod",
         "metadata": { "name": name, "namespace": namespace, "labels": { "app": name } },
-        "spec": { "containers": [{ "name": "main", "ports": [{ "name": "web", "containerPort": 8080 }] }] },
+        "spec": { "containers": [{ "name": "main", "image": "main", "ports": [{ "name": "web", "containerPort": 8080 }] }] },
         "status": { "phase": "Running", "podIPs": [{ "ip": address }] } })
 }

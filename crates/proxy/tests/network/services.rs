@@ -86,7 +86,9 @@ fn what_no_service_has() {
         web["spec"]["externalIPs"] = json!(["192.0.2.7"]);
         lab.serve_at(&Place::Node, "10.96.0.2:443");
         lab.config.served = vec!["10.96.0.2:443".parse().unwrap()];
-        lab.apply(&world([web, slice("web", &["10.244.1.2"]), service("kubernetes", 2)]));
+        let far = [service("far", 4), slice("far", &["203.0.113.10"])];
+        let objects = [web, slice("web", &["10.244.1.2"]), service("kubernetes", 2)];
+        lab.apply(&world(objects.into_iter().chain(far)));
         let check = |to: &str, expected: [&str; 2]| {
             let seen = [tcp(&pod("client"), to), udp(&pod("client"), to)];
             assert_eq!(seen.each_ref().map(Outcome::by), expected, "{to}");
@@ -101,6 +103,8 @@ fn what_no_service_has() {
         check("198.51.100.1:80", ["refused", "prohibited"]);
         lab.serve_at(&Place::Node, "172.18.0.2:15001");
         check("198.51.100.1:80", ["node", "prohibited"]);
+        check("10.96.0.4:80", ["node", "prohibited"]);
+        assert_eq!(tcp(&Place::Node, "10.96.0.4:80").by(), "node");
         check("172.18.0.2:15001", ["no answer", "node"]);
     });
 }

@@ -27,7 +27,6 @@ async fn a_container_has_no_power_beyond_itself() {
         "ls /proc/1/root/host",
         "test $(readlink /proc/1/exe) != $(readlink -f /bin/sh)",
         "echo -1000 > /proc/self/oom_score_adj",
-        "busybox nice -n -5 true 2>&1 | grep -v denied",
         "ulimit -n 1000000",
     ] {
         let ended = trial.shell(&pod, line).await.unwrap().end().await;

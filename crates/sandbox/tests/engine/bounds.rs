@@ -7,33 +7,58 @@ use tokio::time::timeout;
 
 use crate::support::{Trial, children, container};
 
-/// A fork bomb of the classical kind, which says once that it is at its bound.
-const BOMB: &str = "b() { b | b & }; b 2>/dev/null; echo lit; while :; do :; done";
+/// A fork bomb: each of its processes makes more for ever. It says once that it is at its bound.
+const BOMB: &str = "
+import os, time
+lit = False
+while True:
+    try:
+        os.fork()
+    except OSError:
+        if os.getpid() == 1 and not lit:
+            print('lit', flush=True)
+            lit = True
+        time.sleep(0.01)
+";
+
+/// A number of processes of each of many users. It says how many it could start.
+const MANY_USERS: &str = "
+import os, time
+started = 0
+for user in range(1, 101):
+    for _ in range(8):
+        try:
+            if os.fork() == 0:
+                os.setuid(user)
+                time.sleep(1000)
+            started += 1
+        except OSError:
+            pass
+print(started, flush=True)
+time.sleep(1000)
+";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fork_bomb_is_contained() {
     let trial = Trial::start().await;
     let (a, b) = (trial.pod("a", 5).await, trial.pod("b", 6).await);
-    let mut spec = container(&a, "bomb", &["sh", "-c", BOMB]);
+    let mut spec = container(&a, "bomb", &["python3", "-c", BOMB]);
     spec.limits.processes = 50;
     let id = spec.id.clone();
     let mut bomb = trial.run(spec).await.unwrap();
     assert_eq!(bomb.line().await, "lit");
     // It cannot start one more, and others can.
     let full = async {
-        loop {
-            match trial.exec(&id, &["sh", "-c", "true & true & wait"]).await {
-                Err(_) => break,
-                Ok(running) if running.end().await.err.contains("Cannot fork") => break,
-                Ok(_) => {}
+        while let Ok(running) = trial.exec(&id, &["sh", "-c", "true & true & wait"]).await {
+            if running.end().await.err.contains("Cannot fork") {
+                break;
             }
         }
     };
     timeout(Duration::from_secs(20), full).await.unwrap();
-    let counted = trial
-        .output(&b, "for i in $(busybox seq 100); do sleep 5 & done; jobs | busybox wc -l")
-        .await;
-    assert_eq!(counted, "100\n");
+    let counted =
+        trial.output(&b, "for i in $(busybox seq 100); do sleep 5 & done; echo all").await;
+    assert_eq!(counted, "all\n");
 
     timeout(Duration::from_secs(10), trial.engine.remove_pod(&a)).await.unwrap().unwrap();
     assert_eq!(bomb.process.exit().await, Exit::Signal(9));
@@ -49,13 +74,11 @@ async fn a_bomb_of_many_users_is_contained() {
         return;
     }
     // Root of a container may become others, who each have a number of processes of their own.
-    let line = "for u in $(busybox seq 1 100); do for i in 1 2 3 4 5 6 7 8; do setpriv --reuid=$u --clear-groups sleep 100 & done; done \
-                2>/dev/null; ls -d /proc/[0-9]* | busybox wc -l";
-    let mut spec = container(&pod, "main", &["sh", "-c", line]);
-    spec.limits.processes = 310;
+    let mut spec = container(&pod, "main", &["python3", "-c", MANY_USERS]);
+    spec.limits.processes = 200;
     let mut running = trial.run(spec).await.unwrap();
-    let counted: usize = running.line().await.parse().unwrap_or(0);
-    assert!(counted <= 320, "{counted}");
+    // It counts itself.
+    assert_eq!(running.line().await, "199");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,8 +17,7 @@ async fn exits() {
         ("busybox sleep 1000 & exit 4", Exit::Code(4)),
     ] {
         let running = trial.shell(&pod, line).await.unwrap();
-        let ended = running.end().await;
-        assert_eq!((ended.exit, ended.err.as_str()), (exit, ""), "{line}");
+        assert_eq!(running.end().await.exit, exit, "{line}");
     }
     assert_eq!(children(&trial.engine), [0_u32; 0]);
 }
@@ -177,8 +176,8 @@ async fn containers_of_a_pod_share_its_network_and_nothing_else() {
     let pod = trial.pod("a", 5).await;
     let server = ["busybox", "nc", "-l", "-p", "7", "-e", "echo", "hi"];
     let server = trial.run(container(&pod, "server", &server)).await.unwrap();
-    let line = "until busybox nc 127.0.0.1 7 </dev/null 2>/dev/null; do busybox sleep 0.01; done; busybox ps | grep -c 'nc -l -p 7' ";
+    let line = "until busybox nc 127.0.0.1 7 </dev/null 2>/dev/null; do busybox sleep 0.01; done; busybox ps | grep -c '[n]c -l' ";
     let ended = trial.shell(&pod, line).await.unwrap().end().await;
-    assert_eq!(ended.out, "hi\n1\n", "only grep itself: {}", ended.err);
+    assert_eq!(ended.out, "hi\n0\n", "{}", ended.err);
     assert_eq!(server.end().await.exit, Exit::Code(0));
 }

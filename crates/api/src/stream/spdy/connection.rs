@@ -238,8 +238,9 @@ impl Reading {
                 if !data.is_empty()
                     && let Some(inbound) = self.streams.receiving(stream)
                 {
-                    // Whoever no longer reads the stream misses nothing.
-                    _ = inbound.send(Inbound::Data(data)).await;
+                    // A copy, since a piece of the buffer would keep all of it for as long as it waits. Whoever no longer
+                    // reads the stream misses nothing.
+                    _ = inbound.send(Inbound::Data(Bytes::copy_from_slice(&data))).await;
                 }
                 if fin {
                     self.end(stream).await;

@@ -53,6 +53,9 @@ pub(crate) struct Entry {
     /// Files that it finds, and their content, unless a container has a volume there.
     #[serde(default)]
     pub(crate) files: BTreeMap<AbsolutePath, String>,
+    /// Folders that its user may write to, on disk and as long as the pod lives, unless a container has a volume there.
+    #[serde(default)]
+    pub(crate) volumes: Vec<AbsolutePath>,
     /// Commands such as nslookup, wget and sh are busybox's.
     #[serde(default)]
     pub(crate) applets: bool,
@@ -76,7 +79,7 @@ impl Entry {
     pub(super) fn needed_programs(&self) -> impl Iterator<Item = &str> {
         let main = self.entrypoint.first().or(self.cmd.first()).map(String::as_str);
         // A link to busybox is made where busybox is.
-        let main = main.filter(|program| !(self.applets && !program.contains('/')));
+        let main = main.filter(|program| !self.applets || program.contains('/'));
         let busybox = self.applets.then_some("busybox");
         busybox.into_iter().chain(main).chain(self.needs.iter().map(String::as_str))
     }

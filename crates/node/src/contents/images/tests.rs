@@ -169,10 +169,13 @@ fn what_is_wrong_is_said_with_its_place() {
         ],
     );
     check(
-        "images:\n- {image: redis, cmd: sh, comand: [x]}\n",
+        "images: [{image: redis, cmd: sh}]",
+        &["images.yaml:1:30: error: images[0].cmd: expected a list, got the string \"sh\""],
+    );
+    check(
+        "images: [{image: redis, entrypint: [x]}]",
         &[
-            "images.yaml:2:23: error: images[0].cmd: expected a list, got the string \"sh\"",
-            "images.yaml:2:35: error: images[0].comand: there is no such field\n  help: did you mean cmd?",
+            "images.yaml:1:25: error: images[0].entrypint: there is no such field\n  help: did you mean entrypoint?",
         ],
     );
     for path in ["etc", "/a/../b", "/", "/a:b"] {
@@ -193,6 +196,24 @@ fn a_text_without_entries_is_a_table() {
     assert_eq!(table("images:\n"), Images::default());
 }
 
+#[test]
+fn the_schema_says_what_is_read() {
+    let schema: serde_json::Value = serde_json::from_str(&Images::schema()).unwrap();
+    let entry = &schema["$defs"]["Entry"];
+    let fields: Vec<&str> =
+        entry["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(entry["required"], serde_json::json!(["image"]));
+    assert_eq!(entry["additionalProperties"], false);
+    let text = "images: [{image: x, applets: true, cmd: [x], entrypoint: [x], env: {X: x}, files: {/x: x}, group: 1, \
+                mounts: [/x], needs: [x], packages: [x], path: [/x], user: 1, volumes: [/x], workingDir: /x}]";
+    table(text);
+    for field in fields {
+        assert!(text.contains(&format!("{field}: ")), "{field} is read by no test");
+    }
+    let path = schema["$defs"]["AbsolutePath"].to_string();
+    assert!(path.contains("\"type\":\"string\""), "{path}");
+}
+
 /// Every entry can be found by its own name, and is one that a user could write.
 #[test]
 fn the_built_in_table() {
@@ -203,7 +224,7 @@ fn the_built_in_table() {
         assert_ne!(entry.image, Pattern::Any);
         assert!(entry.needed_programs().next().is_some(), "{name}");
         assert!(!entry.packages.is_empty(), "{name}");
-        for AbsolutePath(path) in entry.files.keys() {
+        for AbsolutePath(path) in entry.files.keys().chain(&entry.volumes) {
             assert!(!is_always_there(Path::new(path)), "{name}: {path} cannot be made");
         }
     }

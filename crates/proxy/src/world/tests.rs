@@ -1,0 +1,86 @@
+//! Objects come, change and go.
+
+use manifest::{Kind, Object};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn object(value: Value) -> Object {
+    let text = |field: &str| value[field].as_str().unwrap();
+    let kind = Kind::by_type(text("apiVersion"), text("kind")).unwrap();
+    Object::from_value(kind.id, &value).unwrap()
+}
+
+fn slice(name: &str, service: &str) -> Object {
+    object(json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": { "name": name, "namespace": "default", "labels": { "kubernetes.io/service-name": service } },
+        "addressType": "IPv4", "endpoints": [{ "addresses": ["10.244.1.2"] }] }))
+}
+
+fn service(more: Value) -> Object {
+    let mut value = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web", "namespace": "default" },
+        "spec": { "clusterIP": "10.96.0.1" } });
+    for (field, more) in more.as_object().unwrap() {
+        value[field].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    }
+    object(value)
+}
+
+#[test]
+fn a_slice_belongs_to_one_service_at_a_time() {
+    let mut world = World::default();
+    assert_eq!(world.apply(&slice("one", "web")), Ok(true));
+    assert_eq!(world.apply(&slice("one", "web")), Ok(false));
+    assert_eq!(world.apply(&slice("one", "db")), Ok(true));
+    let owners: Vec<&str> = world.slices.keys().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(owners, ["db"]);
+    assert!(world.remove(&slice("one", "db").reference()));
+    assert_eq!(world, World::default());
+    assert!(!world.remove(&slice("one", "db").reference()));
+}
+
+#[test]
+fn services_that_are_not_the_proxys() {
+    let check = |more: Value, expected: bool| {
+        let mut world = World::default();
+        assert_eq!(world.apply(&service(more.clone())), Ok(expected), "{more}");
+    };
+    check(json!({}), true);
+    check(json!({ "spec": { "clusterIP": "None", "clusterIPs": ["None"] } }), false);
+    check(json!({ "spec": { "type": "ExternalName", "clusterIP": "" } }), false);
+    check(
+        json!({ "metadata": { "labels": { "service.kubernetes.io/service-proxy-name": "other" } } }),
+        false,
+    );
+    check(json!({ "metadata": { "labels": { "service.kubernetes.io/headless": "" } } }), false);
+}
+
+#[test]
+fn pods_that_policies_do_not_select() {
+    let check = |spec: Value, status: Value, expected: bool| {
+        let mut world = World::default();
+        let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a", "namespace": "default" },
+            "spec": spec, "status": status });
+        assert_eq!(world.apply(&object(pod.clone())), Ok(expected), "{pod}");
+    };
+    let (spec, host) =
+        (json!({ "containers": [] }), json!({ "containers": [], "hostNetwork": true }));
+    check(spec.clone(), json!({ "phase": "Running", "podIP": "10.244.1.2" }), true);
+    check(spec.clone(), json!({ "phase": "Pending" }), false);
+    check(spec, json!({ "phase": "Succeeded", "podIP": "10.244.1.2" }), false);
+    check(host, json!({ "phase": "Running", "podIP": "172.18.0.2" }), false);
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_is_told_and_not_there() {
+    let policy = |selector: Value| {
+        object(json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": { "name": "one", "namespace": "default" }, "spec": { "podSelector": selector } }))
+    };
+    let mut world = World::default();
+    assert_eq!(world.apply(&policy(json!({}))), Ok(true));
+    let wrong = policy(json!({ "matchExpressions": [{ "key": "app", "operator": "Near" }] }));
+    let told = "spec.podSelector: \"Near\" is not a valid label selector operator";
+    assert_eq!(world.apply(&wrong), Err(told.to_owned()));
+    assert_eq!(world, World::default());
+}
