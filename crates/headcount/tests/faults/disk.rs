@@ -8,8 +8,8 @@ use crate::support::Up;
 use crate::support::who::Who;
 use crate::{everybody, shell, until};
 
-/// Writes many lines, then one now and then.
-const CHATTY: &str = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); echo line $i of many that fill the disk; done; \
+/// Takes a part of the disk, writes more lines than fit into the rest, then one now and then.
+const CHATTY: &str = "head -c 1000000 /dev/zero > /data/part; i=0; while [ $i -lt 60000 ]; do i=$((i+1)); echo line $i of many that fill the disk; done; \
                       while :; do echo still here; sleep 0.2; done";
 
 /// `up` with its data on a disk of that size, in mounts of its own, kept in a folder of this name or ephemeral; and where the disk is, as others see it.
@@ -66,7 +66,7 @@ fn logs_are_dropped_and_nothing_else_suffers() {
         assert!(!up.records("kubernetes.default.svc.cluster.local.", "A").is_empty());
 
         // What is to start says where there is no room.
-        up.kubectl(&["exec", "chatty", "--", "sh", "-c", "cat /dev/zero > /data/zero || true"]);
+        up.kubectl(&["exec", "chatty", "--", "sh", "-c", "cat /dev/zero > /data/rest || true"]);
         up.apply(&[shell("late", "sleep 1000")]);
         let message = until("an event of the full disk", || {
             let events = up.object(&["events", "--field-selector=involvedObject.name=late"])?;
@@ -78,7 +78,7 @@ fn logs_are_dropped_and_nothing_else_suffers() {
         assert_eq!(restarts(&up, "chatty"), 0, "it ran on");
 
         // With room again, all goes on by itself.
-        up.kubectl(&["exec", "chatty", "--", "rm", "/data/zero"]);
+        up.kubectl(&["exec", "chatty", "--", "rm", "/data/part"]);
         up.await_ready(&["late"]);
         up.await_log("chatty", "lines before this one could not be kept");
         up.await_log("chatty", "still here");
