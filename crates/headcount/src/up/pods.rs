@@ -35,11 +35,11 @@ pub(super) async fn start(up: &Up, data: &Path) -> Result<Option<RunningPods>, E
     }
     let images = images(up.images.as_deref())?;
     let folder = folder(data)?;
-    let nodes = node::Config { nodes: up.nodes, pod_ranges: up.pod_cidr.ranges().to_vec() };
+    let nodes = nodes(up);
     let settings = Settings {
         folder: folder.clone(),
         service_ranges: [up.service_cidr.ranges(), &[up.load_balancer_cidr]].concat(),
-        node_addresses: nodes.node_addresses(),
+        node_addresses: [nodes.node_addresses(), vec![nodes.gateway_address()]].concat(),
         program: None,
     };
     match Engine::start(settings).await {
@@ -54,6 +54,11 @@ pub(super) async fn start(up: &Up, data: &Path) -> Result<Option<RunningPods>, E
         Err(why) => Err(Error::caused("pods cannot run as processes here", &why)
             .hint("with --pods auto they are simulated where they cannot run")),
     }
+}
+
+/// The nodes as they are asked for.
+pub(super) fn nodes(up: &Up) -> node::Config {
+    node::Config { nodes: up.nodes, pod_ranges: up.pod_cidr.ranges().to_vec() }
 }
 
 /// Where the pods' files are: a path without links, as mounts want it.
