@@ -7,7 +7,6 @@
 
 mod addresses;
 mod config;
-#[cfg_attr(not(test), expect(dead_code, reason = "pods that run are begun with their contents"))]
 mod contents;
 mod hands;
 mod leases;
@@ -26,6 +25,9 @@ pub use contents::{Images, resolv_conf};
 pub use logs::{LogOptions, Logs};
 pub use outlets::Outlets;
 pub use pods::is_mirror;
-pub use process::{Duplex, Failure, Process, ProcessSettings, Processes, Runtime};
+pub use process::{
+    Duplex, Failure, NoLog, Process, ProcessSettings, Processes, Runtime, StreamEnd, StreamOptions,
+    Streams,
+};
 pub use simulation::{Simulation, StartError};
 pub use status::READY_ANNOTATION;

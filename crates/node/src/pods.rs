@@ -1,6 +1,6 @@
 //! The pods that are simulated: where each is, and what is to be done next.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,6 +159,11 @@ impl Pods {
     /// A pod, as long as something is to be decided for it.
     pub(crate) fn pod(&self, target: &ObjectRef) -> Option<&Arc<Object>> {
         self.pods.get(target)?.pod.as_ref()
+    }
+
+    /// The UIDs of all pods.
+    pub(crate) fn uids(&self) -> BTreeSet<String> {
+        self.pods.values().map(|entry| entry.uid.clone()).collect()
     }
 
     /// Whether a node takes no pods, if it is known.
@@ -344,7 +349,7 @@ fn node_of(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref().filter(|node| !node.is_empty())
 }
 
-/// A pod that its node has by itself: the cluster's DNS, which is this process.
+/// Whether a pod is one that its node has by itself: the cluster's DNS, which is this process.
 pub fn is_mirror(pod: &Pod) -> bool {
     let annotations = pod.metadata.annotations.as_ref();
     annotations.is_some_and(|annotations| annotations.contains_key("kubernetes.io/config.mirror"))

@@ -234,7 +234,10 @@ impl Actor {
                 self.leases.note(Known::Gone { node: target.name });
             }
             Change::Listed { kind, revision: _ } => {
-                self.unsynced.retain(|waiting| *waiting != kind)
+                self.unsynced.retain(|waiting| *waiting != kind);
+                if let (Some(crew), KindId::Pod) = (&self.crew, kind) {
+                    crew.sweep(self.pods.uids());
+                }
             }
         }
         self.tell_departed();

@@ -1,9 +1,11 @@
 //! Deleting objects: preconditions, finalizers, propagation.
 //!
 //! An object without finalizers is gone at once. With finalizers it gets a `deletionTimestamp` and goes when an update
-//! takes the last one away. Pods are no exception: Kubernetes waits for the kubelet to confirm that the containers
-//! have ended, whereas here no grace period is kept, so that a deleted simulated pod leaves at once.
+//! takes the last one away. A pod whose processes can be reached has its grace period: it goes when its node confirms that
+//! they have ended, by a deletion without grace. No grace period is kept for others, so that a deleted simulated pod leaves at
+//! once.
 
+use jiff::SignedDuration;
 use manifest::kind::{Kind, KindId, Stored};
 use manifest::labels::{FOREGROUND, ORPHAN};
 use serde_json::{Map, Value, json};
@@ -11,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::update::{Subject, may_go};
 use super::{ATTEMPTS_MAX, Registry, Written, has_generation, success};
 use crate::body::to_bytes;
+use crate::kubelet::Pod;
 use crate::object::{self, finalizers, is_deleting, meta};
 use crate::options::{DeleteOptions, ListOptions, Propagation};
 use crate::render::object_list;
@@ -35,7 +38,7 @@ impl Registry {
             let entry = self.find(kind, namespace, name)?;
             let old = object::stored(&entry.json);
             check_preconditions(kind, name, &old, options)?;
-            let new = self.marked(kind, &old, options.propagation);
+            let new = self.marked(kind, &old, options);
             let last = may_go(kind, &new);
             if !last && new == old {
                 return Ok(Written::new(entry.json.clone(), Vec::new()));
@@ -97,10 +100,10 @@ impl Registry {
     }
 
     /// The object as a deletion leaves it.
-    fn marked(&self, kind: &Kind, old: &Value, propagation: Option<Propagation>) -> Value {
+    fn marked(&self, kind: &Kind, old: &Value, options: &DeleteOptions) -> Value {
         let mut new = old.clone();
         let mut held: Vec<String> = finalizers(old).into_iter().map(str::to_owned).collect();
-        if let Some(propagation) = propagation {
+        if let Some(propagation) = options.propagation {
             held.retain(|finalizer| finalizer != FOREGROUND && finalizer != ORPHAN);
             match propagation {
                 Propagation::Orphan => held.push(ORPHAN.to_owned()),
@@ -111,9 +114,16 @@ impl Registry {
         let held = if held.is_empty() { Value::Null } else { json!(held) };
         object::set(&mut new["metadata"], "finalizers", held);
         // What goes at once never was "being deleted", except pods, whose watchers know it no other way.
+        let known = old["metadata"]["deletionGracePeriodSeconds"].as_i64();
+        if is_deleting(old)
+            && let (Some(known), Some(asked)) = (known, options.grace_period_seconds)
+            && asked < known
+        {
+            self.give_grace(&mut new, asked);
+        }
         if !is_deleting(old) && (kind.id == KindId::Pod || !may_go(kind, &new)) {
-            new["metadata"]["deletionTimestamp"] = self.time().into();
-            new["metadata"]["deletionGracePeriodSeconds"] = 0.into();
+            let grace = if kind.id == KindId::Pod { self.grace(old, options) } else { 0 };
+            self.give_grace(&mut new, grace);
             if has_generation(kind) {
                 let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
                 new["metadata"]["generation"] = generation.into();
@@ -124,7 +134,32 @@ impl Registry {
         }
         new
     }
+
+    /// An object is to be gone in so many seconds.
+    fn give_grace(&self, object: &mut Value, seconds: i64) {
+        let now = self.now();
+        let end = now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(now);
+        object["metadata"]["deletionTimestamp"] =
+            end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
+        object["metadata"]["deletionGracePeriodSeconds"] = seconds.into();
+    }
+
+    /// How long the processes of a pod are given to end; nothing where there are none.
+    fn grace(&self, pod: &Value, options: &DeleteOptions) -> i64 {
+        let ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+        let [namespace, name, uid] =
+            ["namespace", "name", "uid"].map(|field| meta(pod, field).to_owned());
+        let kubelet = self.config.kubelet.as_ref().filter(|_| !ended);
+        if kubelet.is_none_or(|kubelet| kubelet.reachable(&Pod { namespace, name, uid }).is_err()) {
+            return 0;
+        }
+        let own = pod["spec"]["terminationGracePeriodSeconds"].as_i64();
+        options.grace_period_seconds.or(own).unwrap_or(DEFAULT_GRACE_SECONDS).max(0)
+    }
 }
+
+/// Kubernetes' own.
+const DEFAULT_GRACE_SECONDS: i64 = 30;
 
 /// Kinds whose deletion is answered with the object even when it is gone.
 fn answers_object(kind: &Kind) -> bool {

@@ -378,7 +378,14 @@ fn check_finalizers(kind: &Kind, name: &str, old: &Value, new: &Value) -> Result
 /// Whether nothing holds a deleted object back.
 pub(super) fn may_go(kind: &Kind, value: &Value) -> bool {
     finalizers(value).is_empty()
-        && (kind.id != KindId::Namespace || strings(&value["spec"]["finalizers"]).is_empty())
+        && match kind.id {
+            KindId::Namespace => strings(&value["spec"]["finalizers"]).is_empty(),
+            // Its node has not said yet that its processes have ended.
+            KindId::Pod => {
+                value["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
+            }
+            _ => true,
+        }
 }
 
 /// Whether anything but metadata and status differs.

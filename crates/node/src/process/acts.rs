@@ -1,5 +1,8 @@
 //! What a worker does, each act in a task of its own; what becomes of it is told back.
 
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +22,6 @@ use crate::contents::{NotYet, Place};
 
 /// How long the last lines of a container that has ended are waited for.
 const DRAIN: Duration = Duration::from_secs(2);
-
-/// At most so much of a container's last words.
-const LAST_WORDS_BYTES: usize = 4096;
 
 /// What became of an act, or happened by itself.
 pub(super) enum Happening {
@@ -67,7 +67,7 @@ pub(super) enum NotPrepared {
 pub(super) struct Begun {
     pub(super) live: Arc<Live>,
     pub(super) image: String,
-    pub(super) program: std::path::PathBuf,
+    pub(super) program: PathBuf,
 }
 
 /// Why a container was not started.
@@ -132,7 +132,7 @@ impl Start {
         let exit = live.process.exit().await;
         let mut written = live.written.clone();
         let _ = timeout(DRAIN, async { while written.changed().await.is_ok() {} }).await;
-        let message = self.last_words(furnished.as_ref(), exit).await;
+        let message = self.last_words(furnished, exit).await;
         end.send_replace(Some(exit));
         let ended = Happening::Ended { container: *index, restarts: *restarts, exit, message };
         let _ = news.send(ended).await;
@@ -160,7 +160,7 @@ impl Start {
         let stdin_once = container.stdin_once == Some(true);
         let tty = container.tty == Some(true);
         let wanted = Wanted { stdin, stdout: true, stderr: true, tty };
-        let broken = |error: std::io::Error| NotStarted::Failed(Failure(error.to_string()));
+        let broken = |error: io::Error| NotStarted::Failed(Failure(error.to_string()));
         let (stdio, mut ends) = stdio::open(wanted).map_err(broken)?;
         let started = shared.runtime.start_container(spec, stdio).await;
         let mut process = started.map_err(NotStarted::Failed)?;
@@ -188,25 +188,32 @@ impl Start {
     }
 
     /// What a container that has ended says of it.
-    async fn last_words(&self, furnished: &dyn Furnished, exit: Exit) -> Option<String> {
+    async fn last_words(&self, furnished: Arc<dyn Furnished>, exit: Exit) -> Option<String> {
         let Self { shared, container, restarts, .. } = self;
-        let file = furnished.termination_log(&container.name, *restarts);
         let uid = self.pod.metadata.uid.as_deref().unwrap_or_default();
         let log = logs::path(&shared.folder, uid, &container.name, *restarts);
         let policy = container.termination_message_policy.as_deref();
         let fall_back = policy == Some("FallbackToLogsOnError") && exit.code() != 0;
+        let (name, restarts) = (container.name.clone(), *restarts);
         let read = tokio::task::spawn_blocking(move || {
-            let words = read_beginning(&file).ok().filter(|words| !words.is_empty());
+            // One that is not there says nothing, either.
+            let words = read_end(&furnished.termination_log(&name, restarts)).ok();
+            let words = words.filter(|words| !words.is_empty());
             words.or_else(|| fall_back.then(|| logs::last_words(&log)).flatten())
         });
         read.await.ok().flatten()
     }
 }
 
-fn read_beginning(path: &std::path::Path) -> std::io::Result<String> {
-    use std::io::Read as _;
+/// The end of a file of last words.
+fn read_end(path: &Path) -> io::Result<String> {
+    /// As much as Kubernetes takes.
+    const BYTES: u64 = 4096;
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(LAST_WORDS_BYTES as u64).read_to_end(&mut bytes)?;
+    file.take(BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -220,9 +227,9 @@ pub(super) async fn run(
     const OUTPUT_BYTES: usize = 10 << 10;
     /// So long more is waited for when it has ended.
     const LINGER: Duration = Duration::from_millis(100);
-    let broken = |error: std::io::Error| Failure(error.to_string());
+    let broken = |error: io::Error| Failure(error.to_string());
     let spec = sandbox::ProcessSpec { command: command.to_vec(), ..live.spec.clone() };
-    let (reader, writer) = std::io::pipe().map_err(broken)?;
+    let (reader, writer) = io::pipe().map_err(broken)?;
     let second = writer.try_clone().map_err(broken)?;
     let stdio =
         Stdio::Pipes { stdin: None, stdout: Some(writer.into()), stderr: Some(second.into()) };

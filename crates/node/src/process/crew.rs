@@ -1,6 +1,6 @@
 //! The workers of all pods.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cluster::{Busy, Recorder};
@@ -61,6 +61,7 @@ impl Crew {
             worker.send_replace(wish);
             return;
         }
+        self.shared.note(&uid);
         let (sender, wishes) = watch::channel(wish);
         self.workers.insert(uid.clone(), sender);
         let order = Order {
@@ -99,6 +100,17 @@ impl Crew {
                 });
             }
         }
+    }
+
+    /// These are all pods that there are: what lies about of others is removed.
+    pub(crate) fn sweep(&self, pods: BTreeSet<String>) {
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            if let Err(error) = shared.contents().sweep(pods).await {
+                warn!(%error, "folders of pods that are gone were not removed");
+            }
+            shared.swept.send_replace(true);
+        });
     }
 
     /// Waits until a worker has done its work, and gives what its pod is like now; for ever if there is no worker.

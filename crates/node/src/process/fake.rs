@@ -1,6 +1,6 @@
 //! Stand-ins for what runs containers and for what they find, played by tests; time is tokio's, which tests pause.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -72,7 +72,10 @@ impl Stage {
 
     /// What was asked for since this was called last.
     pub(super) fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap().asked)
+        let mut asked = std::mem::take(&mut self.0.lock().unwrap().asked);
+        // A folder is removed with its pod's end, and looked for again when the API says that the pod is gone.
+        asked.dedup_by(|again, before| again == before && again == "clear away");
+        asked
     }
 
     fn ask(&self, what: String) {
@@ -232,6 +235,10 @@ impl Furnish for Stage {
     }
 
     fn refresh<'a>(&'a self, _: &'a Pod, _: &'a Place) -> BoxFuture<'a, Result<(), NotYet>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn sweep(&self, _: BTreeSet<String>) -> BoxFuture<'_, std::io::Result<()>> {
         Box::pin(async { Ok(()) })
     }
 

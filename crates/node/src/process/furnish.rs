@@ -1,5 +1,6 @@
 //! What pods' processes find, as far as pods' lives need it: [`Contents`], or a stand-in in tests.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use futures::future::BoxFuture;
@@ -18,6 +19,8 @@ pub(super) trait Furnish: Send + Sync {
     ) -> BoxFuture<'a, Result<Box<dyn Furnished>, NotYet>>;
     /// Writes the volumes of a pod anew, where what they are of has changed.
     fn refresh<'a>(&'a self, pod: &'a Pod, place: &'a Place) -> BoxFuture<'a, Result<(), NotYet>>;
+    /// Removes what was written for pods beside these.
+    fn sweep(&self, pods: BTreeSet<String>) -> BoxFuture<'_, std::io::Result<()>>;
     /// Removes what was written for a pod.
     fn remove<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, std::io::Result<()>>;
 }
@@ -46,6 +49,10 @@ impl Furnish for Contents {
 
     fn refresh<'a>(&'a self, pod: &'a Pod, place: &'a Place) -> BoxFuture<'a, Result<(), NotYet>> {
         Box::pin(Contents::refresh(self, pod, place))
+    }
+
+    fn sweep(&self, pods: BTreeSet<String>) -> BoxFuture<'_, std::io::Result<()>> {
+        Box::pin(Contents::sweep(self, pods))
     }
 
     fn remove<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, std::io::Result<()>> {

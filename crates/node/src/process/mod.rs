@@ -18,6 +18,7 @@ mod shared;
 mod status;
 mod stdio;
 mod stop;
+mod streams;
 mod terminal;
 mod worker;
 
@@ -36,18 +37,19 @@ use shared::Shared;
 
 pub(crate) use crew::{Crew, Left, WorkDone};
 pub use runtime::{Duplex, Failure, Process, Runtime};
+pub use streams::{NoLog, StreamEnd, StreamOptions, Streams};
 
 /// With what pods are processes.
 pub struct ProcessSettings {
     /// What runs them.
     pub runtime: Arc<dyn Runtime>,
-    /// Below it lie the pods' files and logs.
+    /// Below it lie the pods' files and logs: a path without links, of a folder that exists.
     pub folder: PathBuf,
     /// The zone that the cluster's names are in.
     pub cluster_domain: String,
     /// Where the cluster's DNS server answers.
     pub dns: Vec<IpAddr>,
-    /// The nodes' own resolv.conf.
+    /// The nodes' own `resolv.conf`, such as that of the host.
     pub resolv_conf: PathBuf,
     /// Which programs stand for which images.
     pub images: Images,

@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) folder: PathBuf,
     pub(super) back_off: BackOffSettings,
     pub(super) starts: Semaphore,
+    /// Whether what an earlier life of this process left of pods that are gone was removed: before, nothing is written.
+    pub(super) swept: watch::Sender<bool>,
     pub(super) clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// By UID; those of which the API knows.
     pods: Mutex<HashMap<String, Known>>,
@@ -83,6 +85,7 @@ impl Shared {
             folder,
             back_off,
             starts: Semaphore::new(STARTS),
+            swept: watch::Sender::new(false),
             clock,
             pods: Mutex::default(),
         }
@@ -99,6 +102,11 @@ impl Shared {
     /// What is known of the pod with this UID.
     pub(super) fn known(&self, uid: &str) -> Option<Known> {
         self.pods().get(uid).cloned()
+    }
+
+    /// There is such a pod.
+    pub(super) fn note(&self, uid: &str) {
+        self.pods().entry(uid.to_owned()).or_default();
     }
 
     /// A pod's status is like this.

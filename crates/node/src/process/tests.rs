@@ -4,6 +4,7 @@ use std::time::Duration;
 use api::store::Memory;
 use api::{ApiServer, Config as ApiConfig};
 use cluster::{Recorder, Watches};
+use futures::future::{BoxFuture, FutureExt as _, ready};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
@@ -39,7 +40,8 @@ impl Theatre {
 
     async fn on(store: Arc<Memory>, stage: Stage, folder: tempfile::TempDir) -> Self {
         let services = vec!["10.96.0.0/12".parse().unwrap()];
-        let config = ApiConfig::new(services, "127.0.0.1:6443".parse().unwrap());
+        let mut config = ApiConfig::new(services, "127.0.0.1:6443".parse().unwrap());
+        config.kubelet = Some(Arc::new(Reachable));
         let server = ApiServer::new(store, config).unwrap();
         server.bootstrap().await.unwrap();
         let client = Client::new(server, "default");
@@ -129,6 +131,44 @@ impl Theatre {
             .collect();
         lines.sort();
         lines
+    }
+}
+
+/// All pods have processes, as far as the API asks.
+struct Reachable;
+
+impl api::Kubelet for Reachable {
+    fn log(&self, _: &api::Container, _: &api::LogOptions) -> Result<api::LogStream, api::NoLog> {
+        Err(api::NoLog::NotAvailable)
+    }
+
+    fn reachable(&self, _: &api::Pod) -> Result<(), api::Refusal> {
+        Ok(())
+    }
+
+    fn exec<'a>(
+        &'a self,
+        _: &'a api::Container,
+        _: &'a [String],
+        _: api::StreamOptions,
+    ) -> BoxFuture<'a, Result<api::Streams, api::Refusal>> {
+        ready(Err(api::Refusal::Simulated)).boxed()
+    }
+
+    fn attach<'a>(
+        &'a self,
+        _: &'a api::Container,
+        _: api::StreamOptions,
+    ) -> BoxFuture<'a, Result<api::Streams, api::Refusal>> {
+        ready(Err(api::Refusal::Simulated)).boxed()
+    }
+
+    fn port_forward<'a>(
+        &'a self,
+        _: &'a api::Pod,
+        _: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn api::Duplex>, api::Refusal>> {
+        ready(Err(api::Refusal::Simulated)).boxed()
     }
 }
 

@@ -109,6 +109,7 @@ pub(super) async fn work(order: Order) -> Option<Pod> {
 impl Worker {
     async fn begin(order: Order) -> Option<Self> {
         let Order { shared, hands, recorder, target, uid, place, mut wishes, busy } = order;
+        shared.swept.subscribe().wait_for(|swept| *swept).await.ok()?;
         // The watch drops what nobody else reads.
         let pod = fetch(&hands, &target, &uid, &mut wishes).await?;
         let teller = Teller::new(recorder, &pod, &place.node_name);
