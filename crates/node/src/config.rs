@@ -50,6 +50,11 @@ impl Config {
         (1..=self.nodes).flat_map(of_number).collect()
     }
 
+    /// The address before that of the first node, as a network's router has it: for what leads into the cluster.
+    pub fn gateway_address(&self) -> IpAddr {
+        node_address(0, self.pod_ranges.first().is_none_or(|range| range.network().is_ipv4()))
+    }
+
     /// Whether such nodes can be simulated.
     ///
     /// # Errors

@@ -57,6 +57,11 @@ impl Config {
         of_family(self.ranges().copied().chain(fixed), family)
     }
 
+    /// The ranges of what lies in the cluster, nodes apart.
+    pub fn inside_ranges(&self) -> Vec<IpNet> {
+        self.ranges().copied().collect()
+    }
+
     fn ranges(&self) -> impl Iterator<Item = &IpNet> {
         self.pod_ranges.iter().chain(&self.service_ranges).chain(&self.balancer_ranges)
     }

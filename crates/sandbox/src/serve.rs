@@ -120,6 +120,12 @@ impl Serving {
         let cluster = Cluster::set_up(&settings, users)?;
         // On a thread of its own, for it is left in the host's root folder.
         let nft = thread::spawn(nft::find).join().unwrap_or(None);
+        if nft.is_some() {
+            cluster.add_way_out().map_err(|error| Unsupported::Network {
+                what: "the way to the outside".to_owned(),
+                error: error.to_string(),
+            })?;
+        }
         Ok(Self {
             control: Mutex::new(control.try_clone().map_err(wrong)?),
             folder: settings.folder,

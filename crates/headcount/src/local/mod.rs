@@ -2,6 +2,7 @@
 //! outside serves its API; everything in the process speaks to it through its [`Client`].
 
 mod kubelet;
+mod network;
 mod outside;
 mod running;
 

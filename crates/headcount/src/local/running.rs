@@ -2,7 +2,6 @@
 //! over, so that the process itself stays outside.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +10,15 @@ use api::allocate::kubernetes_address;
 use cluster::{Change, Delivery, Recorder, Subscription, Watches};
 use directory::Name;
 use dns::forward::{ForwardConfig, interface_index, resolv_conf};
+use gateway::Gateway;
 use ipnet::IpNet;
 use manifest::{KindId, Object};
 use node::{ProcessSettings, Processes};
-use proxy::{Balancer, Proxy};
+use proxy::{Balancer, Proxy, Userspace};
 use sandbox::{Engine, Failure, Network};
 use tokio::task::JoinSet;
 
+use super::network::ClusterNetwork;
 use super::outside;
 
 /// This machine's DNS servers: who asks them from inside asks what this machine asks.
@@ -81,7 +82,7 @@ impl RunningPods {
         }
         let config = proxy::Config {
             pod_ranges: nodes.pod_ranges.clone(),
-            balancer_ranges: vec![load_balancers],
+            balancer_ranges: vec![load_balancers, nodes.gateway_address().into()],
             egress,
             served: service_ranges
                 .iter()
@@ -90,23 +91,47 @@ impl RunningPods {
                 .collect(),
             service_ranges,
         };
-        let proxy = Arc::new(Proxy::start(watches, ClusterNetwork(engine.clone()), config));
-        for listener in listeners {
-            tasks.spawn(outside::serve(listener, proxy.clone()));
-        }
+        let network = ClusterNetwork::new(engine.clone(), config.inside_ranges(), nodes);
+        let proxy = if engine.has_nft() {
+            let proxy = Arc::new(Proxy::start(watches, network.clone(), config));
+            for listener in listeners {
+                tasks.spawn(outside::serve(listener, proxy.clone()));
+            }
+            ServiceProxy::Rules(proxy)
+        } else {
+            tracing::warn!(
+                "nft is not in PATH (Debian's package nftables): Services are proxied by this process, pods reach nothing outside, \
+                 and NetworkPolicies are NOT enforced"
+            );
+            let proxy = Userspace::start(watches, network.clone(), config, recorder.clone());
+            ServiceProxy::Userspace(proxy)
+        };
         let balancer = Balancer::start(watches, vec![load_balancers], recorder.clone());
+        let gateway = Gateway::start(
+            watches,
+            Arc::new(network),
+            gateway::Config { address: nodes.gateway_address(), http_port: 80, https_port: 443 },
+        );
         let pods = watches.subscribe(&[KindId::Pod]);
         tasks.spawn(own_addresses(engine.clone(), pods));
-        Ok(Inside { engine, _proxy: proxy, _balancer: balancer, tasks })
+        Ok(Inside { engine, _proxy: proxy, _balancer: balancer, _gateway: gateway, tasks })
     }
 }
 
 /// What is served inside; dropped, it is served no longer.
 pub(super) struct Inside {
     engine: Engine,
-    _proxy: Arc<Proxy>,
+    _proxy: ServiceProxy,
     _balancer: Balancer,
+    _gateway: Gateway,
     tasks: JoinSet<()>,
+}
+
+/// What leads Services' addresses to their endpoints.
+#[expect(dead_code, reason = "held for as long as it is to run")]
+enum ServiceProxy {
+    Rules(Arc<Proxy>),
+    Userspace(Userspace),
 }
 
 impl Inside {
@@ -114,19 +139,6 @@ impl Inside {
     pub(super) async fn shutdown(mut self) {
         self.tasks.shutdown().await;
         self.engine.shutdown().await;
-    }
-}
-
-/// The cluster's network, for the proxy.
-struct ClusterNetwork(Engine);
-
-impl proxy::Network for ClusterNetwork {
-    async fn nft(&self, script: &str) -> Result<(), String> {
-        self.0.nft(script).await.map_err(|failure| failure.to_string())
-    }
-
-    async fn netfilter(&self) -> Result<OwnedFd, String> {
-        self.0.netfilter().await.map_err(|failure| failure.to_string())
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1053", value_parser = listen_address)]
     dns_listen: SocketAddr,
 
-    /// Listen beyond loopback, where --api-listen or --dns-listen say so. Everyone who reaches the API's port
+    /// Listen beyond loopback, where --api-listen, --dns-listen or --ingress-listen say so. Everyone who reaches the API's port
     /// and has its token may do everything; DNS answers everyone who reaches its port
     #[arg(long)]
     allow_remote: bool,
@@ -85,6 +85,10 @@ pub(crate) struct Up {
     /// The addresses that Services of type LoadBalancer are given, where pods run
     #[arg(long, value_name = "CIDR", default_value = "172.18.255.0/24")]
     load_balancer_cidr: IpNet,
+
+    /// Where Ingresses and HTTPRoutes are reached from this machine (HTTP), where pods run; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
+    ingress_listen: Option<SocketAddr>,
 
     /// Write the kubeconfig here [default: DIR/kubeconfig in the data folder]
     #[arg(long, value_name = "PATH")]
@@ -155,7 +159,10 @@ impl Up {
             ),
             ("--dns-listen", self.dns_listen, "DNS answers everyone who reaches it there"),
         ];
-        match listens.into_iter().find(|(_, address, _)| !self.allow_remote && !is_local(*address)) {
+        let ingress = self.ingress_listen.map(|address| {
+            ("--ingress-listen", address, "Ingresses answer everyone who reaches them there")
+        });
+        match listens.into_iter().chain(ingress).find(|(_, address, _)| !self.allow_remote && !is_local(*address)) {
             None => Ok(()),
             Some((flag, address, means)) => Err(Error::new(format!(
                 "{flag} {address} is for other machines, too: {means}"

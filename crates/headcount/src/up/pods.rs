@@ -39,7 +39,7 @@ pub(super) async fn start(up: &Up, data: &Path) -> Result<Option<RunningPods>, E
     let settings = Settings {
         folder: folder.clone(),
         service_ranges: [up.service_cidr.ranges(), &[up.load_balancer_cidr]].concat(),
-        node_addresses: nodes.node_addresses(),
+        node_addresses: [nodes.node_addresses(), vec![nodes.gateway_address()]].concat(),
         program: None,
     };
     match Engine::start(settings).await {

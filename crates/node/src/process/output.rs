@@ -182,3 +182,6 @@ async fn read(from: &mut Option<Reading>, buffer: &mut BytesMut) -> Option<Bytes
         Ok(_) => Some(buffer.split().freeze()),
     }
 }
+
+#[cfg(test)]
+mod tests;

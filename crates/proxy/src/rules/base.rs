@@ -61,7 +61,14 @@ pub(super) fn add(config: &Config, family: IpFamily, table: &mut Table) {
         )
     }));
     table.base("nat-prerouting", "type nat hook prerouting priority -100;", prerouting);
-    table.base("nat-output", "type nat hook output priority -100;", vec![services]);
+    // What the nodes send outside themselves (pods in their network, people's programs) comes this way.
+    let mut output = vec![services];
+    output.extend(egress.map(|egress| {
+        format!(
+            "{ip} daddr != {inside} {ip} daddr != @{NODE_IPS} meta l4proto tcp dnat to {egress}"
+        )
+    }));
+    table.base("nat-output", "type nat hook output priority -100;", output);
     // A pod that reaches itself by its Service must not see its own address, or it would answer itself past the rules. What this
     // process sends to a Service has that Service's address, which is no address to answer to.
     let postrouting = vec![
