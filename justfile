@@ -36,6 +36,10 @@ up:
 bench:
     cargo bench --package headcount --bench up
 
+# How long a hundred pods that run take, what each costs, and what goes through a Service beside what goes directly
+bench-pods:
+    cargo bench --package headcount --bench pods
+
 # What ten thousand watches cost
 bench-watches:
     cargo bench --package headcount --bench watches

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
+use std::time::Duration;
 
 use rustix::net::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -133,6 +134,12 @@ impl Engine {
     pub async fn ended(&self) {
         // An error means that the thread is gone that waited for the engine.
         let _ = self.0.ended.clone().wait_for(|ended| *ended).await;
+    }
+
+    /// Asks all that runs to end (SIGTERM), and returns when those have that listen to it, or after so long. What is left
+    /// ends with the engine.
+    pub async fn end(&self, patience: Duration) -> Result<(), Failure> {
+        self.0.ask(Request::End { patience }, Vec::new()).await.map(drop)
     }
 
     /// Ends everything, and returns when nothing is left.

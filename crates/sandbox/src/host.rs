@@ -15,7 +15,7 @@ use rustix::process::pivot_root;
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::failure::Unsupported;
-use crate::spec::Settings;
+use crate::spec::{PROGRAMS, Settings};
 use crate::sys::{self, Forbid};
 use crate::users::Users;
 
@@ -27,10 +27,6 @@ pub(crate) const FOLDER: &str = "/folder";
 pub(crate) const PROGRAM: &str = "/program";
 /// Where a container's root is put together.
 pub(crate) const ROOT: &str = "/root";
-
-/// Where the host has its programs and what they need. Links stay links.
-pub(crate) const PROGRAMS: &[&str] =
-    &["bin", "gnu/store", "lib", "lib32", "lib64", "libx32", "nix/store", "sbin", "usr"];
 
 /// Where the engine's root begins; it is there on any system.
 const BEGIN: &str = "/tmp";

@@ -65,6 +65,6 @@ pub use engine::{Engine, Process, run_if_asked};
 pub use enter::enter;
 pub use failure::{Failure, NotEntered, Unsupported};
 pub use spec::{
-    ContainerId, ContainerSpec, Exit, Limits, Mount, MountSource, Network, PodAddress, PodId,
-    PodNetwork, PodSpec, ProcessSpec, Settings, Stdio, User, WindowSize,
+    ContainerId, ContainerSpec, Exit, Limits, Mount, MountSource, Network, PROGRAMS, PodAddress,
+    PodId, PodNetwork, PodSpec, ProcessSpec, Settings, Stdio, User, WindowSize,
 };

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ipnet::IpNet;
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, listen, socket_with};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
@@ -53,8 +53,9 @@ impl Cluster {
             ("ipv4/ip_forward", "1"),
             // Who is refused by ICMP is to be told each time: the kernel tells few a second otherwise.
             ("ipv4/icmp_ratelimit", "0"),
+            // From a pod comes what has its own address alone: by another's, it would be judged by another's policies. Version 6 has no such setting.
             ("ipv4/conf/all/rp_filter", "0"),
-            ("ipv4/conf/default/rp_filter", "0"),
+            ("ipv4/conf/default/rp_filter", "1"),
         ] {
             set(name, value).map_err(failed(format!("net/{name}")))?;
         }
@@ -206,7 +207,7 @@ pub(crate) fn begin_connection(to: SocketAddr) -> io::Result<OwnedFd> {
 pub(crate) fn listener(at: SocketAddr) -> io::Result<OwnedFd> {
     let socket = socket(SocketType::STREAM, at)?;
     set_socket_reuseaddr(&socket, true)?;
-    bind(&socket, &at)?;
+    bind_to(&socket, at)?;
     listen(&socket, BACKLOG)?;
     Ok(socket)
 }
@@ -215,8 +216,16 @@ pub(crate) fn listener(at: SocketAddr) -> io::Result<OwnedFd> {
 pub(crate) fn datagrams(at: SocketAddr) -> io::Result<OwnedFd> {
     let socket = socket(SocketType::DGRAM, at)?;
     set_socket_reuseport(&socket, true)?;
-    bind(&socket, &at)?;
+    bind_to(&socket, at)?;
     Ok(socket)
+}
+
+/// All addresses of version 6 are not those of version 4 as well: of both, each has a socket of its own.
+fn bind_to(socket: &OwnedFd, at: SocketAddr) -> io::Result<()> {
+    if at.is_ipv6() {
+        set_ipv6_v6only(socket, true)?;
+    }
+    Ok(bind(socket, &at)?)
 }
 
 /// A socket by which the kernel is asked for the flows it knows. It blocks.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::failure::{Failure, NotEntered, Unsupported};
 use crate::spec::{
@@ -47,6 +48,9 @@ impl Engine {
         match self.0 {}
     }
     pub async fn ended(&self) {
+        match self.0 {}
+    }
+    pub async fn end(&self, _patience: Duration) -> Result<(), Failure> {
         match self.0 {}
     }
     pub async fn shutdown(&self) {

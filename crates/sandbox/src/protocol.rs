@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -43,6 +44,7 @@ pub(crate) enum Request {
     Start { spec: Box<ContainerSpec>, stdio: Streams },
     Exec { container: ContainerId, process: Box<ProcessSpec>, stdio: Streams },
     Signal { process: u64, signal: i32 },
+    End { patience: Duration },
     Connect { network: Network, to: SocketAddr },
     Listen { network: Network, at: SocketAddr },
     Bind { network: Network, at: SocketAddr },

@@ -13,8 +13,8 @@ use rustix::process::pivot_root;
 
 use crate::failure::Failure;
 use crate::filesystem::{file_system, memory};
-use crate::host::{FOLDER, HOST, PROGRAMS, ROOT};
-use crate::spec::{ContainerSpec, Mount, MountSource};
+use crate::host::{FOLDER, HOST, ROOT};
+use crate::spec::{ContainerSpec, Mount, MountSource, PROGRAMS};
 use crate::sys::{self, Forbid};
 use crate::tree::{self, Links};
 

@@ -207,6 +207,10 @@ impl Serving {
             Request::Signal { process, signal } => {
                 self.processes.signal(process, signal).map(|()| Outcome::Done)
             }
+            Request::End { patience } => {
+                self.processes.end(patience);
+                Ok(Outcome::Done)
+            }
             Request::Connect { network, to } => {
                 self.socket(&network, || network::begin_connection(to), format!("connect to {to}"))
             }

@@ -7,6 +7,10 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+/// The folders of the host that all containers can read, below `/`: its programs and what they need. Nothing secret belongs there.
+pub const PROGRAMS: &[&str] =
+    &["bin", "gnu/store", "lib", "lib32", "lib64", "libx32", "nix/store", "sbin", "usr"];
+
 /// What an engine is started with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {

@@ -167,10 +167,13 @@ impl LocalCluster {
             maintenance,
         } = self;
         drop(maintenance);
-        tokio::join!(controllers.shutdown(), simulation.shutdown(), dns.shutdown(), meanwhile);
+        tokio::join!(controllers.shutdown(), simulation.shutdown(), meanwhile);
+        // Nobody starts pods anew any more.
         if let Some(inside) = inside {
+            inside.end_pods().await;
             inside.shutdown().await;
         }
+        dns.shutdown().await;
         drop(watches);
     }
 }

@@ -4,7 +4,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,7 +87,9 @@ fn original_destination(_: &TcpStream) -> io::Result<SocketAddr> {
 /// Whether pods may reach an address through this machine.
 fn is_outside(address: SocketAddr) -> bool {
     let ip = address.ip().to_canonical();
-    !(ip.is_loopback() || ip.is_unspecified() || ip.is_multicast())
+    // 0.0.0.0/8 is this machine, too (RFC 6890).
+    let this = matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 0);
+    !(this || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast())
 }
 
 #[cfg(test)]
@@ -127,6 +129,8 @@ mod tests {
         check("[::1]:6443", false);
         check("[::ffff:127.0.0.1]:6443", false);
         check("0.0.0.0:6443", false);
+        check("0.0.0.1:6443", false);
+        check("[::ffff:0.0.0.0]:6443", false);
         check("224.0.0.251:5353", false);
     }
 }

@@ -31,6 +31,9 @@ pub(crate) const API_PORT: u16 = 443;
 const BACK_OFF: Duration = Duration::from_secs(10);
 const BACK_OFF_MAX: Duration = Duration::from_secs(300);
 
+/// So long pods have at the end to finish what they are about, such as writing what they hold to their volumes.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// What pods run by.
 pub(crate) struct RunningPods {
     /// Runs them.
@@ -135,6 +138,12 @@ enum ServiceProxy {
 }
 
 impl Inside {
+    /// Lets pods end what they are about, as far as they listen. DNS and Services are still there for them.
+    pub(super) async fn end_pods(&self) {
+        // An engine that has ended has no pods any more.
+        let _ = self.engine.end(LAST_WORDS).await;
+    }
+
     /// Ends all that runs, and returns when nothing is left.
     pub(super) async fn shutdown(mut self) {
         self.tasks.shutdown().await;

@@ -4,11 +4,13 @@ mod apply;
 mod descriptors;
 mod families;
 mod folder;
+mod ingress;
 mod origin;
 mod pods;
 pub(crate) mod reach;
 mod report;
 mod run;
+mod settle;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

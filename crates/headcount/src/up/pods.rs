@@ -1,8 +1,8 @@
 //! How pods run.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use api::allocate::dns_address;
@@ -10,7 +10,7 @@ use api::serve::Inside;
 use clap::ValueEnum;
 use ipnet::IpNet;
 use node::Images;
-use sandbox::{Engine, Network, Settings};
+use sandbox::{Engine, Network, PROGRAMS, Settings};
 use tokio::net::TcpListener;
 
 use super::Up;
@@ -35,7 +35,7 @@ pub(super) async fn start(up: &Up, data: &Path) -> Result<Option<RunningPods>, E
     }
     let images = images(up.images.as_deref())?;
     let folder = folder(data)?;
-    let nodes = node::Config { nodes: up.nodes, pod_ranges: up.pod_cidr.ranges().to_vec() };
+    let nodes = nodes(up);
     let settings = Settings {
         folder: folder.clone(),
         service_ranges: [up.service_cidr.ranges(), &[up.load_balancer_cidr]].concat(),
@@ -56,13 +56,32 @@ pub(super) async fn start(up: &Up, data: &Path) -> Result<Option<RunningPods>, E
     }
 }
 
+/// The nodes as they are asked for.
+pub(super) fn nodes(up: &Up) -> node::Config {
+    node::Config { nodes: up.nodes, pod_ranges: up.pod_cidr.ranges().to_vec() }
+}
+
 /// Where the pods' files are: a path without links, as mounts want it.
 fn folder(data: &Path) -> Result<PathBuf, Error> {
     let folder = data.join("pods");
-    std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize()).map_err(|error| {
+    let made = std::fs::create_dir_all(&folder)
+        // Pods' users, who are others than root, pass it; the data folder keeps everybody else out.
+        .and_then(|()| std::fs::set_permissions(&folder, Permissions::from_mode(0o711)))
+        .and_then(|()| folder.canonicalize());
+    let made = made.map_err(|error| {
         Error::caused(format_args!("could not make the folder {}", folder.display()), &error)
             .hint("name a folder that can be written to with --data-dir")
-    })
+    })?;
+    match PROGRAMS.iter().map(|name| Path::new("/").join(name)).find(|seen| made.starts_with(seen))
+    {
+        None => Ok(made),
+        Some(seen) => Err(Error::new(format!(
+            "pods see all of {}, and the data folder {} with the keys and the token is in it",
+            seen.display(),
+            data.display()
+        ))
+        .hint("name a folder elsewhere with --data-dir, or with TMPDIR for --ephemeral")),
+    }
 }
 
 /// The table of images that somebody wrote.

@@ -18,7 +18,7 @@ use tower::ServiceBuilder;
 use super::apply::{apply, print_line};
 use super::folder::Folder;
 use super::origin::Origin;
-use super::{Up, descriptors, pods, reach, report};
+use super::{Up, descriptors, ingress, pods, reach, report, settle};
 use crate::error::{Error, Exit};
 use crate::files;
 use crate::local::{LocalCluster, Settings, StartError};
@@ -51,7 +51,13 @@ pub(super) async fn run(up: Up) -> Result<Exit, Error> {
         drop(reading);
         tracing::info!("applied; waiting for the controllers and pods");
         cluster.watches.idle().await;
-        running.report(&up).await
+        let late = match &running.engine {
+            Some(_) => settle::wait(&cluster.client)
+                .await
+                .map_err(|error| Error::caused("could not list the pods", &error))?,
+            None => String::new(),
+        };
+        Ok::<_, Error>(running.report(&up).await? + &late)
     };
     let text = tokio::select! {
         text = settled => text?,
@@ -163,7 +169,14 @@ impl Running {
                 api.spawn(server.serve(service.clone(), until_true(stopped.clone())));
             }
         }
-        api.spawn(listener.serve(service, until_true(stopped)));
+        api.spawn(listener.serve(service, until_true(stopped.clone())));
+        if let Some(engine) = &engine
+            && let Some(address) = up.ingress_listen
+        {
+            let listener = ingress::bind(address).await?;
+            let inside = SocketAddr::new(pods::nodes(up).gateway_address(), 80);
+            api.spawn(ingress::serve(listener, engine.clone(), inside, until_true(stopped)));
+        }
 
         let kubeconfig =
             up.write_kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));

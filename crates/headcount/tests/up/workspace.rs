@@ -58,7 +58,9 @@ fn crates() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
         let folder = folder.expect("an entry");
         let text = std::fs::read_to_string(folder.path().join("Cargo.toml")).expect("a Cargo.toml");
         let name = folder.file_name().into_string().expect("a UTF-8 name");
-        (name, (table(&text, "dependencies"), table(&text, "dev-dependencies")))
+        let mut dependencies = table(&text, "dependencies");
+        dependencies.extend(table(&text, "target.'cfg(target_os = \"linux\")'.dependencies"));
+        (name, (dependencies, table(&text, "dev-dependencies")))
     });
     crates.collect()
 }

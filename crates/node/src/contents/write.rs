@@ -107,15 +107,15 @@ impl Writer {
             }
             Content::Folder => {
                 let path = self.volume_path(name);
-                disk::folder(&path, mode, owner).map_err(unmounted(name))?;
+                disk::folder(&path, mode, owner).map_err(unmounted(name, &path))?;
                 Ok(Volume { path, read_only: false, projected: false })
             }
             Content::Claim { folder, read_only } => {
                 let path = self.settings.folder.join("volumes").join(folder);
-                let made = disk::folder(&path, mode, owner).map_err(unmounted(name))?;
+                let made = disk::folder(&path, mode, owner).map_err(unmounted(name, &path))?;
                 // What is in it stays as it is: links there lead nobody knows where.
                 if !made && group.is_some() {
-                    disk::share(&path, owner).map_err(unmounted(name))?;
+                    disk::share(&path, owner).map_err(unmounted(name, &path))?;
                 }
                 Ok(Volume { path, read_only, projected: false })
             }
@@ -135,8 +135,8 @@ impl Writer {
             payload.or_mode(0o440);
         }
         let path = self.volume_path(name);
-        disk::folder(&path, 0o755, owner).map_err(unmounted(name))?;
-        projection::write(&path, &payload, owner, now).map(drop).map_err(unmounted(name))
+        disk::folder(&path, 0o755, owner).map_err(unmounted(name, &path))?;
+        projection::write(&path, &payload, owner, now).map(drop).map_err(unmounted(name, &path))
     }
 
     fn volume_path(&self, name: &str) -> PathBuf {
@@ -200,10 +200,13 @@ pub(super) fn image_volume(container: &Path, at: usize) -> PathBuf {
     container.join(format!("image-volume-{at}"))
 }
 
-fn unmounted(volume: &str) -> impl Fn(io::Error) -> NotYet {
+fn unmounted(volume: &str, path: &Path) -> impl Fn(io::Error) -> NotYet {
     move |error| NotYet {
         reason: "FailedMount",
-        message: format!("MountVolume.SetUp failed for volume {volume:?} : {error}"),
+        message: format!(
+            "MountVolume.SetUp failed for volume {volume:?} : {}: {error}",
+            path.display()
+        ),
     }
 }
 

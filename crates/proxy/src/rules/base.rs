@@ -53,6 +53,20 @@ pub(super) fn add(config: &Config, family: IpFamily, table: &mut Table) {
     reject.push(prohibited(words));
     table.base("outside", "type filter hook prerouting priority -110;", reject);
 
+    // Anyone may send by any address of version 6 (IPV6_FREEBIND), and no setting is against it: by another pod's, or by one of the link, one would
+    // be judged by other policies than one's own.
+    let kinds = "nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert";
+    let neighbours = format!("icmpv6 type {{ {kinds} }} accept");
+    if family == IpFamily::V6 {
+        let forged = vec![
+            "iifname \"lo\" accept".to_owned(),
+            neighbours.clone(),
+            "ip6 saddr fe80::/10 drop".to_owned(),
+            "fib saddr . iif oif missing drop".to_owned(),
+        ];
+        table.base("forged", "type filter hook prerouting priority -300;", forged);
+    }
+
     let services = "jump services".to_owned();
     let mut prerouting = vec![services.clone()];
     prerouting.extend(egress.map(|egress| {
@@ -81,8 +95,7 @@ pub(super) fn add(config: &Config, family: IpFamily, table: &mut Table) {
     // A verdict ends one base chain alone, so each direction has its own.
     let mut known = vec!["ct state established,related accept".to_owned()];
     if family == IpFamily::V6 {
-        let kinds = "nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert";
-        known.push(format!("icmpv6 type {{ {kinds} }} accept"));
+        known.push(neighbours);
     }
     known.push(format!("{ip} saddr . {ip} daddr @{SELF} accept"));
     let taken =

@@ -209,10 +209,10 @@ async fn an_object_that_is_refused() {
 async fn an_object_of_a_kind_that_people_install() {
     let mut case = plans::deployment();
     case.manifests.push_str(
-        "---\n{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: web}, spec: {}}\n",
+        "---\n{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: web}, spec: {}}\n",
     );
     let report = case.verify().await;
     assert_eq!(report.outcome, Outcome::Passed, "{:?}", report.lines());
-    assert!(report.notes.iter().any(|note| note.starts_with("HTTPRoute web was not tried")));
+    assert!(report.notes.iter().any(|note| note.starts_with("Certificate web was not tried")));
     assert_eq!(json!(report)["outcome"], "passed");
 }

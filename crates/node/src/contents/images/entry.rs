@@ -75,13 +75,16 @@ impl Entry {
         applets.into_iter().chain(own).chain([PATH]).collect::<Vec<_>>().join(":")
     }
 
-    /// The program that it is, if it is one, and what it needs besides.
+    /// The program that it is, if it is one, and what it needs besides. A script stands for the first program that it needs.
     pub(super) fn needed_programs(&self) -> impl Iterator<Item = &str> {
         let main = self.entrypoint.first().or(self.cmd.first()).map(String::as_str);
         // A link to busybox is made where busybox is.
         let main = main.filter(|program| !self.applets || program.contains('/'));
+        let is_script = matches!(&self.entrypoint[..], [_, option, ..] if option == "-c");
+        let (first, last) = if is_script { (None, main) } else { (main, None) };
         let busybox = self.applets.then_some("busybox");
-        busybox.into_iter().chain(main).chain(self.needs.iter().map(String::as_str))
+        let needs = self.needs.iter().map(String::as_str);
+        busybox.into_iter().chain(first).chain(needs).chain(last)
     }
 
     /// What a container runs that has this `command` and these `args`.

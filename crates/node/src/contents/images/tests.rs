@@ -28,8 +28,8 @@ fn the_entry_for_an_image() {
         assert_eq!(found, expected, "{image}");
     }
     check("", "busybox:1.36", Ok(&["sh"]));
-    check("", "docker.io/library/redis:7", Ok(&["redis-server"]));
-    check("", "bitnami/redis", Ok(&["redis-server"]));
+    check("", "docker.io/library/memcached:1", Ok(&["memcached"]));
+    check("", "bitnami/memcached", Ok(&["memcached"]));
     check("", "quay.io/coreos/etcd:v3.5.0", Ok(&["etcd"]));
     check("", "registry.k8s.io/etcd:3.5.9-0", Ok(&["etcd"]));
     check("", "curlimages/curl", Ok(&["curl"]));
@@ -42,7 +42,7 @@ fn the_entry_for_an_image() {
     check("images: [{image: curl, cmd: [mine]}]", "curlimages/curl", Ok(&["mine"]));
     let any = "images: [{image: '*', cmd: [sleep, infinity]}]";
     check(any, "ghcr.io/acme/api:1", Ok(&["sleep", "infinity"]));
-    check(any, "redis", Ok(&["redis-server"]));
+    check(any, "memcached", Ok(&["memcached"]));
     check(
         "",
         "ghcr.io/acme/api:1",
@@ -96,7 +96,10 @@ fn programs_of_this_machine() {
             .map_err(|message| NotYet { reason: "ErrImagePull", message: message.to_owned() });
         assert_eq!(seen, expected, "{image}");
     }
-    check("", "redis", &["/usr/bin/redis-server"], Ok(&["/usr/bin/redis-server"]));
+    check("", "memcached", &["/usr/bin/memcached"], Ok(&["/usr/bin/memcached"]));
+    // A script is told by what it runs.
+    let redis = ["/usr/bin/redis-server", "/usr/bin/redis-cli", "/bin/sh"];
+    check("", "redis", &redis, Ok(&redis));
     check(
         "",
         "redis:7",
@@ -126,9 +129,9 @@ fn programs_of_this_machine() {
     check(TABLE, "acme/api", &["/srv/api", "/etc/acme"], Ok(&["/srv/api"]));
     check(
         "images: [{image: x, cmd: [bin/x]}]",
-        "redis",
-        &["/bin/redis-server"],
-        Ok(&["/bin/redis-server"]),
+        "memcached",
+        &["/bin/memcached"],
+        Ok(&["/bin/memcached"]),
     );
     check(
         "images: [{image: x, cmd: [bin/x]}]",

@@ -1,0 +1,158 @@
+//! A StatefulSet's pods, as processes.
+
+use std::ops::Deref;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Up, headcount};
+
+/// How long anything may take before a test calls it broken: three servers start beside those of another test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The members of an example, all ready.
+pub(crate) struct Members {
+    up: Up,
+    /// The StatefulSet's name, with which the pods' begin.
+    pub(crate) set: &'static str,
+    /// The headless Service below which each has its name.
+    service: &'static str,
+}
+
+/// How a pod is killed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Death {
+    /// It is asked to end, and has its grace.
+    Asked,
+    /// At once, without waiting.
+    Forced,
+}
+
+/// A pod at one time.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    uid: String,
+    address: String,
+}
+
+impl Deref for Members {
+    type Target = Up;
+
+    fn deref(&self) -> &Up {
+        &self.up
+    }
+}
+
+impl Members {
+    /// Starts an example and waits until all its members are ready.
+    pub(crate) fn form(example: &str, set: &'static str, service: &'static str) -> Self {
+        let begin = Instant::now();
+        let up = Up::ephemeral(&["--pods", "process", "-f", &format!("examples/peers/{example}")]);
+        up.kubectl(&["rollout", "status", &format!("statefulset/{set}"), "--timeout=90s"]);
+        println!("{example}: all ready after {:?}", begin.elapsed());
+        Self { up, set, service }
+    }
+
+    /// A member's pod.
+    pub(crate) fn pod(&self, ordinal: usize) -> String {
+        format!("{}-{ordinal}", self.set)
+    }
+
+    /// A member's name, whole.
+    pub(crate) fn host(&self, ordinal: usize) -> String {
+        format!("{}.{}.default.svc.cluster.local", self.pod(ordinal), self.service)
+    }
+
+    /// What a command says that runs in a member's container; it must succeed.
+    pub(crate) fn exec(&self, ordinal: usize, command: &[&str]) -> String {
+        let pod = self.pod(ordinal);
+        self.kubectl(&[&["exec", &pod, "-q", "--"], command].concat())
+    }
+
+    /// As [`Self::exec`], in a container by its name; what it says when it fails is of no interest.
+    pub(crate) fn exec_in(&self, ordinal: usize, container: &str, command: &[&str]) -> String {
+        let pod = self.pod(ordinal);
+        let arguments = [&["exec", &pod, "-q", "-c", container, "--"], command].concat();
+        String::from_utf8(self.kubectl_output(&arguments, "").stdout).expect("text")
+    }
+
+    /// What a program of this machine says that runs in the cluster's network; it must succeed.
+    pub(crate) fn run(&self, command: &[&str]) -> String {
+        let output = headcount(self.home())
+            .args(["run", "--kubeconfig"])
+            .arg(&self.kubeconfig)
+            .arg("--")
+            .args(command)
+            .stdin(Stdio::null())
+            .output()
+            .expect("headcount runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command:?}: {stderr}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Kills a member and waits until it is ready again: another pod under the same name, at another address, which is what the
+    /// name answers with.
+    pub(crate) fn kill(&self, ordinal: usize, death: Death) {
+        let before = self.ready(ordinal).expect("a member that is ready");
+        let pod = self.pod(ordinal);
+        let begin = Instant::now();
+        let force: &[&str] = match death {
+            Death::Asked => &[],
+            Death::Forced => &["--force", "--grace-period=0"],
+        };
+        self.kubectl(&[&["delete", "pod", &pod, "--wait=false"], force].concat());
+        let after = eventually(&format!("{pod} is back"), || {
+            self.ready(ordinal).filter(|after| after.uid != before.uid).ok_or_else(|| self.pods())
+        });
+        println!("{pod}: {death:?}, ready again after {:?}", begin.elapsed());
+        assert_ne!(after.address, before.address, "an address rests before another pod has it");
+        self.until(&self.host(ordinal), "A", |reply| reply.data("A") == [after.address.clone()]);
+    }
+
+    /// A member's pod, if it is ready.
+    fn ready(&self, ordinal: usize) -> Option<Seen> {
+        let pod = self.pod(ordinal);
+        let text = self.kubectl(&["get", "pod", &pod, "--ignore-not-found", "-o", "json"]);
+        let pod: Value = serde_json::from_str(&text).ok()?;
+        let mut conditions = pod["status"]["conditions"].as_array()?.iter();
+        let is_ready = conditions.any(|it| it["type"] == "Ready" && it["status"] == "True");
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let seen =
+            Seen { uid: text(&pod["metadata"]["uid"])?, address: text(&pod["status"]["podIP"])? };
+        (is_ready && pod["metadata"]["deletionTimestamp"].is_null()).then_some(seen)
+    }
+
+    fn pods(&self) -> String {
+        self.kubectl(&["get", "pods", "-o", "wide"])
+    }
+}
+
+/// Looks until there is something; what was there instead is told when that takes too long.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, look: impl Fn() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(instead) => {
+                assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}\n{instead}");
+            }
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Looks until it is this.
+#[track_caller]
+pub(crate) fn becomes<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    expected: T,
+    look: impl Fn() -> T,
+) {
+    eventually(what, || {
+        let seen = look();
+        if seen == expected { Ok(()) } else { Err(format!("{seen:?}, not {expected:?}")) }
+    });
+}
