@@ -54,13 +54,23 @@ fn starts(folder: &Path) {
         }
         taken.push(started.elapsed());
         let after = resident(&up);
-        each.push(((after.0 - before.0) as f64 / PODS as f64, (after.1 - before.1) as f64 / PODS as f64));
+        each.push((
+            (after.0 - before.0) as f64 / PODS as f64,
+            (after.1 - before.1) as f64 / PODS as f64,
+        ));
     }
     taken.sort();
-    println!("{PODS} pods, process start to all answered, {RUNS} runs: median {:?}, {:?} to {:?}", taken[RUNS / 2], taken[0], taken[RUNS - 1]);
+    println!(
+        "{PODS} pods, process start to all answered, {RUNS} runs: median {:?}, {:?} to {:?}",
+        taken[RUNS / 2],
+        taken[0],
+        taken[RUNS - 1]
+    );
     each.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (up, engine) = each[RUNS / 2];
-    println!("memory for each: {up:.0} kiB in up, {engine:.1} kiB in its engine, besides what the pod's own processes take");
+    println!(
+        "memory for each: {up:.0} kiB in up, {engine:.1} kiB in its engine, besides what the pod's own processes take"
+    );
 }
 
 /// The memory of `up`, and of its engine, in KiB; that of pods is not in it.
@@ -75,7 +85,9 @@ fn resident(up: &Up) -> (i64, i64) {
 
 fn children(process: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    let of_task = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    let of_task = |task: std::fs::DirEntry| {
+        std::fs::read_to_string(task.path().join("children")).unwrap_or_default()
+    };
     let texts: Vec<String> = tasks.map(|task| of_task(task.unwrap())).collect();
     texts.iter().flat_map(|text| text.split_whitespace()).map(|id| id.parse().unwrap()).collect()
 }
@@ -122,7 +134,10 @@ fn throughput(folder: &Path) {
     let tasks: [(&str, &[&str]); 3] = [
         ("requests a second, 50 connections", &["-t", "get", "-n", "200000"]),
         ("connections a second, a request each", &["-t", "get", "-n", "20000", "-k", "0"]),
-        ("SETs of 64 KiB a second, 8 connections", &["-t", "set", "-n", "20000", "-d", "65536", "-c", "8"]),
+        (
+            "SETs of 64 KiB a second, 8 connections",
+            &["-t", "set", "-n", "20000", "-d", "65536", "-c", "8"],
+        ),
     ];
     for (what, arguments) in tasks {
         let mut rates = [Vec::new(), Vec::new()];
@@ -135,7 +150,10 @@ fn throughput(folder: &Path) {
             rates.sort_by(f64::total_cmp);
         }
         let [direct, service] = rates.map(|rates| rates[TURNS / 2]);
-        println!("{what}: direct {direct:.0}, by the Service {service:.0}: {:.2} of it", service / direct);
+        println!(
+            "{what}: direct {direct:.0}, by the Service {service:.0}: {:.2} of it",
+            service / direct
+        );
     }
 }
 

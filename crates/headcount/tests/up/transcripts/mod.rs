@@ -169,6 +169,7 @@ transcripts!(
     pods_seed_001_walkthrough,
     pods_seed_002_exposure,
     pods_seed_003_elasticsearch,
+    pods_seed_004_exposure,
     pods_streams,
 );
 

@@ -66,6 +66,8 @@ fn by_version(command: &str, line: &str) -> bool {
         || line.starts_with("--profile=legacy is deprecated")
         // On the way to the last line, as often as it is looked at.
         || command.contains("rollout status") && line.starts_with("Waiting for ")
+        // `kubectl cp` may be gone before it arrives.
+        || line.starts_with("tar: ") && line.contains("emoving leading")
         // Whether kubectl finds the command still running.
         || line == "If you don't see a command prompt, try pressing enter."
         || line.starts_with("Warning: ") && line.contains("Rolling back will not update")
