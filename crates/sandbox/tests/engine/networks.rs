@@ -99,7 +99,7 @@ async fn nothing_outside_is_reached() {
         assert!(failure.ends_with("No route to host (os error 113)"), "{failure}");
     }
     let outside = trial.engine.connect(Network::Cluster, at("192.0.2.1:80"));
-    let waits = tokio::time::timeout(std::time::Duration::from_millis(100), outside).await;
+    let waits = timeout(Duration::from_millis(100), outside).await;
     assert!(waits.is_err(), "no rule leads it anywhere: {waits:?}");
 }
 
