@@ -86,6 +86,10 @@ fn check(example: &str, set: &'static str, clients: &str, peer_url: impl Fn(&str
     assert_eq!(ids(&members), before);
     assert_eq!(motto(leader), "names outlive addresses");
 
+    // Nobody is where any of them knew another to be.
+    members.kill_all(&[0, 1, 2], Death::Forced);
+    assert_eq!(ids(&members), before);
+
     let get = ["etcdctl", "--endpoints", clients, "get", "--print-value-only", "motto"];
     assert_eq!(members.run(&get).trim(), "names outlive addresses");
 }

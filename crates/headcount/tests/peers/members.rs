@@ -95,20 +95,31 @@ impl Members {
     /// Kills a member and waits until it is ready again: another pod under the same name, at another address, which is what the
     /// name answers with.
     pub(crate) fn kill(&self, ordinal: usize, death: Death) {
-        let before = self.ready(ordinal).expect("a member that is ready");
-        let pod = self.pod(ordinal);
-        let begin = Instant::now();
+        self.kill_all(&[ordinal], death);
+    }
+
+    /// As [`Self::kill`], for members that go at the same time.
+    pub(crate) fn kill_all(&self, ordinals: &[usize], death: Death) {
+        let ready = |ordinal: &usize| self.ready(*ordinal).expect("a member that is ready");
+        let before: Vec<Seen> = ordinals.iter().map(ready).collect();
+        let pods: Vec<String> = ordinals.iter().map(|ordinal| self.pod(*ordinal)).collect();
+        let pods: Vec<&str> = pods.iter().map(String::as_str).collect();
         let force: &[&str] = match death {
             Death::Asked => &[],
             Death::Forced => &["--force", "--grace-period=0"],
         };
-        self.kubectl(&[&["delete", "pod", &pod, "--wait=false"], force].concat());
-        let after = eventually(&format!("{pod} is back"), || {
-            self.ready(ordinal).filter(|after| after.uid != before.uid).ok_or_else(|| self.pods())
-        });
-        println!("{pod}: {death:?}, ready again after {:?}", begin.elapsed());
-        assert_ne!(after.address, before.address, "an address rests before another pod has it");
-        self.until(&self.host(ordinal), "A", |reply| reply.data("A") == [after.address.clone()]);
+        let begin = Instant::now();
+        self.kubectl(&[&["delete", "--wait=false", "pods"], &pods[..], force].concat());
+        for (ordinal, before) in ordinals.iter().zip(before) {
+            let after = eventually("a member is back", || {
+                let after = self.ready(*ordinal).filter(|after| after.uid != before.uid);
+                after.ok_or_else(|| self.pods())
+            });
+            assert_ne!(after.address, before.address, "an address rests before another pod has it");
+            let host = self.host(*ordinal);
+            self.until(&host, "A", |reply| reply.data("A") == [after.address.clone()]);
+        }
+        println!("{}: {death:?}, ready again after {:?}", pods.join(", "), begin.elapsed());
     }
 
     /// A member's pod, if it is ready.

@@ -20,8 +20,8 @@ fn parameters(members: &Members, ordinal: usize) -> String {
 }
 
 #[test]
-fn rabbitmq_forms_by_dns() {
-    let members = Members::form("rabbitmq", "rabbitmq", "rabbitmq");
+fn rabbitmq_forms_by_fixed_names() {
+    let members = Members::form("rabbitmq", "rabbitmq", "rabbitmq-peers");
     let all: Vec<_> = (0..3).map(|ordinal| format!("rabbit@{}", members.host(ordinal))).collect();
     becomes("three nodes run", all.clone(), || running(&members, 2));
     members

@@ -5,7 +5,7 @@ use crate::members::{Death, Members, becomes};
 /// What each server says that it is.
 fn modes(members: &Members) -> Vec<String> {
     let mode = |ordinal| {
-        let srvr = "echo srvr | nc -w 2 127.0.0.1 2181";
+        let srvr = "printf srvr | nc -w 2 127.0.0.1 2181";
         let text = members.exec_in(ordinal, "zookeeper", &["sh", "-c", srvr]);
         text.lines().find_map(|line| line.strip_prefix("Mode: ")).unwrap_or_default().to_owned()
     };
@@ -50,6 +50,6 @@ fn zookeeper_forms_by_fixed_names() {
     let second = leader(&members);
     assert_ne!(second, first, "another is elected while it is gone");
     becomes("it has it again", motto(), || client(&members, first, &["get", "/motto"]));
-    let through_service = "echo srvr | nc -w 2 zookeeper 2181";
+    let through_service = "printf srvr | nc -w 2 zookeeper 2181";
     assert!(members.run(&["sh", "-c", through_service]).contains("\nMode: "));
 }
