@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::who::Who;
 use crate::support::{Up, headcount};
 
 /// How long anything may take before a test calls it broken: three servers start beside those of another test.
@@ -13,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The members of an example, all ready.
 pub(crate) struct Members {
+    who: Who,
     up: Up,
     /// The StatefulSet's name, with which the pods' begin.
     pub(crate) set: &'static str,
@@ -45,13 +47,14 @@ impl Deref for Members {
 }
 
 impl Members {
-    /// Starts an example and waits until all its members are ready.
-    pub(crate) fn form(example: &str, set: &'static str, service: &'static str) -> Self {
+    /// Starts a cluster as somebody, applies an example, and waits until all its members are ready.
+    pub(crate) fn form(who: Who, example: &str, set: &'static str, service: &'static str) -> Self {
+        let up = who.up(&["--ephemeral"]);
         let begin = Instant::now();
-        let up = Up::ephemeral(&["--pods", "process", "-f", &format!("examples/peers/{example}")]);
+        up.kubectl(&["apply", "-f", &format!("examples/peers/{example}")]);
         up.kubectl(&["rollout", "status", &format!("statefulset/{set}"), "--timeout=90s"]);
-        println!("{example}: all ready after {:?}", begin.elapsed());
-        Self { up, set, service }
+        println!("{example} ({who:?}): all ready after {:?}", begin.elapsed());
+        Self { who, up, set, service }
     }
 
     /// A member's pod.
@@ -79,7 +82,11 @@ impl Members {
 
     /// What a program of this machine says that runs in the cluster's network; it must succeed.
     pub(crate) fn run(&self, command: &[&str]) -> String {
-        let output = headcount(self.home())
+        let mut headcount = match self.who {
+            Who::Me => headcount(self.home()),
+            Who::Nobody => self.who.command(&self.home().join("headcount"), self.home()),
+        };
+        let output = headcount
             .args(["run", "--kubeconfig"])
             .arg(&self.kubeconfig)
             .arg("--")
@@ -138,6 +145,11 @@ impl Members {
     fn pods(&self) -> String {
         self.kubectl(&["get", "pods", "-o", "wide"])
     }
+}
+
+/// One without rights, where the tests run as root: each of both has its share of the examples.
+pub(crate) fn without_rights() -> Who {
+    *Who::all().last().expect("somebody")
 }
 
 /// Looks until there is something; what was there instead is told when that takes too long.

@@ -1,6 +1,7 @@
 //! An ensemble of ZooKeeper servers.
 
 use crate::members::{Death, Members, becomes};
+use crate::support::who::Who;
 
 /// What each server says that it is.
 fn modes(members: &Members) -> Vec<String> {
@@ -34,7 +35,7 @@ fn client(members: &Members, ordinal: usize, command: &[&str]) -> String {
 
 #[test]
 fn zookeeper_forms_by_fixed_names() {
-    let members = Members::form("zookeeper", "zookeeper", "zookeeper-peers");
+    let members = Members::form(Who::Me, "zookeeper", "zookeeper", "zookeeper-peers");
     let first = leader(&members);
     let followers: Vec<_> = (0..3).filter(|ordinal| *ordinal != first).collect();
     let motto = || "names outlive addresses".to_owned();
