@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::ResponseCode;
 use serde_json::Value;
 
-use crate::members::{Death, Members, becomes, eventually};
+use crate::members::{Death, Members, becomes, eventually, without_rights};
+use crate::support::who::Who;
 use crate::support::{Up, root};
 
 /// What a member says of itself.
@@ -51,8 +52,8 @@ fn united(members: &Members) -> Vec<(String, Status)> {
 
 /// They form a cluster, and those that are killed are the same members afterwards.
 #[track_caller]
-fn check(example: &str, set: &'static str, clients: &str, peer_url: impl Fn(&str) -> String) {
-    let members = Members::form(example, set, set);
+fn check(who: Who, set: &'static str, clients: &str, peer_url: impl Fn(&str) -> String) {
+    let members = Members::form(who, set, set, set);
     let listed = members.exec(1, &["etcdctl", "member", "list"]);
     for ordinal in 0..3 {
         let pod = members.pod(ordinal);
@@ -86,20 +87,22 @@ fn check(example: &str, set: &'static str, clients: &str, peer_url: impl Fn(&str
     assert_eq!(ids(&members), before);
     assert_eq!(motto(leader), "names outlive addresses");
 
+    // Nobody is where any of them knew another to be.
+    members.kill_all(&[0, 1, 2], Death::Forced);
+    assert_eq!(ids(&members), before);
+
     let get = ["etcdctl", "--endpoints", clients, "get", "--print-value-only", "motto"];
     assert_eq!(members.run(&get).trim(), "names outlive addresses");
 }
 
 #[test]
 fn etcd_forms_by_fixed_names() {
-    check("etcd-names", "etcd-names", "http://etcd:2379", |pod| {
-        format!("http://{pod}.etcd-names:2380")
-    });
+    check(Who::Me, "etcd-names", "http://etcd:2379", |pod| format!("http://{pod}.etcd-names:2380"));
 }
 
 #[test]
 fn etcd_forms_by_srv_records() {
-    check("etcd-srv", "etcd-srv", "http://etcd-srv:2379", |pod| {
+    check(without_rights(), "etcd-srv", "http://etcd-srv:2379", |pod| {
         format!("https://{pod}.etcd-srv.default.svc.cluster.local:2380")
     });
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::who::Who;
 use crate::support::{Up, headcount};
 
 /// How long anything may take before a test calls it broken: three servers start beside those of another test.
@@ -13,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The members of an example, all ready.
 pub(crate) struct Members {
+    who: Who,
     up: Up,
     /// The StatefulSet's name, with which the pods' begin.
     pub(crate) set: &'static str,
@@ -45,13 +47,14 @@ impl Deref for Members {
 }
 
 impl Members {
-    /// Starts an example and waits until all its members are ready.
-    pub(crate) fn form(example: &str, set: &'static str, service: &'static str) -> Self {
+    /// Starts a cluster as somebody, applies an example, and waits until all its members are ready.
+    pub(crate) fn form(who: Who, example: &str, set: &'static str, service: &'static str) -> Self {
+        let up = who.up(&["--ephemeral"]);
         let begin = Instant::now();
-        let up = Up::ephemeral(&["--pods", "process", "-f", &format!("examples/peers/{example}")]);
+        up.kubectl(&["apply", "-f", &format!("examples/peers/{example}")]);
         up.kubectl(&["rollout", "status", &format!("statefulset/{set}"), "--timeout=90s"]);
-        println!("{example}: all ready after {:?}", begin.elapsed());
-        Self { up, set, service }
+        println!("{example} ({who:?}): all ready after {:?}", begin.elapsed());
+        Self { who, up, set, service }
     }
 
     /// A member's pod.
@@ -79,7 +82,11 @@ impl Members {
 
     /// What a program of this machine says that runs in the cluster's network; it must succeed.
     pub(crate) fn run(&self, command: &[&str]) -> String {
-        let output = headcount(self.home())
+        let mut headcount = match self.who {
+            Who::Me => headcount(self.home()),
+            Who::Nobody => self.who.command(&self.home().join("headcount"), self.home()),
+        };
+        let output = headcount
             .args(["run", "--kubeconfig"])
             .arg(&self.kubeconfig)
             .arg("--")
@@ -95,20 +102,31 @@ impl Members {
     /// Kills a member and waits until it is ready again: another pod under the same name, at another address, which is what the
     /// name answers with.
     pub(crate) fn kill(&self, ordinal: usize, death: Death) {
-        let before = self.ready(ordinal).expect("a member that is ready");
-        let pod = self.pod(ordinal);
-        let begin = Instant::now();
+        self.kill_all(&[ordinal], death);
+    }
+
+    /// As [`Self::kill`], for members that go at the same time.
+    pub(crate) fn kill_all(&self, ordinals: &[usize], death: Death) {
+        let ready = |ordinal: &usize| self.ready(*ordinal).expect("a member that is ready");
+        let before: Vec<Seen> = ordinals.iter().map(ready).collect();
+        let pods: Vec<String> = ordinals.iter().map(|ordinal| self.pod(*ordinal)).collect();
+        let pods: Vec<&str> = pods.iter().map(String::as_str).collect();
         let force: &[&str] = match death {
             Death::Asked => &[],
             Death::Forced => &["--force", "--grace-period=0"],
         };
-        self.kubectl(&[&["delete", "pod", &pod, "--wait=false"], force].concat());
-        let after = eventually(&format!("{pod} is back"), || {
-            self.ready(ordinal).filter(|after| after.uid != before.uid).ok_or_else(|| self.pods())
-        });
-        println!("{pod}: {death:?}, ready again after {:?}", begin.elapsed());
-        assert_ne!(after.address, before.address, "an address rests before another pod has it");
-        self.until(&self.host(ordinal), "A", |reply| reply.data("A") == [after.address.clone()]);
+        let begin = Instant::now();
+        self.kubectl(&[&["delete", "--wait=false", "pods"], &pods[..], force].concat());
+        for (ordinal, before) in ordinals.iter().zip(before) {
+            let after = eventually("a member is back", || {
+                let after = self.ready(*ordinal).filter(|after| after.uid != before.uid);
+                after.ok_or_else(|| self.pods())
+            });
+            assert_ne!(after.address, before.address, "an address rests before another pod has it");
+            let host = self.host(*ordinal);
+            self.until(&host, "A", |reply| reply.data("A") == [after.address.clone()]);
+        }
+        println!("{}: {death:?}, ready again after {:?}", pods.join(", "), begin.elapsed());
     }
 
     /// A member's pod, if it is ready.
@@ -127,6 +145,11 @@ impl Members {
     fn pods(&self) -> String {
         self.kubectl(&["get", "pods", "-o", "wide"])
     }
+}
+
+/// One without rights, where the tests run as root: each of both has its share of the examples.
+pub(crate) fn without_rights() -> Who {
+    *Who::all().last().expect("somebody")
 }
 
 /// Looks until there is something; what was there instead is told when that takes too long.

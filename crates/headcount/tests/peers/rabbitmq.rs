@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::members::{Death, Members, becomes};
+use crate::support::who::Who;
 
 /// The nodes that run, as one of them says.
 fn running(members: &Members, ordinal: usize) -> Vec<String> {
@@ -20,8 +21,8 @@ fn parameters(members: &Members, ordinal: usize) -> String {
 }
 
 #[test]
-fn rabbitmq_forms_by_dns() {
-    let members = Members::form("rabbitmq", "rabbitmq", "rabbitmq");
+fn rabbitmq_forms_by_fixed_names() {
+    let members = Members::form(Who::Me, "rabbitmq", "rabbitmq", "rabbitmq-peers");
     let all: Vec<_> = (0..3).map(|ordinal| format!("rabbit@{}", members.host(ordinal))).collect();
     becomes("three nodes run", all.clone(), || running(&members, 2));
     members

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::members::{Death, Members, becomes};
+use crate::members::{Death, Members, becomes, without_rights};
 use crate::support::Up;
 
 /// What the sentinel of a pod says of whom it watches: who leads, who follows with what state of the link, and the other sentinels.
@@ -43,7 +43,7 @@ fn value(members: &Members, ordinal: usize) -> String {
 
 #[test]
 fn redis_and_its_sentinels_know_one_another_by_name() {
-    let members = Members::form("redis-sentinel", "redis-node", "redis-peers");
+    let members = Members::form(without_rights(), "redis-sentinel", "redis-node", "redis-peers");
     check_led_by(&members, 0);
     let motto = || "names outlive addresses".to_owned();
     members.exec(0, &["redis-cli", "set", "motto", &motto()]);

@@ -1,11 +1,12 @@
 //! An ensemble of ZooKeeper servers.
 
 use crate::members::{Death, Members, becomes};
+use crate::support::who::Who;
 
 /// What each server says that it is.
 fn modes(members: &Members) -> Vec<String> {
     let mode = |ordinal| {
-        let srvr = "echo srvr | nc -w 2 127.0.0.1 2181";
+        let srvr = "printf srvr | nc -w 2 127.0.0.1 2181";
         let text = members.exec_in(ordinal, "zookeeper", &["sh", "-c", srvr]);
         text.lines().find_map(|line| line.strip_prefix("Mode: ")).unwrap_or_default().to_owned()
     };
@@ -34,7 +35,7 @@ fn client(members: &Members, ordinal: usize, command: &[&str]) -> String {
 
 #[test]
 fn zookeeper_forms_by_fixed_names() {
-    let members = Members::form("zookeeper", "zookeeper", "zookeeper-peers");
+    let members = Members::form(Who::Me, "zookeeper", "zookeeper", "zookeeper-peers");
     let first = leader(&members);
     let followers: Vec<_> = (0..3).filter(|ordinal| *ordinal != first).collect();
     let motto = || "names outlive addresses".to_owned();
@@ -50,6 +51,6 @@ fn zookeeper_forms_by_fixed_names() {
     let second = leader(&members);
     assert_ne!(second, first, "another is elected while it is gone");
     becomes("it has it again", motto(), || client(&members, first, &["get", "/motto"]));
-    let through_service = "echo srvr | nc -w 2 zookeeper 2181";
+    let through_service = "printf srvr | nc -w 2 zookeeper 2181";
     assert!(members.run(&["sh", "-c", through_service]).contains("\nMode: "));
 }
