@@ -87,7 +87,24 @@ fn namespaces(control: &OwnedFd, users: Users) -> Result<(), Unsupported> {
         | UnshareFlags::NEWIPC;
     sys::unshare(others).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => no_user_namespaces(&error),
-        _ => Unsupported::Namespaces(error.to_string()),
+        _ => no_other_namespaces(&error),
+    })
+}
+
+/// Says which of this system's settings is the cause, where one is.
+fn no_other_namespaces(error: &io::Error) -> Unsupported {
+    let none = |kind: &&str| {
+        let most = fs::read_to_string(format!("/proc/sys/user/max_{kind}_namespaces"));
+        most.is_ok_and(|most| most.trim() == "0")
+    };
+    let none: Vec<_> = ["net", "mnt", "pid", "uts", "ipc"]
+        .into_iter()
+        .filter(none)
+        .map(|kind| format!("user.max_{kind}_namespaces is 0 (must be more than 0)"))
+        .collect();
+    Unsupported::Namespaces(match none.is_empty() {
+        true => error.to_string(),
+        false => format!("set with sysctl: {}", none.join(", ")),
     })
 }
 
