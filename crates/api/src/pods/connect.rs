@@ -113,16 +113,19 @@ impl Connection {
             _ => None,
         };
         let reached = match (&self, kubelet) {
-            (Self::Process { .. } | Self::PortForward, Some(kubelet)) => {
-                kubelet.reachable(&pod).map(|()| kubelet)
+            (Self::Proxy(KindId::Node | KindId::Service) | Self::Token, _) | (_, None) => {
+                Err(Refusal::Simulated)
             }
-            _ => Err(Refusal::Simulated),
+            (_, Some(kubelet)) => kubelet.reachable(&pod).map(|()| kubelet),
         };
         let kubelet = match reached {
             Ok(kubelet) => kubelet,
             Err(Refusal::Simulated) => return Err(self.refusal(object)),
             Err(why @ Refusal::Reason(_)) => return Err(stream::refused(&why)),
         };
+        if let Some(why) = self.not_served(&pod) {
+            return Err(StatusError::new(Reason::NotImplemented, why));
+        }
         match (self, chosen) {
             (Self::Process { container: _, process, options }, Some(name)) => {
                 validate(&process, options)?;
@@ -131,6 +134,25 @@ impl Connection {
                 stream::process(&*kubelet, &container, process, options, headers, upgrade).await
             }
             _ => stream::port_forward(kubelet, pod, headers, upgrade),
+        }
+    }
+
+    /// Why not, for a pod that runs, if it is not served.
+    fn not_served(&self, pod: &Pod) -> Option<String> {
+        let Pod { namespace, name, uid: _ } = pod;
+        match self {
+            Self::Process { .. } | Self::PortForward | Self::Token => None,
+            Self::Proxy(_) => Some(format!(
+                "requests are not passed on; kubectl port-forward {name} -n {namespace} PORT reaches the pod"
+            )),
+            Self::EphemeralContainers => Some(format!(
+                "no container is added to a pod that runs; kubectl exec -it {name} -n {namespace} -- sh looks into one that is \
+                 there, and kubectl run starts a pod beside it"
+            )),
+            Self::Resize => Some(
+                "what a pod may use is not limited here, and cannot be changed while it runs"
+                    .to_owned(),
+            ),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::channels::{Input, Output, Process, status};
 use super::spdy::PIECE_MAX;
@@ -15,6 +16,13 @@ use crate::kubelet::{Streams, TerminalSize};
 /// How long a client may take to read what is left when a process has ended, and to close; as long as with Kubernetes,
 /// since closing on a slow reader would cut what it has not read yet.
 const FAREWELL: Duration = Duration::from_secs(15 * 60);
+
+/// How long a client has, from the start, to tell the size of its terminal; some never do. kubectl does so at once, and prints an
+/// error where the session is closed already, as that of a short command can be.
+const SIZE_PATIENCE: Duration = Duration::from_millis(250);
+
+/// What is waited for besides: `kubectl attach` tells two sizes, one after the other.
+const SECOND_SIZE: Duration = Duration::from_millis(20);
 
 /// What comes from a client.
 pub(super) trait Inputs: Send {
@@ -42,7 +50,9 @@ pub(super) async fn run(
     mut inputs: impl Inputs,
     outputs: impl Outputs,
 ) {
+    let begun = Instant::now();
     let Streams { stdin, stdout, stderr, resize, end } = streams;
+    let sizes = resize.clone();
     // What the process has written comes before the news that it has ended.
     let work = async {
         tokio::try_join!(
@@ -56,12 +66,29 @@ pub(super) async fn run(
         () = feed(&mut inputs, stdin, resize) => Err(Gone),
     };
     let Ok(end) = end else { return };
+    if let Some(sizes) = sizes
+        && begun.elapsed() < SIZE_PATIENCE
+    {
+        _ = timeout_at(begun + SIZE_PATIENCE, size_told(&mut inputs, &sizes)).await;
+    }
     let told = outputs.send(Output::Status, to_bytes(&status(&process, &end))).await;
     if told == Ok(()) {
         outputs.finish().await;
         let closed = async { while inputs.next().await.is_some() {} };
-        _ = tokio::time::timeout(FAREWELL, closed).await;
+        _ = timeout(FAREWELL, closed).await;
     }
+}
+
+/// Waits until a client has told the size of its terminal, and for a second one to come.
+async fn size_told(inputs: &mut impl Inputs, sizes: &watch::Sender<Option<TerminalSize>>) {
+    while sizes.borrow().is_none() {
+        match inputs.next().await {
+            Some(Input::Resize(_)) => break,
+            Some(Input::Stdin(_) | Input::StdinEnd) => {}
+            None => return,
+        }
+    }
+    sleep(SECOND_SIZE).await;
 }
 
 async fn copy(

@@ -219,6 +219,8 @@ impl Processes {
         let runtime = &self.shared.runtime;
         let first = runtime.connect(network(), SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await;
         let Err(refused) = first else { return first.map_err(|failure| failure.0) };
+        // The number of the error says no more than its text.
+        let refused = refused.0.split(" (os error").next().unwrap_or_default().to_owned();
         let second =
             runtime.connect(network(), SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await;
         second.map_err(|_| {

@@ -14,7 +14,7 @@
 //!
 //! A line with `$ ` is a command for the shell, those with `> ` go on with it, and what follows is all that it prints,
 //! on stdout and stderr, up to the next command or a blank line with a remark (`# `) behind it. `[exit N]` ends the output of one that fails. `headcount up` starts a cluster, and `dig +short`
-//! asks it; the rest finds `kubectl` on PATH. What differs from run to run (ages, times, generated names, addresses) is made alike on
+//! asks it; the rest finds `kubectl` on PATH, and has a terminal where it asks for one (`-it`). What differs from run to run (ages, times, generated names, addresses) is made alike on
 //! both sides before they are compared, see [`normal`]. A command that only reads is repeated until it prints what
 //! the file says, for a cluster takes a moment to follow.
 //!
@@ -24,6 +24,7 @@
 mod ledger;
 mod normal;
 mod session;
+mod terminal;
 
 use std::path::PathBuf;
 
@@ -159,6 +160,17 @@ transcripts!(
     kubectl_seed_002_mysql,
     kubectl_seed_003_elasticsearch,
     kubectl_seed_004_exposure,
+    pods_configuration,
+    pods_logs,
+    pods_seed_000_design,
+    pods_seed_001_checklist,
+    pods_seed_001_external_name,
+    pods_seed_001_headless,
+    pods_seed_001_walkthrough,
+    pods_seed_002_exposure,
+    pods_seed_003_elasticsearch,
+    pods_seed_004_exposure,
+    pods_streams,
 );
 
 #[test]

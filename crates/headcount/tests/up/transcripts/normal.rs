@@ -29,6 +29,10 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b172\.18\.\d+\.\d+\b".to_owned(), "<node address>"),
         (r"\b127\.0\.0\.1:\d+".to_owned(), "127.0.0.1:<port>"),
         (r"\bnode-\d+\b".to_owned(), "node-<n>"),
+        // curl.
+        (r"\bafter \d+ (ms|milliseconds)\b".to_owned(), "after <time>"),
+        (r"\bafter <time>: Could not".to_owned(), "after <time>: Couldn't"),
+        (r"\bHandling connection for \d+".to_owned(), "Handling connection for <port>"),
         (r":3\d{4}/".to_owned(), ":<node port>/"),
         // A ReplicaSet's pod, a revision, anything with a generated name.
         (format!("-{}-{}\\b", generated(8, 10), generated(5, 5)), "-<hash>-<suffix>"),
@@ -60,6 +64,12 @@ fn by_version(command: &str, line: &str) -> bool {
         || line.to_lowercase().starts_with("warning: version difference between client")
         || line.starts_with("All commands and output from this ")
         || line.starts_with("--profile=legacy is deprecated")
+        // On the way to the last line, as often as it is looked at.
+        || command.contains("rollout status") && line.starts_with("Waiting for ")
+        // `kubectl cp` may be gone before it arrives.
+        || line.starts_with("tar: ") && line.contains("emoving leading")
+        // Whether kubectl finds the command still running.
+        || line == "If you don't see a command prompt, try pressing enter."
         || line.starts_with("Warning: ") && line.contains("Rolling back will not update")
 }
 
@@ -70,8 +80,8 @@ pub(super) fn lines(command: &str, output: &[String]) -> Vec<String> {
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
-    // What happened at once has no order.
-    if command.contains("events") || command.contains("drain") {
+    // What happened at once has no order, nor have answers.
+    if ["events", "drain", "nslookup"].iter().any(|word| command.contains(word)) {
         lines.sort();
     }
     lines

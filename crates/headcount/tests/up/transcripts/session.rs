@@ -1,9 +1,12 @@
 //! Runs the commands of a transcript.
 
+use std::ffi::OsString;
+use std::iter;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::normal;
+use super::{normal, terminal};
 use crate::support::{PATIENCE, Up, root, stock_kubectl};
 
 /// How often a command that reads is repeated.
@@ -74,19 +77,24 @@ impl Session {
     fn shell(&self, command: &str) -> Vec<String> {
         let up = self.cluster();
         stock_kubectl();
-        let output = Command::new("timeout")
+        let mut shell = Command::new("timeout");
+        shell
             .args([&PATIENCE.as_secs().to_string(), "sh", "-c", &format!("exec 2>&1\n{command}")])
             .env("KUBECONFIG", &up.kubeconfig)
             .env("HOME", up.home())
             .env("TMPDIR", up.home())
-            .current_dir(root())
-            .stdin(Stdio::null())
-            .output()
-            .expect("a shell");
-        let text = String::from_utf8_lossy(&output.stdout);
+            .env("PATH", path())
+            .current_dir(root());
+        let (output, status) = if wants_terminal(command) {
+            terminal::run(shell)
+        } else {
+            let output = shell.stdin(Stdio::null()).output().expect("a shell");
+            (output.stdout, output.status)
+        };
+        let text = String::from_utf8_lossy(&output);
         let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
-        if !output.status.success() {
-            lines.push(format!("[exit {}]", output.status.code().unwrap_or(-1)));
+        if !status.success() {
+            lines.push(format!("[exit {}]", status.code().unwrap_or(-1)));
         }
         lines
     }
@@ -94,6 +102,19 @@ impl Session {
     fn cluster(&self) -> &Up {
         self.up.as_ref().expect("a transcript begins with `$ headcount up …`")
     }
+}
+
+/// Where commands are: `headcount` is the one that is tested.
+fn path() -> OsString {
+    let own = Path::new(env!("CARGO_BIN_EXE_headcount")).parent().expect("a folder");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = iter::once(own.to_owned()).chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).expect("folders")
+}
+
+/// Whether a command asks for a terminal, as a person before one does.
+fn wants_terminal(command: &str) -> bool {
+    command.split_whitespace().any(|word| ["-it", "-ti", "-t"].contains(&word))
 }
 
 /// Whether a command leaves everything as it was, so that it may be repeated.

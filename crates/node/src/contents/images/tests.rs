@@ -32,7 +32,7 @@ fn the_entry_for_an_image() {
     check("", "bitnami/memcached", Ok(&["memcached"]));
     check("", "quay.io/coreos/etcd:v3.5.0", Ok(&["etcd"]));
     check("", "registry.k8s.io/etcd:3.5.9-0", Ok(&["etcd"]));
-    check("", "curlimages/curl", Ok(&["curl"]));
+    check("", "memcached:1", Ok(&["memcached"]));
     check("", "registry.k8s.io/e2e-test-images/jessie-dnsutils:1.3", Ok(&["sleep", "3600"]));
     check("", "nginx:1.25-alpine", Ok(&["nginx", "-g", "daemon off;"]));
     check(TABLE, "ghcr.io/acme/api:1", Ok(&["/srv/api", "--port", "8080"]));
