@@ -63,6 +63,8 @@ fn begin(control: &OwnedFd) -> Result<OwnedFd, Unsupported> {
 
 fn namespaces(control: &OwnedFd, users: Users) -> Result<(), Unsupported> {
     let wrong = |error: io::Error| Unsupported::Program(error.to_string());
+    // Read before there is a user namespace with settings of its own.
+    let none = kinds_that_may_not_be();
     sys::unshare(UnshareFlags::NEWUSER).map_err(|error| no_user_namespaces(&error))?;
     match users {
         Users::One { .. } => {
@@ -87,8 +89,21 @@ fn namespaces(control: &OwnedFd, users: Users) -> Result<(), Unsupported> {
         | UnshareFlags::NEWIPC;
     sys::unshare(others).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => no_user_namespaces(&error),
-        _ => Unsupported::Namespaces(error.to_string()),
+        _ => Unsupported::Namespaces(match none.is_empty() {
+            true => error.to_string(),
+            false => format!("set with sysctl: {}", none.join(", ")),
+        }),
     })
+}
+
+/// The settings of this system that are against namespaces of other kinds.
+fn kinds_that_may_not_be() -> Vec<String> {
+    let kinds = ["net", "mnt", "pid", "uts", "ipc"].into_iter();
+    let kinds = kinds.filter(|kind| {
+        let most = fs::read_to_string(format!("/proc/sys/user/max_{kind}_namespaces"));
+        most.is_ok_and(|most| most.trim() == "0")
+    });
+    kinds.map(|kind| format!("user.max_{kind}_namespaces is 0 (must be more than 0)")).collect()
 }
 
 /// Says which settings of this system may be the cause.

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use node::{ProcessSettings, Processes};
 use proxy::{Balancer, Proxy, Userspace};
 use sandbox::{Engine, Failure, Network};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::network::ClusterNetwork;
 use super::outside;
@@ -33,6 +35,9 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(300);
 
 /// So long pods have at the end to finish what they are about, such as writing what they hold to their volumes.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What takes no longer needs no word.
+const AT_ONCE: Duration = Duration::from_millis(700);
 
 /// What pods run by.
 pub(crate) struct RunningPods {
@@ -141,8 +146,15 @@ enum ServiceProxy {
 impl Inside {
     /// Lets pods end what they are about, as far as they listen. DNS and Services are still there for them.
     pub(super) async fn end_pods(&self) {
-        // An engine that has ended has no pods any more.
-        let _ = self.engine.end(LAST_WORDS).await;
+        let mut end = pin!(self.engine.end(LAST_WORDS));
+        if timeout(AT_ONCE, &mut end).await.is_err() {
+            crate::terminal::say(format_args!(
+                "waiting for pods to end, {} s at most; another signal ends them at once",
+                LAST_WORDS.as_secs()
+            ));
+            // An engine that has ended has no pods any more.
+            let _ = end.await;
+        }
     }
 
     /// Ends all that runs, and returns when nothing is left.

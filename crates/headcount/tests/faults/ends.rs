@@ -181,29 +181,48 @@ fn with_its_engine() {
 
 #[test]
 fn an_ephemeral_folder_goes_and_a_slow_pod_is_not_waited_for_forever() {
-    everybody(|who| {
-        let marker = marker();
-        let up = who.up(&["--ephemeral"]);
-        let line = format!("trap : TERM; while :; do sleep 0.1; done # {marker}");
-        up.apply(&[pod("slow", json!({ "image": "bash", "command": ["bash", "-c", line] }))]);
-        up.await_ready(&["slow"]);
-        let home = up.home().to_owned();
-        let folders = || {
-            let entries = fs::read_dir(&home).into_iter().flatten().flatten();
-            entries
-                .filter(|entry| entry.file_name().to_string_lossy().starts_with("headcount-"))
-                .count()
-        };
-        assert_eq!(folders(), 1);
-        let begun = Instant::now();
-        signal(up.pid(), "INT");
-        until("the folder is gone", || (folders() == 0).then_some(()));
-        let (status, _) = up.wait();
-        assert_eq!(status.code(), Some(0));
-        let took = begun.elapsed();
-        assert!(took > Duration::from_secs(4) && took < PATIENCE, "it had its time: {took:?}");
-        assert!(with_argument(&marker).is_empty());
-    });
+    // The other user is in `a_second_signal_does_not_wait`.
+    let who = *Who::all().last().expect("somebody");
+    let marker = marker();
+    let up = who.up(&["--ephemeral"]);
+    let line = format!("trap : TERM; while :; do sleep 0.1; done # {marker}");
+    up.apply(&[pod("slow", json!({ "image": "bash", "command": ["bash", "-c", line] }))]);
+    up.await_ready(&["slow"]);
+    let home = up.home().to_owned();
+    let folders = || {
+        let entries = fs::read_dir(&home).into_iter().flatten().flatten();
+        entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("headcount-"))
+            .count()
+    };
+    assert_eq!(folders(), 1);
+    let begun = Instant::now();
+    let told = fs::File::open(home.join("stderr")).expect("its stderr");
+    signal(up.pid(), "INT");
+    until("the folder is gone", || (folders() == 0).then_some(()));
+    let (status, _) = up.wait();
+    assert_eq!(status.code(), Some(0));
+    let took = begun.elapsed();
+    assert!(took > Duration::from_secs(4) && took < PATIENCE, "it had its time: {took:?}");
+    assert!(with_argument(&marker).is_empty());
+    let told = std::io::read_to_string(told).expect("text");
+    assert!(told.contains("waiting for pods to end, 5 s at most"), "{told}");
+}
+
+/// Nobody has to wait who does not want to.
+#[test]
+fn a_second_signal_does_not_wait() {
+    let marker = marker();
+    let up = Who::Me.up(&["--ephemeral"]);
+    let line = format!("trap : TERM; while :; do sleep 0.1; done # {marker}");
+    up.apply(&[pod("slow", json!({ "image": "bash", "command": ["bash", "-c", line] }))]);
+    up.await_ready(&["slow"]);
+    signal(up.pid(), "INT");
+    until("it waits", || up.stderr().contains("waiting for pods to end").then_some(()));
+    signal(up.pid(), "INT");
+    let (status, _) = up.wait();
+    assert_eq!(status.code(), Some(130));
+    until("nothing is left", || with_argument(&marker).is_empty().then_some(()));
 }
 
 /// Who is killed from outside is started again, as one that ends by itself.

@@ -6,7 +6,6 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use crate::everybody;
-use crate::support::Up;
 use crate::support::who::Who;
 
 /// What becomes of a pod.
@@ -163,11 +162,12 @@ fn pods(who: Who, port: u16) -> Vec<(Value, Outcome)> {
     pods
 }
 
-/// All that is said of a pod.
-fn said(up: &Up, name: &str) -> String {
-    let of = format!("--field-selector=involvedObject.name={name}");
-    let objects = [up.object(&["pod", name]), up.object(&["events", &of])];
-    objects.map(|object| object.unwrap_or_default().to_string()).concat()
+/// All that is said of a pod, among pods and events.
+fn said(all: &[Value], name: &str) -> String {
+    let of = |object: &&Value| {
+        object["metadata"]["name"] == name || object["involvedObject"]["name"] == name
+    };
+    all.iter().filter(of).map(Value::to_string).collect()
 }
 
 #[test]
@@ -188,20 +188,23 @@ fn what_pods_ask_for() {
             let told = String::from_utf8_lossy(&output.stderr);
             assert!(!output.status.success() && told.contains(expected), "{expected}: {told}");
         }
+        // As JSON has it.
+        let name = |pod: &'_ Value| pod["metadata"]["name"].as_str().expect("a name").to_owned();
+        let mut held: Vec<(String, String)> = Vec::new();
         for (pod, outcome) in &pods {
-            let name = pod["metadata"]["name"].as_str().expect("a name");
             match outcome {
                 Refused(_) => {}
-                Held(expected) => {
-                    // As JSON has it.
-                    let expected = expected.replace('"', "\\\"");
-                    crate::until(&format!("{name}: {expected}"), || {
-                        said(&up, name).contains(&expected).then_some(())
-                    });
-                }
-                Logs(expected) => drop(up.await_log(name, expected)),
+                Held(expected) => held.push((name(pod), expected.replace('"', "\\\""))),
+                Logs(expected) => drop(up.await_log(&name(pod), expected)),
             }
         }
+        crate::until("all others are held", || {
+            let all = up.object(&["pods,events"])?;
+            let all = all["items"].as_array()?;
+            held.retain(|(name, expected)| !said(all, name).contains(expected));
+            eprintln!("not held yet: {held:?}");
+            held.is_empty().then_some(())
+        });
         let none = listener.accept().expect_err("no probe reaches this machine's loopback");
         assert_eq!(none.kind(), ErrorKind::WouldBlock);
         up.apply(&[crate::shell("web", "sleep 1000")]);

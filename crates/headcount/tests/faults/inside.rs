@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::support::who::Who;
-use crate::{everybody, marker, pod};
+use crate::{everybody, marker, pod, with_argument};
 
 /// What the pod runs that is attacked: it says what reaches it, and has memory that is shared with whoever finds it.
 const OTHER: &str = r#"
@@ -55,6 +55,12 @@ fn attack(who: Who) {
     up.apply(&[pod("other", other)]);
     up.await_ready(&["other"]);
     up.await_log("other", "shared True\nlistening\n");
+    // When memory runs out, pods go before anybody else does.
+    let score = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj"));
+    let others = with_argument(&marker);
+    assert_eq!(others.len(), 1);
+    assert_eq!(score(others[0]).expect("there"), "500\n");
+    assert_eq!(score(up.pid()).expect("there"), score(std::process::id()).expect("there"));
     let addresses = up.object(&["pod", "other"]).expect("there")["status"]["podIPs"].clone();
     let address = |at: usize| addresses[at]["ip"].as_str().expect("an address").to_owned();
 

@@ -7,11 +7,11 @@ use crate::support::Up;
 use crate::support::who::Who;
 use crate::{everybody, shell};
 
-/// `headcount` where no user namespace can be had any more.
-fn nowhere(who: Who, home: &Path) -> Command {
-    let line = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
+/// `headcount` where no namespace of this kind can be had any more.
+fn nowhere(who: Who, home: &Path, kind: &str) -> Command {
+    let line = format!("echo 0 > /proc/sys/user/max_{kind}_namespaces && exec \"$@\"");
     let mut command = who.command(Path::new("unshare"), home);
-    command.args(["--user", "--map-root-user", "--", "sh", "-c", line, "sh"]);
+    command.args(["--user", "--map-root-user", "--", "sh", "-c", &line, "sh"]);
     command.arg(who.program(home));
     command
 }
@@ -20,7 +20,7 @@ fn nowhere(who: Who, home: &Path) -> Command {
 fn pods_are_simulated_and_it_is_said_why() {
     everybody(|who| {
         let home = who.folder();
-        let command = nowhere(who, home.path());
+        let command = nowhere(who, home.path(), "user");
         let up = Up::begin(command, home, &["--ephemeral", "--pods", "auto"]);
         let expected = "pods are simulated: this system gives out no user namespaces (no more are allowed); \
                         set with sysctl: user.max_user_namespaces is 0 (must be more than 0)";
@@ -35,9 +35,9 @@ fn pods_are_simulated_and_it_is_said_why() {
 
 #[test]
 fn who_insists_is_told_what_to_do() {
-    everybody(|who| {
+    let check = |who: Who, kind: &str, expected: &str| {
         let home = who.folder();
-        let output = nowhere(who, home.path())
+        let output = nowhere(who, home.path(), kind)
             .args(["up", "--ephemeral", "--pods", "process"])
             .args(["--api-listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
@@ -45,10 +45,11 @@ fn who_insists_is_told_what_to_do() {
             .expect("unshare runs");
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{told}");
+        let setting = format!("user.max_{kind}_namespaces is 0 (must be more than 0)");
         for part in [
             "pods cannot run as processes here",
-            "this system gives out no user namespaces",
-            "user.max_user_namespaces is 0 (must be more than 0)",
+            expected,
+            &setting,
             "with --pods auto they are simulated where they cannot run",
         ] {
             assert!(told.contains(part), "{part:?} is not in {told}");
@@ -59,5 +60,9 @@ fn who_insists_is_told_what_to_do() {
             .filter(|name| name != "headcount")
             .collect();
         assert!(left.is_empty(), "{left:?} is left");
+    };
+    everybody(|who| {
+        check(who, "user", "this system gives out no user namespaces (no more are allowed)");
+        check(who, "net", "this system does not give out all namespaces that pods need");
     });
 }
