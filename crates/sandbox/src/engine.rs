@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rustix::net::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
@@ -218,6 +219,12 @@ impl Engine {
     /// Makes an address the nodes' own, for what listens on it.
     pub async fn add_address(&self, address: IpAddr) -> Result<(), Failure> {
         self.0.ask(Request::AddAddress(address), Vec::new()).await.map(drop)
+    }
+
+    /// Lets rules of nftables lead elsewhere what goes outside, that is to no address of these ranges: without a way, nothing would
+    /// come so far that a rule sees it.
+    pub async fn open_outside(&self, inside: Vec<IpNet>) -> Result<(), Failure> {
+        self.0.ask(Request::OpenOutside { inside }, Vec::new()).await.map(drop)
     }
 
     /// A socket of netfilter (`NETLINK_NETFILTER`) in the cluster's network, by which flows can be forgotten. It blocks.

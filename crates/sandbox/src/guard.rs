@@ -102,14 +102,21 @@ fn no_user_namespaces(error: &io::Error) -> Unsupported {
         .into_iter()
         .filter_map(|(name, needed)| {
             let value = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?;
-            Some(format!("{name} is {} (must be {needed})", value.trim()))
+            let value = value.trim();
+            let at_fault = if needed == "more than 0" { value == "0" } else { value != needed };
+            at_fault.then(|| format!("{name} is {value} (must be {needed})"))
         })
         .collect();
     let hint = match here.is_empty() {
-        true => "its kernel has no setting for them".to_owned(),
-        false => format!("see sysctl: {}", here.join(", ")),
+        true => "none of its settings is against them: a container or a service that this runs in may be".to_owned(),
+        false => format!("set with sysctl: {}", here.join(", ")),
     };
-    Unsupported::UserNamespaces { error: error.to_string(), hint }
+    let error = match error.kind() {
+        // Nothing is full but the number of namespaces that may be.
+        io::ErrorKind::StorageFull => "no more are allowed".to_owned(),
+        _ => error.to_string(),
+    };
+    Unsupported::UserNamespaces { error, hint }
 }
 
 /// Waits until who asked is gone or the engine has ended, and leaves nothing.

@@ -157,6 +157,12 @@ impl Netlink {
         self.route(to, LOOPBACK, None, table, (RouteType::Local, RouteScope::Host))
     }
 
+    /// Who sends something to a destination that nothing nearer leads to is told that it is not there.
+    pub(crate) fn add_unreachable(&self, to: IpNet) -> io::Result<()> {
+        let kind = (RouteType::Unreachable, RouteScope::Universe);
+        self.route(to, LOOPBACK, None, RouteHeader::RT_TABLE_MAIN, kind)
+    }
+
     fn route(
         &self,
         to: IpNet,
@@ -172,7 +178,9 @@ impl Netlink {
         route.header.protocol = RouteProtocol::Static;
         route.header.scope = scope;
         route.header.kind = kind;
-        route.attributes.push(RouteAttribute::Oif(index));
+        if kind != RouteType::Unreachable {
+            route.attributes.push(RouteAttribute::Oif(index));
+        }
         if to.prefix_len() > 0 {
             route.attributes.push(RouteAttribute::Destination(to.network().into()));
         }

@@ -79,14 +79,21 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Gives everything a way, by which it gets nowhere: rules can lead it elsewhere only if it has one.
-    pub(crate) fn add_way_out(&self) -> io::Result<()> {
-        let everything = |family| IpNet::new_assert(family, 0);
-        self.with(|netlink| netlink.add_route(everything([0; 4].into()), LOOPBACK, None))?;
-        if !Path::new("/proc/sys/net/ipv6").exists() {
-            return Ok(());
-        }
-        self.with(|netlink| netlink.add_route(everything([0_u16; 8].into()), LOOPBACK, None))
+    /// Gives everything a way, by which it gets nowhere: rules can lead it elsewhere only if it has one. What lies in ranges that are inside,
+    /// and is not there, is unreachable as before.
+    pub(crate) fn open_outside(&self, inside: &[IpNet]) -> io::Result<()> {
+        let families = [IpAddr::from([0; 4]), IpAddr::from([0_u16; 8])];
+        self.with(|netlink| {
+            for everything in families {
+                let is_of_it = |range: &&IpNet| range.addr().is_ipv4() == everything.is_ipv4();
+                let mut inside = inside.iter().filter(is_of_it).peekable();
+                if inside.peek().is_some() {
+                    netlink.add_route(IpNet::new_assert(everything, 0), LOOPBACK, None)?;
+                }
+                inside.try_for_each(|range| netlink.add_unreachable(*range))?;
+            }
+            Ok(())
+        })
     }
 
     /// Makes an address the nodes' own.

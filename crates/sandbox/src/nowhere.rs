@@ -97,6 +97,9 @@ impl Engine {
     pub async fn add_address(&self, _address: IpAddr) -> Result<(), Failure> {
         match self.0 {}
     }
+    pub async fn open_outside(&self, _inside: Vec<ipnet::IpNet>) -> Result<(), Failure> {
+        match self.0 {}
+    }
     pub async fn netfilter(&self) -> Result<OwnedFd, Failure> {
         match self.0 {}
     }

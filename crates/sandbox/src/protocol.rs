@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, send, sendmsg,
@@ -49,6 +50,7 @@ pub(crate) enum Request {
     Listen { network: Network, at: SocketAddr },
     Bind { network: Network, at: SocketAddr },
     AddAddress(IpAddr),
+    OpenOutside { inside: Vec<IpNet> },
     Netfilter,
     Nft(String),
 }

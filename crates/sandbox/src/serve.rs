@@ -120,12 +120,6 @@ impl Serving {
         let cluster = Cluster::set_up(&settings, users)?;
         // On a thread of its own, for it is left in the host's root folder.
         let nft = thread::spawn(nft::find).join().unwrap_or(None);
-        if nft.is_some() {
-            cluster.add_way_out().map_err(|error| Unsupported::Network {
-                what: "the way to the outside".to_owned(),
-                error: error.to_string(),
-            })?;
-        }
         Ok(Self {
             control: Mutex::new(control.try_clone().map_err(wrong)?),
             folder: settings.folder,
@@ -225,6 +219,11 @@ impl Serving {
                 .add_address(address)
                 .map(|()| Outcome::Done)
                 .map_err(|error| Failure::system(format!("add address {address}"), error)),
+            Request::OpenOutside { inside } => self
+                .cluster
+                .open_outside(&inside)
+                .map(|()| Outcome::Done)
+                .map_err(|error| Failure::system("open a way to the outside", error)),
             Request::Netfilter => self.socket(
                 &Network::Cluster,
                 network::netfilter,

@@ -1,5 +1,8 @@
 //! Which of the host's users those of containers are.
 
+use std::fs;
+use std::path::Path;
+
 use rustix::process::{getgid, getuid};
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +25,32 @@ pub(crate) enum Users {
     Range,
 }
 
+/// Whether the numbers are there to be given out: root of somebody's user namespace, as in most containers, has few.
+fn has_range() -> bool {
+    ["uid_map", "gid_map"].iter().all(|map| {
+        let map = fs::read_to_string(Path::new("/proc/self").join(map)).unwrap_or_default();
+        holds_range(&map)
+    })
+}
+
+fn holds_range(map: &str) -> bool {
+    map.lines().any(|line| {
+        let mut fields = line.split_whitespace().map(str::parse::<u64>);
+        let (Some(Ok(first)), Some(Ok(_)), Some(Ok(count))) =
+            (fields.next(), fields.next(), fields.next())
+        else {
+            return false;
+        };
+        let (start, length) = (u64::from(RANGE_START), u64::from(RANGE_LENGTH));
+        first <= start && first + count >= start + length
+    })
+}
+
 impl Users {
     /// Those of an engine that this process starts.
     pub(crate) fn here() -> Self {
         let (uid, gid) = (getuid(), getgid());
-        match uid.is_root() {
+        match uid.is_root() && has_range() {
             true => Self::Range,
             false => Self::One { uid: uid.as_raw(), gid: gid.as_raw() },
         }
@@ -89,5 +113,19 @@ impl Users {
             )),
             (Self::One { .. } | Self::Range, _) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_is_there_where_all_numbers_are() {
+        assert!(holds_range("         0          0 4294967295\n"));
+        assert!(holds_range("0 0 1\n1000000 1000000 2000000000\n"));
+        assert!(!holds_range("         0       1000          1\n"));
+        assert!(!holds_range("0 1000 1\n1 100000 65536\n"));
+        assert!(!holds_range(""));
     }
 }

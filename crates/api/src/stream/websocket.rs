@@ -3,12 +3,14 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -19,6 +21,10 @@ use super::session::{Gone, Inputs, Outputs};
 
 /// The largest message that is read, in octets. Clients in Go send 32 KiB at a time; others send what they are given.
 const MESSAGE_MAX: usize = 4 * 1024 * 1024;
+
+/// A client has so long to get ready: kubectl before 1.34 reads before it knows its channels, and drops what comes for them until then ("Unknown
+/// stream id"). A server that is further away never meets it.
+const HEAD_START: Duration = Duration::from_millis(30);
 
 /// Octets read, and kept of what is to be written, at once.
 const BUFFER: usize = 64 * 1024;
@@ -40,7 +46,8 @@ pub(super) fn session<T: AsyncRead + AsyncWrite + Send + Unpin>(
     protocol: Protocol,
 ) -> (Receiver<T>, Sender<T>) {
     let (sink, stream) = socket.split();
-    (Receiver { stream, protocol }, Sender(Mutex::new(sink)))
+    let listens = Instant::now() + HEAD_START;
+    (Receiver { stream, protocol }, Sender { sink: Mutex::new(sink), listens })
 }
 
 /// What comes over a session's WebSocket.
@@ -69,17 +76,22 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Inputs for Receiver<T> {
 }
 
 /// What goes over a session's WebSocket.
-pub(super) struct Sender<T>(Mutex<SplitSink<WebSocketStream<T>, Message>>);
+pub(super) struct Sender<T> {
+    sink: Mutex<SplitSink<WebSocketStream<T>, Message>>,
+    /// Nothing is sent before.
+    listens: Instant,
+}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Outputs for Sender<T> {
     async fn send(&self, to: Output, data: Bytes) -> Result<(), Gone> {
         let message = Message::Binary(channels::message(to, &data));
-        self.0.lock().await.send(message).await.map_err(|_| Gone)
+        sleep_until(self.listens).await;
+        self.sink.lock().await.send(message).await.map_err(|_| Gone)
     }
 
     async fn finish(&self) {
         // An error means that the client has closed before.
-        _ = self.0.lock().await.send(Message::Close(Some(normal()))).await;
+        _ = self.sink.lock().await.send(Message::Close(Some(normal()))).await;
     }
 }
 

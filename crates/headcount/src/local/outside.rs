@@ -2,10 +2,11 @@
 //! listener inside, and dialled from this machine's own network. What pods get is what this machine gets; its loopback addresses stay
 //! its own.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proxy::Proxy;
@@ -18,17 +19,25 @@ use tokio::time::{sleep, timeout};
 /// Connections at once; more wait until one ends.
 const CONNECTIONS_MAX: usize = 1024;
 
+/// Connections at once of one client; one more is reset.
+const OF_CLIENT_MAX: usize = 256;
+
 /// How long the other side may take to answer. A client's own patience ends later, as a rule.
 const DIAL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serves a listener of the cluster's network for as long as it is polled.
 pub(super) async fn serve(listener: TcpListener, proxy: Arc<Proxy>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let clients = Clients::default();
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((inside, client)) => {
                 let proxy = proxy.clone();
+                let Some(of_client) = clients.take(client.ip()) else {
+                    refuse(&inside);
+                    continue;
+                };
                 tokio::spawn(async move {
                     let destination = original_destination(&inside).and_then(|dialled| {
                         let chance = RandomState::new().hash_one(client);
@@ -36,7 +45,7 @@ pub(super) async fn serve(listener: TcpListener, proxy: Arc<Proxy>) {
                         outside.destination(client.ip(), dialled, chance).map_err(io::Error::other)
                     });
                     pass(inside, destination).await;
-                    drop(place);
+                    drop((place, of_client));
                 });
             }
             Err(error) => {
@@ -62,8 +71,48 @@ async fn pass(mut inside: TcpStream, destination: io::Result<SocketAddr>) {
         Ok(mut outside) => drop(copy_bidirectional(&mut inside, &mut outside).await),
         Err(error) => {
             tracing::debug!(%error, "a pod's connection to the outside");
-            // A reset is what comes nearest to the refusal that the client has not seen: it believes itself connected.
-            let _ = SockRef::from(&inside).set_linger(Some(Duration::ZERO));
+            refuse(&inside);
+        }
+    }
+}
+
+/// Lets a connection be reset when it is dropped, which is what comes nearest to the refusal that the client has not seen: it believes itself connected.
+fn refuse(inside: &TcpStream) {
+    let _ = SockRef::from(inside).set_linger(Some(Duration::ZERO));
+}
+
+/// How many connections each client has, so that one does not take all.
+#[derive(Clone, Default)]
+struct Clients(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A connection of a client, for as long as this is held.
+struct OfClient(Clients, IpAddr);
+
+impl Clients {
+    fn take(&self, client: IpAddr) -> Option<OfClient> {
+        let mut counts = self.counts();
+        let count = counts.entry(client).or_default();
+        if *count >= OF_CLIENT_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(OfClient(self.clone(), client))
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        // Each change of it is one number.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OfClient {
+    fn drop(&mut self) {
+        let mut counts = self.0.counts();
+        if let Some(count) = counts.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.1);
+            }
         }
     }
 }
@@ -115,6 +164,19 @@ mod tests {
         let error = client.read_to_end(&mut seen).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         assert!(client.write_all(b"x").await.is_err());
+    }
+
+    #[test]
+    fn no_client_takes_all() {
+        let clients = Clients::default();
+        let (greedy, other) = ("10.244.1.2".parse().unwrap(), "10.244.1.3".parse().unwrap());
+        let mut held: Vec<_> = std::iter::from_fn(|| clients.take(greedy)).collect();
+        assert_eq!(held.len(), OF_CLIENT_MAX);
+        assert!(clients.take(other).is_some());
+        held.pop();
+        assert!(clients.take(greedy).is_some());
+        drop(held);
+        assert!(clients.counts().is_empty());
     }
 
     #[test]

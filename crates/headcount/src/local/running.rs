@@ -96,6 +96,7 @@ impl RunningPods {
         };
         let network = ClusterNetwork::new(engine.clone(), config.inside_ranges(), nodes);
         let proxy = if engine.has_nft() {
+            engine.open_outside(config.inside_ranges()).await?;
             let proxy = Arc::new(Proxy::start(watches, network.clone(), config));
             for listener in listeners {
                 tasks.spawn(outside::serve(listener, proxy.clone()));

@@ -130,8 +130,7 @@ impl Running {
             .map_err(|e| Error::new(e.to_string()))?;
         let api_address = listener.address();
         let limits = Limits::default();
-        let connections = limits.connections.min(descriptors::connections());
-        let listener = listener.with_limits(Limits { connections, ..limits });
+        let all = limits.connections.min(descriptors::connections());
 
         let running = pods::start(up, folder.path()).await?;
         let inside = match &running {
@@ -139,6 +138,10 @@ impl Running {
             None => None,
         };
         let engine = running.as_ref().map(|running| running.engine.clone());
+        // What pods open takes nothing from people: each door has a part of its own, and the way out of the cluster needs the rest.
+        let connections = if engine.is_some() { all / 4 } else { all };
+        let listener = listener.with_limits(Limits { connections, ..limits });
+        let of_pods = Limits { connections: all / 16, ..limits };
         let advertise = reach::from_elsewhere(api_address);
         let settings = Settings {
             store,
@@ -165,7 +168,8 @@ impl Running {
         if let Some(engine) = &engine {
             for listener in pods::api_listeners(engine, &first_addresses).await? {
                 let server = api::serve::Server::on(listener, &credentials)
-                    .map_err(|error| Error::caused("could not serve the API to pods", &error))?;
+                    .map_err(|error| Error::caused("could not serve the API to pods", &error))?
+                    .with_limits(of_pods);
                 api.spawn(server.serve(service.clone(), until_true(stopped.clone())));
             }
         }

@@ -92,7 +92,7 @@ fn check(example: &str, set: &'static str, clients: &str, peer_url: impl Fn(&str
 
 #[test]
 fn etcd_forms_by_fixed_names() {
-    check("etcd-names", "etcd-names", "http://etcd-names-clients:2379", |pod| {
+    check("etcd-names", "etcd-names", "http://etcd:2379", |pod| {
         format!("http://{pod}.etcd-names:2380")
     });
 }

@@ -194,13 +194,15 @@ fn what_pods_are_called_and_where_they_ask() {
     check(
         Pod,
         pod_spec(
-            json!({"dnsPolicy": "None", "terminationGracePeriodSeconds": -1, "hostAliases": [{"ip": "x"}],
+            json!({"dnsPolicy": "None", "terminationGracePeriodSeconds": -1, "hostAliases": [{"ip": "x", "hostnames": ["a\n"]}],
             "readinessGates": [{"conditionType": "a b"}]}),
         ),
         &[
             "spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is None",
             "spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0",
             "spec.hostAliases[0].ip: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+            "spec.hostAliases[0].hostnames[0]: Invalid value: \"a\\n\": a lowercase RFC 1123 subdomain must consist of \
+             lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
             "spec.readinessGates[0].conditionType: Invalid value: \"a b\": name part must consist of alphanumeric \
              characters, '-', '_' or '.', and must start and end with an alphanumeric character",
         ],

@@ -122,6 +122,7 @@ fn the_chains_that_are_always_there() {
     add rule ip headcount local-input ip daddr @cluster-ips reject
     add rule ip headcount local-input ip daddr { 10.96.0.0/16 } drop
     add rule ip headcount nat-output jump services
+    add rule ip headcount nat-output ip daddr != { 10.96.0.0/16, 10.244.0.0/16, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255/32 } ip daddr != @node-ips meta l4proto tcp dnat to 172.18.0.2:15001
     add rule ip headcount nat-postrouting oifname "lo" accept
     add rule ip headcount nat-postrouting ct status dnat ip saddr . ip daddr @hairpin masquerade
     add rule ip headcount nat-postrouting ct status dnat fib saddr type local masquerade

@@ -91,6 +91,16 @@ async fn nothing_outside_is_reached() {
         let failure = trial.engine.connect(network, to).await.unwrap_err().to_string();
         assert!(failure.ends_with(error), "{to}: {failure}");
     }
+    // With a way to the outside, what is inside and not there is told from it still.
+    trial.engine.open_outside(vec!["10.244.0.0/16".parse().unwrap()]).await.unwrap();
+    let missing = at("10.244.7.7:80");
+    for network in [Network::Cluster, Network::Pod(pod.clone())] {
+        let failure = trial.engine.connect(network, missing).await.unwrap_err().to_string();
+        assert!(failure.ends_with("No route to host (os error 113)"), "{failure}");
+    }
+    let outside = trial.engine.connect(Network::Cluster, at("192.0.2.1:80"));
+    let waits = tokio::time::timeout(std::time::Duration::from_millis(100), outside).await;
+    assert!(waits.is_err(), "no rule leads it anywhere: {waits:?}");
 }
 
 #[tokio::test]

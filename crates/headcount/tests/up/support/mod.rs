@@ -5,6 +5,7 @@
 pub mod dns;
 pub mod random;
 pub mod server;
+pub mod who;
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -62,8 +63,12 @@ impl Up {
     /// Starts `up` with these arguments and free ports, and waits for its `ready` line.
     pub fn start(arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
+        Self::begin(headcount(home.path()), home, arguments)
+    }
+
+    /// Starts `up` by this command, whose home is this folder, and waits for its `ready` line.
+    pub fn begin(mut command: Command, home: TempDir, arguments: &[&str]) -> Self {
         let kubeconfig = home.path().join("test-kubeconfig");
-        let mut command = headcount(home.path());
         command.args(["up", "--dns-listen", "127.0.0.1:0", "--write-kubeconfig"]).arg(&kubeconfig);
         if !arguments.contains(&"--api-listen") {
             command.args(["--api-listen", "127.0.0.1:0"]);
@@ -237,10 +242,30 @@ impl Up {
 impl Drop for Up {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
+            let engine = children(self.pid());
             let _ = self.child.kill();
             let _ = self.child.wait();
+            // What ran in pods may still write into a folder that is about to be removed.
+            let deadline = Instant::now() + PATIENCE;
+            while engine.iter().any(|pid| is_there(*pid)) && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
     }
+}
+
+/// The processes that a process has started and that are still there.
+pub fn children(pid: u32) -> Vec<u32> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let of = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("children"));
+    let children: Vec<String> = threads.flatten().filter_map(|thread| of(thread).ok()).collect();
+    children.join(" ").split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// Whether a process is there and has not ended.
+pub fn is_there(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 /// The resident memory of a process.

@@ -126,13 +126,22 @@ fn validate_spec<'v>(
     }
     let list = path.child("hostAliases");
     for (index, alias) in spec.host_aliases.iter().flatten().enumerate() {
+        let path = list.index(index);
         if net::address(&alias.ip).is_none() {
-            let path = list.index(index);
             errors.push(FieldError::invalid(
                 &path.child("ip"),
                 alias.ip.as_str(),
                 net::NOT_AN_ADDRESS,
             ));
+        }
+        let list = path.child("hostnames");
+        for (index, name) in alias.hostnames.iter().flatten().enumerate() {
+            let path = list.index(index);
+            errors.extend(
+                names::dns_1123_subdomain(name)
+                    .into_iter()
+                    .map(|problem| FieldError::invalid(&path, name.as_str(), problem)),
+            );
         }
     }
     let list = path.child("readinessGates");

@@ -4,10 +4,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
 use super::{FILE_BYTES, PART_BYTES, Source, line, older};
+
+/// That a log cannot be written is not told more often.
+const TELL_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// The log of one life of a container, being written. That something cannot be written (the disk is full) is told once, and in
 /// the log when it can be again; nothing waits for it.
@@ -20,13 +23,15 @@ pub(in super::super) struct LogFile {
     rest: [Vec<u8>; 2],
     /// How many lines could not be written since the last that could.
     lost: u64,
+    /// When it was told last that some could not.
+    told: Option<Timestamp>,
     limit: u64,
 }
 
 impl LogFile {
     pub(in super::super) fn new(path: PathBuf) -> Self {
         let rest = [Vec::new(), Vec::new()];
-        Self { path, file: None, bytes: 0, rest, lost: 0, limit: FILE_BYTES }
+        Self { path, file: None, bytes: 0, rest, lost: 0, told: None, limit: FILE_BYTES }
     }
 
     #[cfg(test)]
@@ -73,7 +78,10 @@ impl LogFile {
         match self.try_write(text, at) {
             Ok(()) => {}
             Err(error) => {
-                if self.lost == 0 {
+                // On a disk at its limit, a short line has room now and then.
+                let recently = |told: Timestamp| at.duration_since(told) < TELL_AGAIN;
+                if self.lost == 0 && !self.told.is_some_and(recently) {
+                    self.told = Some(at);
                     let path = self.path.display();
                     warn!(%path, %error, "a container's log cannot be written; its lines are lost");
                 }
