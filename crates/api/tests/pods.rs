@@ -120,8 +120,8 @@ async fn connections_are_refused_in_one_sentence() {
     let refused = async |head: &str, code: u16, text: &str| {
         check(&server, head, Value::Null, code, message(text)).await;
     };
-    let process = "pods of headcount are simulated: there is no process to run a command in; kubectl logs p -n default tells what the \
-                   simulated node did";
+    let process = "pods of headcount are simulated: there is no process to run a command in, as there is with headcount up \
+                   --pods process; kubectl logs p -n default tells what the simulated node did";
     refused(&format!("POST {PODS}/p/exec?command=ls&container=c"), 501, process).await;
     refused(&format!("GET {PODS}/p/exec?command=ls"), 501, process).await;
     refused(&format!("GET {PODS}/x/exec?command=ls"), 404, "pods \"x\" not found").await;

@@ -135,8 +135,8 @@ pub(crate) fn is_interactive(pod: &Pod) -> bool {
 }
 
 /// Why an interactive pod fails.
-pub(crate) const NO_TERMINAL: &str = "pods of headcount are simulated: there is no process to attach to; ask the cluster's DNS from \
-     here with dig, as headcount up shows";
+pub(crate) const NO_TERMINAL: &str = "pods of headcount are simulated: there is no process to attach to, as there is with headcount \
+     up --pods process; ask the cluster's DNS from here with dig, as headcount up shows";
 
 /// The status of an interactive pod. Nobody can attach to it, and who waits for its end must not wait for ever.
 pub(crate) fn failed(pod: &Pod, host: &[IpAddr], now: Timestamp) -> PodStatus {

@@ -161,10 +161,14 @@ impl Connection {
         let name = meta(object, "name");
         let what = match self {
             Self::Process { process: Process::Exec(_), .. } => {
-                "there is no process to run a command in"
+                "there is no process to run a command in, as there is with headcount up --pods process"
             }
-            Self::Process { process: Process::Attach, .. } => "there is no process to attach to",
-            Self::PortForward => "nothing listens on a port of theirs",
+            Self::Process { process: Process::Attach, .. } => {
+                "there is no process to attach to, as there is with headcount up --pods process"
+            }
+            Self::PortForward => {
+                "nothing listens on a port of theirs, as it does with headcount up --pods process"
+            }
             Self::Proxy(_) => "nothing answers requests",
             Self::EphemeralContainers => "there is no process to debug",
             Self::Resize => "they use no resources",

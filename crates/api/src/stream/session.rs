@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use super::channels::{Input, Output, Process, status};
 use super::spdy::PIECE_MAX;
@@ -17,12 +17,12 @@ use crate::kubelet::{Streams, TerminalSize};
 /// since closing on a slow reader would cut what it has not read yet.
 const FAREWELL: Duration = Duration::from_secs(15 * 60);
 
-/// How long a client has, from the start, to tell the size of its terminal; some never do. kubectl does so at once, and prints an
-/// error where the session is closed already, as that of a short command can be.
+/// How long a client has, from the start, to tell the size of its terminal: kubectl does so at once, others never do.
 const SIZE_PATIENCE: Duration = Duration::from_millis(250);
 
-/// What is waited for besides: `kubectl attach` tells two sizes, one after the other.
-const SECOND_SIZE: Duration = Duration::from_millis(20);
+/// What is waited for before the first output. kubectl, up to 1.32 at least, drops what comes before it has made its streams; and where
+/// `kubectl attach` tells two sizes, the second one must not meet a closed connection, for then it prints an error.
+const CLIENT_SETTLES: Duration = Duration::from_millis(20);
 
 /// What comes from a client.
 pub(super) trait Inputs: Send {
@@ -50,11 +50,11 @@ pub(super) async fn run(
     mut inputs: impl Inputs,
     outputs: impl Outputs,
 ) {
-    let begun = Instant::now();
     let Streams { stdin, stdout, stderr, resize, end } = streams;
-    let sizes = resize.clone();
+    let sizes = resize.as_ref().map(watch::Sender::subscribe);
     // What the process has written comes before the news that it has ended.
     let work = async {
+        client_is_ready(sizes).await;
         tokio::try_join!(
             copy(stdout, Output::Stdout, &outputs),
             copy(stderr, Output::Stderr, &outputs),
@@ -66,11 +66,6 @@ pub(super) async fn run(
         () = feed(&mut inputs, stdin, resize) => Err(Gone),
     };
     let Ok(end) = end else { return };
-    if let Some(sizes) = sizes
-        && begun.elapsed() < SIZE_PATIENCE
-    {
-        _ = timeout_at(begun + SIZE_PATIENCE, size_told(&mut inputs, &sizes)).await;
-    }
     let told = outputs.send(Output::Status, to_bytes(&status(&process, &end))).await;
     if told == Ok(()) {
         outputs.finish().await;
@@ -79,16 +74,13 @@ pub(super) async fn run(
     }
 }
 
-/// Waits until a client has told the size of its terminal, and for a second one to come.
-async fn size_told(inputs: &mut impl Inputs, sizes: &watch::Sender<Option<TerminalSize>>) {
-    while sizes.borrow().is_none() {
-        match inputs.next().await {
-            Some(Input::Resize(_)) => break,
-            Some(Input::Stdin(_) | Input::StdinEnd) => {}
-            None => return,
-        }
+/// Waits until output can be sent to a client.
+async fn client_is_ready(sizes: Option<watch::Receiver<Option<TerminalSize>>>) {
+    if let Some(mut sizes) = sizes {
+        // An error means that it has told none.
+        _ = timeout(SIZE_PATIENCE, sizes.wait_for(Option::is_some)).await;
     }
-    sleep(SECOND_SIZE).await;
+    sleep(CLIENT_SETTLES).await;
 }
 
 async fn copy(

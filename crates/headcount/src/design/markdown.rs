@@ -101,7 +101,7 @@ pub(super) fn text(report: &Report) -> String {
 fn locally(checklist: &[Step]) -> &'static str {
     match checklist.iter().any(|step| step.local.is_some()) {
         true => {
-            " Look-ups are asked from a pod. The pods of `headcount up` are simulated and have no shell: there `dig` asks, from the same machine, and the address is that of `--dns-listen`."
+            " Look-ups are asked from a pod. Pods of `headcount up` have a shell with `--pods process`; where they are simulated, `dig` asks, from the same machine, and the address is that of `--dns-listen`."
         }
         false => "",
     }

@@ -197,12 +197,18 @@ fn kubectl_says_that_pods_are_simulated() {
             ),
         );
     };
-    check(&["exec", "redis-0", "--", "ls"], "there is no process to run a command in");
-    check(&["attach", "redis-0"], "there is no process to attach to");
-    check(&["port-forward", "redis-0", "0:6379"], "nothing listens on a port of theirs");
-    check(&["port-forward", "svc/redis-headless", "0:6379"], "nothing listens on a port of theirs");
+    let process =
+        "there is no process to run a command in, as there is with headcount up --pods process";
+    let port = "nothing listens on a port of theirs, as it does with headcount up --pods process";
+    check(&["exec", "redis-0", "--", "ls"], process);
+    check(
+        &["attach", "redis-0"],
+        "there is no process to attach to, as there is with headcount up --pods process",
+    );
+    check(&["port-forward", "redis-0", "0:6379"], port);
+    check(&["port-forward", "svc/redis-headless", "0:6379"], port);
     check(&["debug", "redis-0", "--image=busybox"], "there is no process to debug");
-    check(&["cp", "redis-0:/etc/hosts", "target/hosts"], "there is no process to run a command in");
+    check(&["cp", "redis-0:/etc/hosts", "target/hosts"], process);
     for path in ["services/redis-headless:6379/proxy/", "pods/redis-0/proxy/x"] {
         let path = format!("/api/v1/namespaces/default/{path}");
         refused(&up, &["get", "--raw", &path], &format!("{simulated}nothing answers requests"));

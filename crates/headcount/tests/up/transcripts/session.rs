@@ -133,10 +133,14 @@ fn only_reads(command: &str) -> bool {
         "top",
         "version",
     ];
-    let words: Vec<&str> = command.split_whitespace().collect();
-    match words.as_slice() {
-        ["dig", ..] | ["kubectl", "rollout", "history" | "status", ..] => true,
-        ["kubectl", verb, ..] => READ.contains(verb),
-        _ => false,
-    }
+    let reads = |part: &str, first: bool| {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        match words.as_slice() {
+            ["dig", ..] | ["kubectl", "rollout", "history" | "status", ..] => true,
+            ["kubectl", verb, ..] => READ.contains(verb),
+            // A filter of what was read.
+            _ => !first,
+        }
+    };
+    command.split('|').enumerate().all(|(at, part)| reads(part, at == 0))
 }
