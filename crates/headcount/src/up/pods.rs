@@ -92,8 +92,11 @@ fn images(path: Option<&Path>) -> Result<Images, Error> {
             .hint("name a file with --images; docs/pods.md says what is in it")
     })?;
     Images::parse(&path.display().to_string(), &bytes).map_err(|problems| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Error::new(problems.join("\n"))
+        for problem in &problems {
+            crate::terminal::say(problem);
+        }
+        Error::new(format!("the images in {} cannot be used", path.display()))
+            .hint("docs/pods.md says what is in such a file")
     })
 }
 
