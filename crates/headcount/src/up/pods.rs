@@ -31,6 +31,13 @@ pub(super) enum How {
 /// Starts what runs pods, if they are to run and can.
 pub(super) async fn start(up: &Up, data: &Path) -> Result<Option<RunningPods>, Error> {
     if up.pods == How::Simulated {
+        let idle =
+            [("--images", up.images.is_some()), ("--ingress-listen", up.ingress_listen.is_some())];
+        for (flag, _) in idle.into_iter().filter(|(_, given)| *given) {
+            crate::terminal::say(format_args!(
+                "{flag} is for pods that run, and does nothing here: add --pods process"
+            ));
+        }
         return Ok(None);
     }
     let images = images(up.images.as_deref())?;
