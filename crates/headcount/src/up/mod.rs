@@ -72,7 +72,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "CIDR[,CIDR]", default_value = "10.96.0.0/12")]
     service_cidr: Families,
 
-    /// How many nodes to simulate
+    /// How many nodes there are
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=250))]
     nodes: u16,
 
@@ -108,6 +108,7 @@ pub(crate) struct Up {
 const EXAMPLES: &str = "\
 Examples:
   headcount up --ephemeral -f examples/redis     # try something, leave nothing behind
+  headcount up --ephemeral --pods process -f examples/redis     # the same with pods that run
   headcount up                                   # the cluster of last time, from its data folder
   kubectl annotate pod redis-1 headcount.dev/ready=false    # play \"not ready\": redis-1 leaves the answers";
 
