@@ -138,6 +138,19 @@ impl Up {
             ))
             .hint("give ranges that share no address with --pod-cidr and --service-cidr"));
         }
+        let balancers = Families::from(self.load_balancer_cidr);
+        for (flag, ranges) in
+            [("--pod-cidr", &self.pod_cidr), ("--service-cidr", &self.service_cidr)]
+        {
+            if let Some((range, of_balancers)) = ranges.overlap(&balancers) {
+                return Err(Error::new(format!(
+                    "the load balancers' range {of_balancers} and the range {range} overlap"
+                ))
+                .hint(format!(
+                    "give ranges that share no address with --load-balancer-cidr and {flag}"
+                )));
+            }
+        }
         if let Some(services) = without_pods(&self.service_cidr, &self.pod_cidr) {
             return Err(Error::new(format!(
                 "no pod would have an address of the family of the Services' range {services}"
