@@ -113,14 +113,20 @@ fn peer(field: &str, peer: networking::NetworkPolicyPeer) -> Result<Peer, String
 
 fn port(field: &str, port: networking::NetworkPolicyPort) -> Result<PolicyPort, String> {
     let networking::NetworkPolicyPort { end_port, port, protocol } = port;
-    let number =
-        |number: i32| u16::try_from(number).map_err(|_| format!("{field}: {number} is no port"));
+    let number = |number: i32| {
+        let port = u16::try_from(number).ok().filter(|port| *port > 0);
+        port.ok_or_else(|| format!("{field}: {number} is no port"))
+    };
     let protocol = Protocol::parse(protocol.as_deref())
         .ok_or_else(|| format!("{field}: {} is no protocol", protocol.unwrap_or_default()))?;
     Ok(match port {
         None => PolicyPort::All(protocol),
         Some(IntOrString::Int(first)) => {
-            PolicyPort::Range(protocol, number(first)?, number(end_port.unwrap_or(first))?)
+            let (first, last) = (number(first)?, number(end_port.unwrap_or(first))?);
+            if last < first {
+                return Err(format!("{field}: ports end at {last}, before they begin at {first}"));
+            }
+            PolicyPort::Range(protocol, first, last)
         }
         Some(IntOrString::String(name)) => PolicyPort::Named(protocol, name),
     })

@@ -84,3 +84,22 @@ fn a_policy_that_cannot_be_read_is_told_and_not_there() {
     assert_eq!(world.apply(&wrong), Err(told.to_owned()));
     assert_eq!(world, World::default());
 }
+
+#[test]
+fn ports_of_policies_are_in_order() {
+    let check = |port: Value, told: Option<&str>| {
+        let policy = object(json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": { "name": "one", "namespace": "default" },
+            "spec": { "podSelector": {}, "ingress": [{ "ports": [port] }] } }));
+        let applied = World::default().apply(&policy);
+        match told {
+            None => assert_eq!(applied, Ok(true), "{port}"),
+            Some(told) => assert!(applied.unwrap_err().contains(told), "{port}"),
+        }
+    };
+    check(json!({ "port": 80, "endPort": 80 }), None);
+    check(json!({ "port": 1, "endPort": 65535 }), None);
+    check(json!({ "port": 90, "endPort": 80 }), Some("ports end at 80, before they begin at 90"));
+    check(json!({ "port": 0 }), Some("0 is no port"));
+    check(json!({ "port": 1, "endPort": 65536 }), Some("65536 is no port"));
+}
