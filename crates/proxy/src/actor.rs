@@ -161,10 +161,7 @@ impl<N: Network> Actor<N> {
                 self.reach(version.and_then(|version| version.parse().ok()).unwrap_or(0));
                 self.world.apply(&object).unwrap_or_else(|error| {
                     let target = object.reference();
-                    warn!(
-                        "{} {}/{} has no effect: {error}",
-                        target.kind, target.namespace, target.name
-                    );
+                    warn!("{} {}/{}: {error}", target.kind, target.namespace, target.name);
                     true
                 })
             }
