@@ -233,10 +233,9 @@ pub(super) async fn run(
     let second = writer.try_clone().map_err(broken)?;
     let stdio =
         Stdio::Pipes { stdin: None, stdout: Some(writer.into()), stderr: Some(second.into()) };
-    let process = shared.runtime.exec(live.id.clone(), spec, stdio).await?;
+    let mut process = exec(shared, live, spec, stdio).await?;
     let mut reader =
         tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into()).map_err(broken)?;
-    let mut process = KillOnDrop(Some(process));
     let (mut output, mut buffer, mut ended) = (Vec::new(), [0; 4096], None);
     loop {
         tokio::select! {
@@ -256,14 +255,35 @@ pub(super) async fn run(
         Some(exit) => exit,
         None => process.exit().await,
     };
-    process.0 = None;
+    process.release();
     Ok((exit, String::from_utf8_lossy(&output).into_owned()))
 }
 
+/// Starts a process beside a container's first one. If nobody waits for it any more when it has started, it is killed.
+pub(super) async fn exec(
+    shared: &Shared,
+    live: &Live,
+    spec: sandbox::ProcessSpec,
+    stdio: Stdio,
+) -> Result<KillOnDrop, Failure> {
+    let (runtime, id) = (shared.runtime.clone(), live.id.clone());
+    // A start that was asked for cannot be taken back, so what comes of it is awaited in any case.
+    let started = tokio::spawn(async move {
+        let process = runtime.exec(id, spec, stdio).await?;
+        Ok(KillOnDrop(Some(process)))
+    });
+    started.await.unwrap_or_else(|error| Err(Failure(format!("starting it broke off: {error}"))))
+}
+
 /// A process that is not waited for any more is killed.
-struct KillOnDrop(Option<Box<dyn Process>>);
+pub(super) struct KillOnDrop(Option<Box<dyn Process>>);
 
 impl KillOnDrop {
+    /// The process, which is left alone from now on.
+    pub(super) fn release(&mut self) -> Option<Box<dyn Process>> {
+        self.0.take()
+    }
+
     async fn exit(&self) -> Exit {
         match &self.0 {
             Some(process) => process.exit().await,

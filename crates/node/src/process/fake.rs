@@ -42,6 +42,8 @@ struct State {
     asked: Vec<String>,
     /// How the commands end that are run beside containers, by their first word.
     commands: HashMap<String, i32>,
+    /// How long their starts take.
+    slow: HashMap<String, Duration>,
     /// Ports on which somebody listens.
     listening: Vec<u16>,
     /// What is missing for a start, by container.
@@ -56,6 +58,10 @@ impl Stage {
 
     pub(super) fn command(&self, command: &str, code: i32) {
         self.0.lock().unwrap().commands.insert(command.to_owned(), code);
+    }
+
+    pub(super) fn slow(&self, command: &str, start: Duration) {
+        self.0.lock().unwrap().slow.insert(command.to_owned(), start);
     }
 
     pub(super) fn listen(&self, ports: &[u16]) {
@@ -187,13 +193,16 @@ impl Runtime for Stage {
         Box::pin(async move {
             let command = process.command[0].clone();
             self.ask(format!("exec {command} in {}", container.name));
+            let start = self.0.lock().unwrap().slow.get(&command).copied();
+            sleep(start.unwrap_or_default()).await;
             let Some(code) = self.0.lock().unwrap().commands.get(&command).copied() else {
                 let text = format!("exec: \"{command}\": executable file not found in $PATH");
                 return Err(Failure(text));
             };
             if let Stdio::Pipes { stdout: Some(stdout), .. } = &stdio {
                 let mut stdout = std::fs::File::from(stdout.try_clone().unwrap());
-                writeln!(stdout, "{command} says {code}").unwrap();
+                // Who asked may not wait for it any more.
+                let _ = writeln!(stdout, "{command} says {code}");
             }
             let (exit, _) = watch::channel(Some(Exit::Code(code)));
             let part = Part::Runs(None);

@@ -15,6 +15,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _, DuplexStream, copy, duplex};
 use tracing::{debug, warn};
 
 use super::Processes;
+use super::acts;
 use super::logs::{self, LogReader, Source};
 use super::output::{Piece, Reading};
 use super::runtime::Duplex;
@@ -134,7 +135,9 @@ impl Processes {
         if tty && !spec.env.iter().any(|(name, _)| name == "TERM") {
             spec.env.push(("TERM".to_owned(), "xterm".to_owned()));
         }
-        let mut process = match self.shared.runtime.exec(live.id.clone(), spec, given).await {
+        let started = acts::exec(&self.shared, &live, spec, given).await;
+        let started = started.map(|mut process| process.release().expect("nobody took it yet"));
+        let mut process = match started {
             Ok(process) => process,
             Err(failure) => {
                 let end = ready(StreamEnd::Failed(failure.0)).boxed();

@@ -403,6 +403,18 @@ async fn probes_decide() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_that_starts_after_its_time_is_killed() {
+    let theatre = Theatre::open(Stage::default()).await;
+    theatre.stage.command("alive", 0);
+    theatre.stage.slow("alive", 3 * SECOND);
+    let probe = json!({"exec": {"command": ["alive"]}, "timeoutSeconds": 1, "periodSeconds": 3600});
+    theatre.create(one(json!({"readinessProbe": probe}))).await;
+    theatre.until("Running c-running/0").await;
+    sleep(10 * SECOND).await;
+    assert_eq!(theatre.stage.asked()[1..], ["start c", "exec alive in c", "signal 9 to alive"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_missing_is_waited_for() {
     let missing = |reason, message: &str| NotYet { reason, message: message.to_owned() };
     let theatre = Theatre::open(Stage::default()).await;
