@@ -236,7 +236,7 @@ impl Worker {
 
     /// When to look again if nothing happens.
     fn wake(&self, now: Timestamp, writing: bool) -> Option<Instant> {
-        let life = self.life.wake().map(|at| {
+        let life = self.life.wake(now).map(|at| {
             let left = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
             Instant::now() + left
         });
