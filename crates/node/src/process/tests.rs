@@ -9,7 +9,8 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::fake::{Part, Stage};
 use super::life::BackOffSettings;
@@ -412,6 +413,20 @@ async fn a_command_that_starts_after_its_time_is_killed() {
     theatre.until("Running c-running/0").await;
     sleep(10 * SECOND).await;
     assert_eq!(theatre.stage.asked()[1..], ["start c", "exec alive in c", "signal 9 to alive"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_may_type_to_a_container() {
+    let theatre = Theatre::open(Stage::default()).await;
+    theatre.create(one(json!({"stdin": true}))).await;
+    theatre.until("Running c+running/0").await;
+    let uid = theatre.pods().get("p").await.unwrap().metadata.uid.unwrap();
+    let options = StreamOptions { stdin: true, stdout: true, ..StreamOptions::default() };
+    let mut first = theatre.processes.attach(&uid, "c", options).await.unwrap();
+    // More than a pipe takes, so that the first is still at it.
+    first.stdin.as_mut().unwrap().write_all(&[b'x'; 100 << 10]).await.unwrap();
+    let second = timeout(SECOND, theatre.processes.attach(&uid, "c", options)).await;
+    assert!(second.unwrap().unwrap().stdin.is_some());
 }
 
 #[tokio::test(start_paused = true)]
