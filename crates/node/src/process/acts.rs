@@ -136,6 +136,8 @@ impl Start {
         end.send_replace(Some(exit));
         let ended = Happening::Ended { container: *index, restarts: *restarts, exit, message };
         let _ = news.send(ended).await;
+        // Nobody reads there any more, so who writes there is done soon.
+        *live.stdin.lock().await = None;
     }
 
     async fn furnish(&self) -> Result<Arc<dyn Furnished>, NotYet> {

@@ -127,6 +127,10 @@ impl Crew {
             };
             if let Some((target, uid)) = self.of_task.remove(&task) {
                 self.workers.remove(&uid);
+                if matches!(left, Left::Nothing) {
+                    // The worker may have noted something after its pod was forgotten.
+                    self.shared.forget(&uid);
+                }
                 return WorkDone { target, uid, left };
             }
         }

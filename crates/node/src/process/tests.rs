@@ -375,6 +375,21 @@ async fn a_container_that_does_not_listen_to_signals_is_killed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pod_that_is_deleted_at_once_is_forgotten() {
+    let stage = Stage::default().plays("c", &[Part::Runs(None)]);
+    let theatre = Theatre::open(stage).await;
+    theatre.create(one(json!({}))).await;
+    theatre.until("Running c+running/0").await;
+    let uid = theatre.pods().get("p").await.unwrap().metadata.uid.unwrap();
+    let at_once = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+    theatre.pods().delete("p", &at_once).await.unwrap();
+    theatre.until("gone").await;
+    sleep(40 * SECOND).await;
+    assert_eq!(theatre.stage.asked().last().unwrap(), "clear away");
+    assert!(theatre.processes.shared.known(&uid).is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn probes_decide() {
     let stage = Stage::default().plays("c", &[Part::Runs(Some(0))]);
     let theatre = Theatre::open(stage).await;
