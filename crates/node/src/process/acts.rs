@@ -11,6 +11,7 @@ use sandbox::{Exit, PodId, PodNetwork, PodSpec, Stdio};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 use tokio::time::{sleep, timeout};
+use tracing::warn;
 
 use super::furnish::Furnished;
 use super::logs::{self, LogFile};
@@ -87,6 +88,20 @@ pub(super) async fn prepare(
     let spec = PodSpec { id: pod_id(&pod), network: network(&pod, &place) };
     shared.runtime.create_pod(spec).await.map_err(NotPrepared::Failed)?;
     Ok(furnished.into())
+}
+
+/// Ends all of a pod and what its containers shared; what hangs is given time.
+pub(super) async fn dismantle(shared: &Shared, id: PodId) -> Result<(), Failure> {
+    const TRIES: u32 = 5;
+    const DELAY: Duration = Duration::from_secs(5);
+    for _ in 1..TRIES {
+        match shared.runtime.remove_pod(id.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(error) => warn!(pod = id.0, %error, "trying again"),
+        }
+        sleep(DELAY).await;
+    }
+    shared.runtime.remove_pod(id).await
 }
 
 pub(super) fn pod_id(pod: &Pod) -> PodId {

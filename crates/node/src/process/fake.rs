@@ -42,8 +42,10 @@ struct State {
     asked: Vec<String>,
     /// How the commands end that are run beside containers, by their first word.
     commands: HashMap<String, i32>,
-    /// How long their starts take.
+    /// How long the starts of these commands take.
     slow: HashMap<String, Duration>,
+    /// So many removals fail.
+    stuck: u32,
     /// Ports on which somebody listens.
     listening: Vec<u16>,
     /// What is missing for a start, by container.
@@ -62,6 +64,10 @@ impl Stage {
 
     pub(super) fn slow(&self, command: &str, start: Duration) {
         self.0.lock().unwrap().slow.insert(command.to_owned(), start);
+    }
+
+    pub(super) fn stick(&self, removals: u32) {
+        self.0.lock().unwrap().stuck = removals;
     }
 
     pub(super) fn listen(&self, ports: &[u16]) {
@@ -143,7 +149,15 @@ impl Runtime for Stage {
 
     fn remove_pod(&self, _: PodId) -> BoxFuture<'_, Result<(), Failure>> {
         self.ask("remove".to_owned());
-        Box::pin(async { Ok(()) })
+        let mut state = self.0.lock().unwrap();
+        let removed = match state.stuck.checked_sub(1) {
+            Some(stuck) => {
+                state.stuck = stuck;
+                Err(Failure("1 of its processes did not end".to_owned()))
+            }
+            None => Ok(()),
+        };
+        Box::pin(async { removed })
     }
 
     fn start_container(

@@ -375,6 +375,22 @@ async fn a_container_that_does_not_listen_to_signals_is_killed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pod_that_hangs_is_removed_later() {
+    let theatre = Theatre::open(Stage::default()).await;
+    theatre.create(one(json!({}))).await;
+    theatre.until("Running c+running/0").await;
+    theatre.stage.asked();
+    theatre.stage.stick(2);
+    theatre.pods().delete("p", &DeleteParams::default()).await.unwrap();
+    theatre.until("gone").await;
+    sleep(SECOND).await;
+    assert_eq!(
+        theatre.stage.asked(),
+        ["signal 15 to c", "remove", "remove", "remove", "clear away"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_that_is_deleted_at_once_is_forgotten() {
     let stage = Stage::default().plays("c", &[Part::Runs(None)]);
     let theatre = Theatre::open(stage).await;

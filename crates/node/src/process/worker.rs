@@ -319,7 +319,7 @@ impl Worker {
                 let (shared, news) = (self.shared.clone(), self.news.clone());
                 let (id, target) = (acts::pod_id(&self.pod), self.target.clone());
                 self.tasks.spawn(async move {
-                    if let Err(error) = shared.runtime.remove_pod(id).await {
+                    if let Err(error) = acts::dismantle(&shared, id).await {
                         warn!(?target, %error, "what the pod's containers shared was not removed");
                     }
                     let _ = news.send(Happening::Dismantled).await;
