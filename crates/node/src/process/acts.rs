@@ -86,7 +86,12 @@ pub(super) async fn prepare(
     let _turn = shared.starts.acquire().await;
     let furnished = shared.contents().prepare(&pod, &place).await.map_err(NotPrepared::Missing)?;
     let spec = PodSpec { id: pod_id(&pod), network: network(&pod, &place) };
-    shared.runtime.create_pod(spec).await.map_err(NotPrepared::Failed)?;
+    if let Err(error) = shared.runtime.create_pod(spec.clone()).await {
+        // A worker that broke off may have left it there.
+        let left = shared.runtime.remove_pod(spec.id.clone()).await;
+        left.map_err(|_| NotPrepared::Failed(error))?;
+        shared.runtime.create_pod(spec).await.map_err(NotPrepared::Failed)?;
+    }
     Ok(furnished.into())
 }
 

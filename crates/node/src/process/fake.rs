@@ -1,6 +1,6 @@
 //! Stand-ins for what runs containers and for what they find, played by tests; time is tokio's, which tests pause.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -44,6 +44,7 @@ struct State {
     commands: HashMap<String, i32>,
     /// How long the starts of these commands take.
     slow: HashMap<String, Duration>,
+    pods: HashSet<PodId>,
     /// So many removals fail.
     stuck: u32,
     /// Ports on which somebody listens.
@@ -144,10 +145,14 @@ impl Played {
 impl Runtime for Stage {
     fn create_pod(&self, spec: PodSpec) -> BoxFuture<'_, Result<(), Failure>> {
         self.ask(format!("create {:?}", spec.network));
-        Box::pin(async { Ok(()) })
+        let made = match self.0.lock().unwrap().pods.insert(spec.id.clone()) {
+            true => Ok(()),
+            false => Err(Failure(format!("pod {} exists already", spec.id.0))),
+        };
+        Box::pin(async { made })
     }
 
-    fn remove_pod(&self, _: PodId) -> BoxFuture<'_, Result<(), Failure>> {
+    fn remove_pod(&self, id: PodId) -> BoxFuture<'_, Result<(), Failure>> {
         self.ask("remove".to_owned());
         let mut state = self.0.lock().unwrap();
         let removed = match state.stuck.checked_sub(1) {
@@ -155,7 +160,8 @@ impl Runtime for Stage {
                 state.stuck = stuck;
                 Err(Failure("1 of its processes did not end".to_owned()))
             }
-            None => Ok(()),
+            None if state.pods.remove(&id) => Ok(()),
+            None => Err(Failure(format!("there is no pod {}", id.0))),
         };
         Box::pin(async { removed })
     }

@@ -522,6 +522,18 @@ async fn a_pod_of_an_earlier_life_starts_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_worker_that_broke_off_left_is_removed() {
+    let (store, stage) = (Arc::new(Memory::new()), Stage::default());
+    let folder = tempfile::tempdir().unwrap();
+    let theatre = Theatre::on(store.clone(), stage.clone(), folder).await;
+    theatre.create(one(json!({}))).await;
+    theatre.until("Running c+running/0").await;
+    let Theatre { folder, .. } = theatre;
+    let theatre = Theatre::on(store, stage, folder).await;
+    theatre.until("Running c+running/1").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_has_its_time() {
     let theatre = Theatre::open(Stage::default()).await;
     let mut spec = one(json!({}));
