@@ -190,7 +190,10 @@ impl Start {
         ends.take_terminal(process.as_mut(), stdin).map_err(broken)?;
         let uid = self.pod.metadata.uid.as_deref().unwrap_or_default();
         let path = logs::path(&shared.folder, uid, name, *restarts);
-        logs::forget_before(&shared.folder, uid, name, restarts.saturating_sub(1));
+        let (folder, of, called) = (shared.folder.clone(), uid.to_owned(), name.clone());
+        let oldest = restarts.saturating_sub(1);
+        let forget = move || logs::forget_before(&folder, &of, &called, oldest);
+        let _ = tokio::task::spawn_blocking(forget).await;
         let interactive = stdin && stdin_once;
         let (output, written) =
             Output::start(ends.stdout, ends.stderr, LogFile::new(path), interactive);
