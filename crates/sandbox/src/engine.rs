@@ -283,9 +283,9 @@ impl Inner {
             Some(pending) => pending.insert(id, Pending { reply, _permit: permit }),
             None => return Err(Failure::Ended),
         };
+        // There is room for as many as may be under way; who waited here and was dropped would leave its place taken for good.
         self.questions
-            .send((Question { id, request }, descriptors))
-            .await
+            .try_send((Question { id, request }, descriptors))
             .map_err(|_| Failure::Ended)?;
         answer.await.unwrap_or(Err(Failure::Ended))
     }

@@ -20,6 +20,7 @@ use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
     AddressFamily as Family, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto,
@@ -139,6 +140,7 @@ impl Netlink {
     }
 
     /// Nothing goes to a destination by an interface any more.
+    /// One that is not there is removed already.
     pub(crate) fn remove_route(&self, to: IpNet, index: u32) -> io::Result<()> {
         let mut route = RouteMessage::default();
         route.header.address_family = family(to.addr());
@@ -147,7 +149,10 @@ impl Netlink {
         route.header.scope = RouteScope::NoWhere;
         route.attributes =
             vec![RouteAttribute::Oif(index), RouteAttribute::Destination(to.network().into())];
-        self.ask(RouteNetlinkMessage::DelRoute(route), 0)
+        match self.ask(RouteNetlinkMessage::DelRoute(route), 0) {
+            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Ok(()),
+            removed => removed,
+        }
     }
 
     /// What goes to a destination is for this namespace itself.

@@ -265,8 +265,10 @@ impl Serving {
 
     fn remove_pod(&self, id: &PodId) -> Result<(), Failure> {
         let pod = self.pod(id)?;
-        pod.end()?;
+        let ended = pod.end();
+        // What does not end has no network any more, whose addresses are another's next; the rest goes when it is asked for again.
         self.disconnect(&pod)?;
+        ended?;
         self.pods().remove(id);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
@@ -54,7 +54,7 @@ fn own(path: &Path, (uid, gid): (u32, u32)) -> io::Result<()> {
 
 /// Writes a file, in its place: what is mounted of it shows the new content. One that has this content stays untouched.
 pub(super) fn file(path: &Path, bytes: &[u8], mode: u32, owner: (u32, u32)) -> io::Result<()> {
-    if fs::read(path).is_ok_and(|there| there == bytes) {
+    if holds(path, bytes).unwrap_or(false) {
         return Ok(());
     }
     let mut open = OpenOptions::new();
@@ -64,6 +64,17 @@ pub(super) fn file(path: &Path, bytes: &[u8], mode: u32, owner: (u32, u32)) -> i
     drop(file);
     own(path, owner)?;
     fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
+/// Whether a file has this content. A container may have written whatever it likes into it, so no more is read than there should be.
+fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let file = fs::File::open(path)?;
+    if file.metadata()?.len() != bytes.len() as u64 {
+        return Ok(false);
+    }
+    let mut there = Vec::with_capacity(bytes.len());
+    file.take(bytes.len() as u64 + 1).read_to_end(&mut there)?;
+    Ok(there == bytes)
 }
 
 /// Removes a folder and all in it, also what its owner has forbidden to himself; a folder that is not there is removed already.
@@ -173,6 +184,20 @@ mod tests {
         file(&path, b"two", 0o644, me()).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().ino(), before.ino());
+    }
+
+    #[test]
+    fn a_file_that_a_container_wrote_into_is_not_read() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("hosts");
+        for (there, same) in [("one", true), ("two", false), ("on", false), ("one more", false)] {
+            fs::write(&path, there).unwrap();
+            assert_eq!(holds(&path, b"one").unwrap(), same, "{there}");
+        }
+        // Larger than any memory, and nothing of it on the disk.
+        fs::File::create(&path).unwrap().set_len(8 << 40).unwrap();
+        file(&path, b"one", 0o644, me()).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
     }
 
     #[test]

@@ -151,12 +151,15 @@ impl ResolvConf {
         let spec = pod.spec.as_ref();
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
         let policy = spec.and_then(|spec| spec.dns_policy.as_deref()).unwrap_or("ClusterFirst");
+        let nameservers = dns.iter().map(IpAddr::to_string).collect();
+        // The nodes' own servers are out of a pod's reach; the cluster's asks them.
+        let of_node = |nameservers| Self { nameservers, ..self.clone() };
         let mut conf = match policy {
             "None" => Self::default(),
-            "Default" => self.clone(),
-            "ClusterFirst" if is_host_network(pod) => self.clone(),
+            "Default" => of_node(nameservers),
+            "ClusterFirst" if is_host_network(pod) => of_node(nameservers),
             _ => Self {
-                nameservers: dns.iter().map(IpAddr::to_string).collect(),
+                nameservers,
                 searches: [
                     format!("{namespace}.svc.{zone}"),
                     format!("svc.{zone}"),
@@ -323,7 +326,7 @@ mod tests {
         let cluster = "search prod.svc.cluster.local svc.cluster.local cluster.local example.org lab.example.org\n\
                        nameserver 10.96.0.10\noptions ndots:5\n";
         let host =
-            "search example.org lab.example.org\nnameserver 192.0.2.53\noptions edns0 trust-ad\n";
+            "search example.org lab.example.org\nnameserver 10.96.0.10\noptions edns0 trust-ad\n";
         check(json!({"containers": []}), cluster);
         check(json!({"containers": [], "dnsPolicy": "ClusterFirst"}), cluster);
         check(

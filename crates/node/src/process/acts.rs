@@ -11,6 +11,7 @@ use sandbox::{Exit, PodId, PodNetwork, PodSpec, Stdio};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 use tokio::time::{sleep, timeout};
+use tracing::warn;
 
 use super::furnish::Furnished;
 use super::logs::{self, LogFile};
@@ -85,8 +86,27 @@ pub(super) async fn prepare(
     let _turn = shared.starts.acquire().await;
     let furnished = shared.contents().prepare(&pod, &place).await.map_err(NotPrepared::Missing)?;
     let spec = PodSpec { id: pod_id(&pod), network: network(&pod, &place) };
-    shared.runtime.create_pod(spec).await.map_err(NotPrepared::Failed)?;
+    if let Err(error) = shared.runtime.create_pod(spec.clone()).await {
+        // A worker that broke off may have left it there.
+        let left = shared.runtime.remove_pod(spec.id.clone()).await;
+        left.map_err(|_| NotPrepared::Failed(error))?;
+        shared.runtime.create_pod(spec).await.map_err(NotPrepared::Failed)?;
+    }
     Ok(furnished.into())
+}
+
+/// Ends all of a pod and what its containers shared; what hangs is given time.
+pub(super) async fn dismantle(shared: &Shared, id: PodId) -> Result<(), Failure> {
+    const TRIES: u32 = 5;
+    const DELAY: Duration = Duration::from_secs(5);
+    for _ in 1..TRIES {
+        match shared.runtime.remove_pod(id.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(error) => warn!(pod = id.0, %error, "trying again"),
+        }
+        sleep(DELAY).await;
+    }
+    shared.runtime.remove_pod(id).await
 }
 
 pub(super) fn pod_id(pod: &Pod) -> PodId {
@@ -136,6 +156,8 @@ impl Start {
         end.send_replace(Some(exit));
         let ended = Happening::Ended { container: *index, restarts: *restarts, exit, message };
         let _ = news.send(ended).await;
+        // Nobody reads there any more, so who writes there is done soon.
+        *live.stdin.lock().await = None;
     }
 
     async fn furnish(&self) -> Result<Arc<dyn Furnished>, NotYet> {
@@ -168,7 +190,10 @@ impl Start {
         ends.take_terminal(process.as_mut(), stdin).map_err(broken)?;
         let uid = self.pod.metadata.uid.as_deref().unwrap_or_default();
         let path = logs::path(&shared.folder, uid, name, *restarts);
-        logs::forget_before(&shared.folder, uid, name, restarts.saturating_sub(1));
+        let (folder, of, called) = (shared.folder.clone(), uid.to_owned(), name.clone());
+        let oldest = restarts.saturating_sub(1);
+        let forget = move || logs::forget_before(&folder, &of, &called, oldest);
+        let _ = tokio::task::spawn_blocking(forget).await;
         let interactive = stdin && stdin_once;
         let (output, written) =
             Output::start(ends.stdout, ends.stderr, LogFile::new(path), interactive);
@@ -233,10 +258,9 @@ pub(super) async fn run(
     let second = writer.try_clone().map_err(broken)?;
     let stdio =
         Stdio::Pipes { stdin: None, stdout: Some(writer.into()), stderr: Some(second.into()) };
-    let process = shared.runtime.exec(live.id.clone(), spec, stdio).await?;
+    let mut process = exec(shared, live, spec, stdio).await?;
     let mut reader =
         tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into()).map_err(broken)?;
-    let mut process = KillOnDrop(Some(process));
     let (mut output, mut buffer, mut ended) = (Vec::new(), [0; 4096], None);
     loop {
         tokio::select! {
@@ -256,14 +280,35 @@ pub(super) async fn run(
         Some(exit) => exit,
         None => process.exit().await,
     };
-    process.0 = None;
+    process.release();
     Ok((exit, String::from_utf8_lossy(&output).into_owned()))
 }
 
+/// Starts a process beside a container's first one. If nobody waits for it any more when it has started, it is killed.
+pub(super) async fn exec(
+    shared: &Shared,
+    live: &Live,
+    spec: sandbox::ProcessSpec,
+    stdio: Stdio,
+) -> Result<KillOnDrop, Failure> {
+    let (runtime, id) = (shared.runtime.clone(), live.id.clone());
+    // A start that was asked for cannot be taken back, so what comes of it is awaited in any case.
+    let started = tokio::spawn(async move {
+        let process = runtime.exec(id, spec, stdio).await?;
+        Ok(KillOnDrop(Some(process)))
+    });
+    started.await.unwrap_or_else(|error| Err(Failure(format!("starting it broke off: {error}"))))
+}
+
 /// A process that is not waited for any more is killed.
-struct KillOnDrop(Option<Box<dyn Process>>);
+pub(super) struct KillOnDrop(Option<Box<dyn Process>>);
 
 impl KillOnDrop {
+    /// The process, which is left alone from now on.
+    pub(super) fn release(&mut self) -> Option<Box<dyn Process>> {
+        self.0.take()
+    }
+
     async fn exit(&self) -> Exit {
         match &self.0 {
             Some(process) => process.exit().await,

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use cluster::{Busy, Recorder};
 use k8s_openapi::api::core::v1::Pod;
 use manifest::{Object, ObjectRef};
+use sandbox::PodId;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tracing::{error, warn};
 
 use super::Processes;
+use super::acts;
 use super::shared::Shared;
 use super::worker::{self, Order, Wish};
 use crate::contents::Place;
@@ -91,15 +93,31 @@ impl Crew {
         self.shared.forget(uid);
         match self.workers.get(uid) {
             Some(worker) => worker.send_modify(|wish| wish.gone = true),
-            None => {
-                let (shared, target, uid) = (self.shared.clone(), target.clone(), uid.to_owned());
-                tokio::spawn(async move {
-                    if let Err(error) = shared.contents().remove(&uid).await {
-                        warn!(?target, %error, "the pod's folder was not removed");
-                    }
-                });
-            }
+            None => self.clear_away(target, uid, false),
         }
+    }
+
+    /// What a worker leaves of a pod that the API does not have any more, which it may not have heard in time.
+    fn left_of_gone(&self, target: &ObjectRef, uid: &str, left: Left) -> Left {
+        match left {
+            Left::Nothing => {}
+            Left::Pod(_) => self.clear_away(target, uid, false),
+            Left::Pieces => self.clear_away(target, uid, true),
+        }
+        Left::Nothing
+    }
+
+    /// Removes the folder of a pod that is gone, and with `runs` before that what runs of it.
+    fn clear_away(&self, target: &ObjectRef, uid: &str, runs: bool) {
+        let (shared, target, uid) = (self.shared.clone(), target.clone(), uid.to_owned());
+        tokio::spawn(async move {
+            if runs && let Err(error) = acts::dismantle(&shared, PodId(uid.clone())).await {
+                warn!(?target, %error, "what the pod's containers shared was not removed");
+            }
+            if let Err(error) = shared.contents().remove(&uid).await {
+                warn!(?target, %error, "the pod's folder was not removed");
+            }
+        });
     }
 
     /// These are all pods that there are: what lies about of others is removed.
@@ -126,7 +144,15 @@ impl Crew {
                 None => std::future::pending().await,
             };
             if let Some((target, uid)) = self.of_task.remove(&task) {
-                self.workers.remove(&uid);
+                let worker = self.workers.remove(&uid);
+                let left = match worker.is_some_and(|wish| wish.borrow().gone) {
+                    true => self.left_of_gone(&target, &uid, left),
+                    false => left,
+                };
+                if matches!(left, Left::Nothing) {
+                    // The worker may have noted something after its pod was forgotten.
+                    self.shared.forget(&uid);
+                }
                 return WorkDone { target, uid, left };
             }
         }

@@ -1,6 +1,6 @@
 //! Stand-ins for what runs containers and for what they find, played by tests; time is tokio's, which tests pause.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -42,6 +42,11 @@ struct State {
     asked: Vec<String>,
     /// How the commands end that are run beside containers, by their first word.
     commands: HashMap<String, i32>,
+    /// How long the starts of these commands take.
+    slow: HashMap<String, Duration>,
+    pods: HashSet<PodId>,
+    /// So many removals fail.
+    stuck: u32,
     /// Ports on which somebody listens.
     listening: Vec<u16>,
     /// What is missing for a start, by container.
@@ -56,6 +61,14 @@ impl Stage {
 
     pub(super) fn command(&self, command: &str, code: i32) {
         self.0.lock().unwrap().commands.insert(command.to_owned(), code);
+    }
+
+    pub(super) fn slow(&self, command: &str, start: Duration) {
+        self.0.lock().unwrap().slow.insert(command.to_owned(), start);
+    }
+
+    pub(super) fn stick(&self, removals: u32) {
+        self.0.lock().unwrap().stuck = removals;
     }
 
     pub(super) fn listen(&self, ports: &[u16]) {
@@ -132,12 +145,25 @@ impl Played {
 impl Runtime for Stage {
     fn create_pod(&self, spec: PodSpec) -> BoxFuture<'_, Result<(), Failure>> {
         self.ask(format!("create {:?}", spec.network));
-        Box::pin(async { Ok(()) })
+        let made = match self.0.lock().unwrap().pods.insert(spec.id.clone()) {
+            true => Ok(()),
+            false => Err(Failure(format!("pod {} exists already", spec.id.0))),
+        };
+        Box::pin(async { made })
     }
 
-    fn remove_pod(&self, _: PodId) -> BoxFuture<'_, Result<(), Failure>> {
+    fn remove_pod(&self, id: PodId) -> BoxFuture<'_, Result<(), Failure>> {
         self.ask("remove".to_owned());
-        Box::pin(async { Ok(()) })
+        let mut state = self.0.lock().unwrap();
+        let removed = match state.stuck.checked_sub(1) {
+            Some(stuck) => {
+                state.stuck = stuck;
+                Err(Failure("1 of its processes did not end".to_owned()))
+            }
+            None if state.pods.remove(&id) => Ok(()),
+            None => Err(Failure(format!("there is no pod {}", id.0))),
+        };
+        Box::pin(async { removed })
     }
 
     fn start_container(
@@ -187,13 +213,16 @@ impl Runtime for Stage {
         Box::pin(async move {
             let command = process.command[0].clone();
             self.ask(format!("exec {command} in {}", container.name));
+            let start = self.0.lock().unwrap().slow.get(&command).copied();
+            sleep(start.unwrap_or_default()).await;
             let Some(code) = self.0.lock().unwrap().commands.get(&command).copied() else {
                 let text = format!("exec: \"{command}\": executable file not found in $PATH");
                 return Err(Failure(text));
             };
             if let Stdio::Pipes { stdout: Some(stdout), .. } = &stdio {
                 let mut stdout = std::fs::File::from(stdout.try_clone().unwrap());
-                writeln!(stdout, "{command} says {code}").unwrap();
+                // Who asked may not wait for it any more.
+                let _ = writeln!(stdout, "{command} says {code}");
             }
             let (exit, _) = watch::channel(Some(Exit::Code(code)));
             let part = Part::Runs(None);

@@ -119,7 +119,8 @@ pub(super) fn phase(life: &Life) -> Phase {
         }
     }
     if failed_init > 0 && life.policy == RestartPolicy::Never {
-        return Phase::Failed;
+        // Not while sidecars still run.
+        return if terminal { Phase::Failed } else { Phase::Pending };
     }
     let initializing =
         pending_init > 0 || failed_init > 0 || (pending_sidecars > 0 && !life.has_begun());

@@ -6,15 +6,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::future::{BoxFuture, FutureExt as _, ready};
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
 use sandbox::{Network, PodId, ProcessSpec};
-use tokio::io::{AsyncWrite, AsyncWriteExt as _, DuplexStream, copy, duplex};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, duplex};
 use tracing::{debug, warn};
 
 use super::Processes;
+use super::acts;
 use super::logs::{self, LogReader, Source};
 use super::output::{Piece, Reading};
 use super::runtime::Duplex;
@@ -134,7 +135,9 @@ impl Processes {
         if tty && !spec.env.iter().any(|(name, _)| name == "TERM") {
             spec.env.push(("TERM".to_owned(), "xterm".to_owned()));
         }
-        let mut process = match self.shared.runtime.exec(live.id.clone(), spec, given).await {
+        let started = acts::exec(&self.shared, &live, spec, given).await;
+        let started = started.map(|mut process| process.release().expect("nobody took it yet"));
+        let mut process = match started {
             Ok(process) => process,
             Err(failure) => {
                 let end = ready(StreamEnd::Failed(failure.0)).boxed();
@@ -171,25 +174,13 @@ impl Processes {
         let (stdout, out) = if options.stdout { channel() } else { (None, None) };
         let (stderr, err) = if options.stderr { channel() } else { (None, None) };
         tokio::spawn(pass_on(pieces, stdout, stderr));
-        let stdin = match options.stdin && live.stdin.lock().await.is_some() {
-            true => {
-                let (given, mut typed) = duplex(STREAM_BYTES);
-                let live = live.clone();
-                tokio::spawn(async move {
-                    let mut stdin = live.stdin.lock().await;
-                    let Some(writer) = stdin.as_mut() else { return };
-                    if let Err(error) = copy(&mut typed, writer).await {
-                        debug!(container = live.id.name, %error, "what was typed was not all taken");
-                    }
-                    if live.stdin_once {
-                        // Who attached first was the only one to type.
-                        *stdin = None;
-                    }
-                });
-                Some(Box::new(given) as Writing)
-            }
-            false => None,
-        };
+        // Who holds it is writing, so there is one.
+        let takes = || live.stdin.try_lock().map_or(true, |stdin| stdin.is_some());
+        let stdin = (options.stdin && takes()).then(|| {
+            let (given, typed) = duplex(STREAM_BYTES);
+            tokio::spawn(type_in(live.clone(), typed));
+            Box::new(given) as Writing
+        });
         let mut end = live.end.clone();
         Ok(Streams {
             stdin,
@@ -299,6 +290,23 @@ async fn pass_on(
         {
             *stream = None;
         }
+    }
+}
+
+/// Gives a container what somebody types who is attached; others may type, too.
+async fn type_in(live: Arc<Live>, mut typed: DuplexStream) {
+    let mut bytes = BytesMut::new();
+    while typed.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
+        let mut stdin = live.stdin.lock().await;
+        let Some(writer) = stdin.as_mut() else { return };
+        if let Err(error) = writer.write_all_buf(&mut bytes).await {
+            debug!(container = live.id.name, %error, "what was typed was not all taken");
+            break;
+        }
+    }
+    if live.stdin_once {
+        // Who attached first was the only one to type.
+        *live.stdin.lock().await = None;
     }
 }
 

@@ -9,7 +9,8 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::fake::{Part, Stage};
 use super::life::BackOffSettings;
@@ -374,6 +375,37 @@ async fn a_container_that_does_not_listen_to_signals_is_killed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pod_that_hangs_is_removed_later() {
+    let theatre = Theatre::open(Stage::default()).await;
+    theatre.create(one(json!({}))).await;
+    theatre.until("Running c+running/0").await;
+    theatre.stage.asked();
+    theatre.stage.stick(2);
+    theatre.pods().delete("p", &DeleteParams::default()).await.unwrap();
+    theatre.until("gone").await;
+    sleep(SECOND).await;
+    assert_eq!(
+        theatre.stage.asked(),
+        ["signal 15 to c", "remove", "remove", "remove", "clear away"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_deleted_at_once_is_forgotten() {
+    let stage = Stage::default().plays("c", &[Part::Runs(None)]);
+    let theatre = Theatre::open(stage).await;
+    theatre.create(one(json!({}))).await;
+    theatre.until("Running c+running/0").await;
+    let uid = theatre.pods().get("p").await.unwrap().metadata.uid.unwrap();
+    let at_once = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+    theatre.pods().delete("p", &at_once).await.unwrap();
+    theatre.until("gone").await;
+    sleep(40 * SECOND).await;
+    assert_eq!(theatre.stage.asked().last().unwrap(), "clear away");
+    assert!(theatre.processes.shared.known(&uid).is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn probes_decide() {
     let stage = Stage::default().plays("c", &[Part::Runs(Some(0))]);
     let theatre = Theatre::open(stage).await;
@@ -400,6 +432,32 @@ async fn probes_decide() {
     ] {
         assert!(events.iter().any(|event| event == expected), "{expected}: {events:#?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_starts_after_its_time_is_killed() {
+    let theatre = Theatre::open(Stage::default()).await;
+    theatre.stage.command("alive", 0);
+    theatre.stage.slow("alive", 3 * SECOND);
+    let probe = json!({"exec": {"command": ["alive"]}, "timeoutSeconds": 1, "periodSeconds": 3600});
+    theatre.create(one(json!({"readinessProbe": probe}))).await;
+    theatre.until("Running c-running/0").await;
+    sleep(10 * SECOND).await;
+    assert_eq!(theatre.stage.asked()[1..], ["start c", "exec alive in c", "signal 9 to alive"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_may_type_to_a_container() {
+    let theatre = Theatre::open(Stage::default()).await;
+    theatre.create(one(json!({"stdin": true}))).await;
+    theatre.until("Running c+running/0").await;
+    let uid = theatre.pods().get("p").await.unwrap().metadata.uid.unwrap();
+    let options = StreamOptions { stdin: true, stdout: true, ..StreamOptions::default() };
+    let mut first = theatre.processes.attach(&uid, "c", options).await.unwrap();
+    // More than a pipe takes, so that the first is still at it.
+    first.stdin.as_mut().unwrap().write_all(&[b'x'; 100 << 10]).await.unwrap();
+    let second = timeout(SECOND, theatre.processes.attach(&uid, "c", options)).await;
+    assert!(second.unwrap().unwrap().stdin.is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -461,6 +519,18 @@ async fn a_pod_of_an_earlier_life_starts_again() {
     assert_eq!(theatre.get().await["status"]["podIP"], "10.244.1.2");
     let events = theatre.events().await;
     assert!(events.iter().any(|event| event.contains("SandboxChanged")), "{events:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_worker_that_broke_off_left_is_removed() {
+    let (store, stage) = (Arc::new(Memory::new()), Stage::default());
+    let folder = tempfile::tempdir().unwrap();
+    let theatre = Theatre::on(store.clone(), stage.clone(), folder).await;
+    theatre.create(one(json!({}))).await;
+    theatre.until("Running c+running/0").await;
+    let Theatre { folder, .. } = theatre;
+    let theatre = Theatre::on(store, stage, folder).await;
+    theatre.until("Running c+running/1").await;
 }
 
 #[tokio::test(start_paused = true)]

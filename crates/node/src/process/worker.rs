@@ -1,5 +1,8 @@
 //! The worker of a pod: a task that does what its [`Life`] says, tells it what happened, and writes the pod's status.
 
+mod probing;
+mod writing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +10,6 @@ use cluster::Busy;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container as Spec, Pod, PodStatus};
-use kube::Api;
 use manifest::{Object, ObjectRef};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -17,24 +19,21 @@ use tracing::{debug, warn};
 use super::acts::{self, Begun, Happening, NotPrepared, NotStarted, Start};
 use super::events::{self, Teller};
 use super::furnish::Furnished;
-use super::life::{Act, Ended, Ending, Life, State, after, seconds};
-use super::probe::{self, Kind, Outcome, Prober};
+use super::life::{Act, Ended, Ending, Life, State, seconds};
+use super::probe::{self, Kind};
 use super::shared::{Live, Shared};
-use super::status::{Circumstances, full_name, status};
+use super::status::{Circumstances, full_name};
 use super::stop::Stop;
 use crate::contents::Place;
 use crate::hands::{Answer, Hands};
 use crate::status::READY_ANNOTATION;
+use writing::{fetch, retry_delay};
 
 /// So many happenings wait for the worker.
 const WAITING: usize = 32;
 
 /// While more is about to happen, a status waits so long for it.
 const SETTLE: Duration = Duration::from_millis(400);
-
-/// The delay after a first failed request, and the longest.
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// How often volumes are compared with what they are of.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -188,55 +187,9 @@ impl Worker {
         self.finish().await
     }
 
-    /// The write that is due, and whether what is written is the truth.
-    fn write_due(
-        &mut self,
-        now: Timestamp,
-    ) -> (Option<BoxFuture<'static, kube::Result<Answer>>>, bool) {
-        let status = status(&self.pod, &self.life, &self.circumstances, now);
-        self.shared.note_status(&self.uid, &status);
-        let settling = self.life.is_settling();
-        let same = |known: &Option<PodStatus>| known.as_ref() == Some(&status);
-        if self.gone || same(&self.pod.status) || same(&self.wrote) {
-            self.stale = None;
-            return (None, !settling);
-        }
-        let since = *self.stale.get_or_insert_with(Instant::now);
-        let retry = retry_delay(self.failures);
-        let due = match settling {
-            true => since + SETTLE.max(retry),
-            false => since + retry,
-        };
-        if due > Instant::now() {
-            return (None, false);
-        }
-        self.wrote = Some(status.clone());
-        let (hands, target, uid) = (self.hands.clone(), self.target.clone(), self.uid.clone());
-        let write = async move { hands.write(&target, &uid, None, Some(&status)).await };
-        (Some(Box::pin(write)), false)
-    }
-
-    fn written(&mut self, answer: kube::Result<Answer>) {
-        match answer {
-            Ok(Answer::Wrote(pod)) => {
-                (self.failures, self.stale) = (0, None);
-                let known = Arc::make_mut(&mut self.pod);
-                (known.metadata, known.status) = (pod.metadata, pod.status);
-            }
-            // It is gone; the watch will say so.
-            Ok(Answer::Gone { .. } | Answer::Nothing) => self.leave(),
-            Err(error) => {
-                warn!(target = ?self.target, %error, "trying again");
-                self.wrote = None;
-                self.failures = self.failures.saturating_add(1);
-                self.stale = Some(Instant::now());
-            }
-        }
-    }
-
     /// When to look again if nothing happens.
     fn wake(&self, now: Timestamp, writing: bool) -> Option<Instant> {
-        let life = self.life.wake().map(|at| {
+        let life = self.life.wake(now).map(|at| {
             let left = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
             Instant::now() + left
         });
@@ -319,7 +272,7 @@ impl Worker {
                 let (shared, news) = (self.shared.clone(), self.news.clone());
                 let (id, target) = (acts::pod_id(&self.pod), self.target.clone());
                 self.tasks.spawn(async move {
-                    if let Err(error) = shared.runtime.remove_pod(id).await {
+                    if let Err(error) = acts::dismantle(&shared, id).await {
                         warn!(?target, %error, "what the pod's containers shared was not removed");
                     }
                     let _ = news.send(Happening::Dismantled).await;
@@ -526,70 +479,6 @@ impl Worker {
         }
     }
 
-    fn probed(&mut self, index: usize, kind: Kind, outcome: Outcome, now: Timestamp) {
-        let name = self.life.containers[index].name.clone();
-        let told = &self.life.containers[index];
-        let Outcome { event, decided } = outcome;
-        if let Some(event) = event {
-            self.teller.tell_of(told, event);
-        }
-        match (kind, decided) {
-            (_, None) | (Kind::Liveness, Some(true)) => {}
-            (Kind::Readiness, Some(ready)) => self.life.containers[index].ready = ready,
-            (Kind::Startup, Some(true)) => {
-                self.life.containers[index].start_up();
-                self.probe_running(index);
-            }
-            (Kind::Startup | Kind::Liveness, Some(false)) if !self.life.is_over() => {
-                let event = events::unhealthy_killing(&name, kind.name());
-                self.teller.tell_of(told, event);
-                let spec = self.spec(index);
-                let probe = spec.and_then(|spec| kind.of(spec));
-                let own = probe.and_then(|probe| probe.termination_grace_period_seconds);
-                let stop = self.life.cut_short(index, own.map(seconds), now);
-                self.act_on(stop);
-            }
-            (Kind::Startup | Kind::Liveness, Some(false)) => {}
-        }
-    }
-
-    /// Begins with the probes that look at a container that has started up.
-    fn probe_running(&mut self, index: usize) {
-        self.probe(index, Kind::Readiness);
-        self.probe(index, Kind::Liveness);
-    }
-
-    fn probe(&mut self, index: usize, kind: Kind) {
-        let Some(live) = self.hands_on[index].live.clone() else { return };
-        let Some(spec) = self.spec(index).cloned() else { return };
-        let Some(probe) = kind.of(&spec).cloned() else { return };
-        let since = match &self.life.containers[index].state {
-            State::Running { since, .. } => *since,
-            State::Waiting(_) | State::Ended(_) => return,
-        };
-        let delay = seconds(i64::from(probe.initial_delay_seconds.unwrap_or(0)));
-        let left = after(since, delay).duration_since(self.shared.now());
-        let prober = Prober {
-            target: self.target_of(live, &spec),
-            probe,
-            kind,
-            container: index,
-            delay: Duration::try_from(left).unwrap_or(Duration::ZERO),
-            news: self.news.clone(),
-        };
-        let prober = self.tasks.spawn(prober.run());
-        self.hands_on[index].probers.push(prober);
-    }
-
-    fn target_of(&self, live: Arc<Live>, spec: &Spec) -> probe::Target {
-        probe::Target {
-            shared: self.shared.clone(),
-            live,
-            address: self.circumstances.addresses.first().copied(),
-            ports: spec.ports.clone().unwrap_or_default(),
-        }
-    }
-
     fn refresh_if_due(&mut self) {
         if self.refreshed + REFRESH > Instant::now() || !self.life.has_sandbox() {
             return;
@@ -627,38 +516,6 @@ impl Worker {
             }
         }
         None
-    }
-}
-
-/// The whole pod; none when it is gone.
-async fn fetch(
-    hands: &Hands,
-    target: &ObjectRef,
-    uid: &str,
-    wishes: &mut watch::Receiver<Wish>,
-) -> Option<Pod> {
-    let pods = Api::<Pod>::namespaced(hands.client.clone(), &target.namespace);
-    let mut failures = 0;
-    loop {
-        match pods.get(&target.name).await {
-            Ok(pod) => return (pod.metadata.uid.as_deref() == Some(uid)).then_some(pod),
-            Err(kube::Error::Api(status)) if status.is_not_found() => return None,
-            Err(error) => {
-                warn!(?target, %error, "trying again");
-                failures += 1;
-                sleep(retry_delay(failures)).await;
-            }
-        }
-        if wishes.borrow().gone {
-            return None;
-        }
-    }
-}
-
-fn retry_delay(failures: u32) -> Duration {
-    match failures.checked_sub(1) {
-        None => Duration::ZERO,
-        Some(doubled) => FIRST_RETRY.saturating_mul(1 << doubled.min(16)).min(LONGEST_RETRY),
     }
 }
 

@@ -150,8 +150,9 @@ impl Life {
         }
     }
 
-    /// When [`acts`](Self::acts) will have more to say, if nothing happens before.
-    pub(super) fn wake(&self) -> Option<Timestamp> {
+    /// When [`acts`](Self::acts), which was asked now, will have more to say if nothing happens before. What was due already and
+    /// was not begun waits for something to happen.
+    pub(super) fn wake(&self, now: Timestamp) -> Option<Timestamp> {
         if self.is_over() {
             return None;
         }
@@ -163,7 +164,7 @@ impl Life {
             Sandbox::Missing(at) => at,
             _ => None,
         };
-        containers.chain(sandbox).chain(self.deadline).min()
+        containers.chain(sandbox).chain(self.deadline).filter(|at| *at > now).min()
     }
 
     /// Something of it is just beginning: its status will soon say more.

@@ -42,6 +42,16 @@ fn start(life: &mut Life, now: i64) -> Vec<String> {
 }
 
 #[test]
+fn what_waits_for_another_start_wakes_nobody() {
+    let mut life = prepared(json!({"containers": [{"name": "a"}, {"name": "b"}]}));
+    assert_eq!(start(&mut life, 0), ["a", "b"]);
+    life.ended(0, ended(1, 1), None, at(1));
+    life.ended(1, ended(1, 1), None, at(1));
+    assert_eq!(life.acts(at(1)).len(), 1, "one at a time");
+    assert_eq!(life.wake(at(1)), None);
+}
+
+#[test]
 fn a_container_that_fails_waits() {
     let mut life = prepared(json!({"containers": [{"name": "c"}]}));
     let mut now = 0;
@@ -49,7 +59,7 @@ fn a_container_that_fails_waits() {
     for _ in 0..9 {
         assert_eq!(start(&mut life, now), ["c"]);
         life.ended(0, ended(1, now + 1), None, at(now + 1));
-        let until = life.wake().unwrap();
+        let until = life.wake(at(-1)).unwrap();
         waits.push(until.as_second() - now - 1);
         now = until.as_second();
     }
@@ -57,7 +67,7 @@ fn a_container_that_fails_waits() {
     // After ten minutes it counts as well.
     assert_eq!(start(&mut life, now), ["c"]);
     life.ended(0, ended(1, now + 601), None, at(now + 601));
-    assert_eq!(life.wake(), Some(at(now + 601)));
+    assert_eq!(life.wake(at(-1)), Some(at(now + 601)));
 }
 
 #[test]
@@ -110,7 +120,7 @@ fn a_pod_ends_with_its_containers() {
             assert_eq!(life.acts(at(3)), [Act::Dismantle]);
             life.dismantled();
             assert!(life.is_finished());
-            assert_eq!(life.wake(), None);
+            assert_eq!(life.wake(at(-1)), None);
         }
     }
     check("Never", [0, 0], true);
@@ -159,14 +169,14 @@ fn what_is_missing_is_tried_again() {
         life.not_prepared(at(now));
         assert_eq!(life.acts(at(now)), []);
         now += delay;
-        assert_eq!(life.wake(), Some(at(now)));
+        assert_eq!(life.wake(at(-1)), Some(at(now)));
     }
     life.acts(at(now));
     life.prepared();
     assert_eq!(life.acts(at(now)), [Act::Start { container: 0, restarts: 0 }]);
     life.not_started(0, "ErrImagePull", "why".into(), at(now));
     assert_eq!(life.acts(at(now)), []);
-    assert_eq!(life.wake(), Some(at(now + 1)));
+    assert_eq!(life.wake(at(-1)), Some(at(now + 1)));
     assert_eq!(life.acts(at(now + 1)), [Act::Start { container: 0, restarts: 0 }]);
 }
 

@@ -127,17 +127,27 @@ impl LogReader {
             if self.files.is_empty() && !self.reopen()? {
                 return Ok(false);
             }
-            line.clear();
-            let Some(file) = self.files.first_mut() else { return Ok(false) };
-            // Lines are written whole, so that half of one is never seen.
-            if file.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', line)? > 0 {
+            if self.first_line(line)? {
                 return Ok(true);
             }
-            if self.files.len() == 1 && !self.is_replaced() {
-                return Ok(false);
+            if self.files.len() == 1 {
+                if !self.is_replaced() {
+                    return Ok(false);
+                }
+                // What was written between the two looks; no more will be.
+                if self.first_line(line)? {
+                    return Ok(true);
+                }
             }
             self.files.remove(0);
         }
+    }
+
+    /// The next line of the first file. Lines are written whole, so that half of one is never seen.
+    fn first_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
+        line.clear();
+        let Some(file) = self.files.first_mut() else { return Ok(false) };
+        Ok(file.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', line)? > 0)
     }
 
     fn is_replaced(&self) -> bool {

@@ -160,3 +160,28 @@ fn seconds_as_go_has_them() {
     check(80, "1m20s");
     check(300, "5m0s");
 }
+
+#[test]
+fn a_pod_has_not_failed_while_its_sidecars_run() {
+    let pod = pod(json!({
+        "restartPolicy": "Never",
+        "initContainers": [{"name": "s", "restartPolicy": "Always"}, {"name": "i"}],
+        "containers": [{"name": "c"}],
+    }));
+    let mut life = Life::new(&pod, BackOffSettings::default(), at(0));
+    life.acts(at(0));
+    life.prepared();
+    for container in [0, 1] {
+        life.acts(at(0));
+        life.started(container, at(1));
+        life.settled(container);
+    }
+    life.ended(1, ended(1), None, at(2));
+    assert_eq!(super::phase(&life), Phase::Pending);
+    life.acts(at(2));
+    life.ended(0, ended(0), None, at(2));
+    life.acts(at(2));
+    assert_eq!(super::phase(&life), Phase::Pending, "before its network is gone");
+    life.dismantled();
+    assert_eq!(super::phase(&life), Phase::Failed);
+}
