@@ -161,10 +161,7 @@ impl<N: Network> Actor<N> {
                 self.reach(version.and_then(|version| version.parse().ok()).unwrap_or(0));
                 self.world.apply(&object).unwrap_or_else(|error| {
                     let target = object.reference();
-                    warn!(
-                        "{} {}/{} has no effect: {error}",
-                        target.kind, target.namespace, target.name
-                    );
+                    warn!("{} {}/{}: {error}", target.kind, target.namespace, target.name);
                     true
                 })
             }
@@ -176,7 +173,8 @@ impl<N: Network> Actor<N> {
             }
         };
         if changed {
-            self.due = self.due.or(Some(earliest));
+            // A change may mend what failed before: it doesn't wait for the next try of that.
+            self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
             self.busy = Some(busy);
         } else if self.due.is_none() {
             self.tell.send_replace(self.revision);
@@ -245,4 +243,53 @@ fn unforgotten(error: &dyn std::fmt::Display) {
     warn!(
         "UDP clients of endpoints that have gone may go on sending to them, for two minutes after their last datagram: {error}"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use cluster::Activity;
+    use manifest::{Kind, Object};
+    use serde_json::json;
+
+    use super::*;
+
+    struct Refusing;
+
+    impl Network for Refusing {
+        async fn nft(&self, _: &str) -> Result<(), String> {
+            Err("no".to_owned())
+        }
+
+        async fn netfilter(&self) -> Result<OwnedFd, String> {
+            Err("no".to_owned())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_does_not_wait_for_the_next_try() {
+        let pod_ranges = vec!["10.244.0.0/16".parse().unwrap()];
+        let mut actor = Actor {
+            network: Refusing,
+            config: Config { pod_ranges, ..Config::default() },
+            world: World::default(),
+            unsynced: Vec::new(),
+            revision: 0,
+            applied: None,
+            udp: UdpFlows::new(),
+            tell: watch::channel(0).0,
+            outside: Arc::default(),
+            due: None,
+            failures: 16,
+            busy: None,
+        };
+        actor.work().await;
+        let earliest = Instant::now() + PACE;
+        assert_eq!(actor.due, Some(Instant::now() + LONGEST_DELAY));
+        let namespace = json!({ "metadata": { "name": "one" } });
+        let kind = Kind::of(KindId::Namespace).id;
+        let object = Arc::new(Object::from_value(kind, &namespace).unwrap());
+        let busy = Activity::default().busy();
+        actor.take_in(Delivery { change: Change::Applied(object), busy }, earliest);
+        assert_eq!(actor.due, Some(earliest));
+    }
 }

@@ -6,6 +6,7 @@
 mod actor;
 mod balancer;
 mod config;
+pub mod connections;
 mod flows;
 mod outside;
 mod policy;

@@ -132,7 +132,7 @@ async fn pass(
         }
         Err(_) => {
             let text = format!(
-                "Service {name} could not be reached at {to}: no connection within {} seconds; a NetworkPolicy may forbid it\n",
+                "Service {name} could not be reached at {to}: no connection within {} seconds\n",
                 CONNECT_PATIENCE.as_secs()
             );
             return told(StatusCode::GATEWAY_TIMEOUT, text);

@@ -51,7 +51,10 @@ impl Network for Loopback {
             if at.port() == 6666 {
                 return Err(io::ErrorKind::AddrInUse.into());
             }
-            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            // As in the cluster's network, what is listened on is taken.
+            let before = self.listens.lock().unwrap().get(&at).copied();
+            let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let listener = TcpListener::bind(before.unwrap_or(loopback)).await?;
             self.listens.lock().unwrap().insert(at, listener.local_addr()?);
             Ok(listener)
         })

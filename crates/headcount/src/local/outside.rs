@@ -9,12 +9,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use proxy::Proxy;
+use proxy::{Proxy, connections};
 use socket2::SockRef;
-use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Connections at once; more wait until one ends.
 const CONNECTIONS_MAX: usize = 1024;
@@ -29,36 +28,26 @@ const DIAL_PATIENCE: Duration = Duration::from_secs(30);
 pub(super) async fn serve(listener: TcpListener, proxy: Arc<Proxy>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let clients = Clients::default();
-    loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((inside, client)) => {
-                let proxy = proxy.clone();
-                let Some(of_client) = clients.take(client.ip()) else {
-                    refuse(&inside);
-                    continue;
-                };
-                tokio::spawn(async move {
-                    let destination = original_destination(&inside).and_then(|dialled| {
-                        let chance = RandomState::new().hash_one(client);
-                        let outside = proxy.outside();
-                        outside.destination(client.ip(), dialled, chance).map_err(io::Error::other)
-                    });
-                    pass(inside, destination).await;
-                    drop((place, of_client));
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a pod's connection to the outside could not be taken");
-                // Too many open files, as a rule: don't spin on it.
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
+    while let Some((inside, client, place)) = connections::accept(&listener, &places).await {
+        let proxy = proxy.clone();
+        let Some(of_client) = clients.take(client.ip()) else {
+            refuse(&inside);
+            continue;
+        };
+        tokio::spawn(async move {
+            let destination = original_destination(&inside).and_then(|dialled| {
+                let chance = RandomState::new().hash_one(client);
+                let outside = proxy.outside();
+                outside.destination(client.ip(), dialled, chance).map_err(io::Error::other)
+            });
+            pass(inside, destination).await;
+            drop((place, of_client));
+        });
     }
 }
 
 /// Passes a connection on to where it was meant to go.
-async fn pass(mut inside: TcpStream, destination: io::Result<SocketAddr>) {
+async fn pass(inside: TcpStream, destination: io::Result<SocketAddr>) {
     let outside = async {
         let destination = destination?;
         if !is_outside(destination) {
@@ -68,7 +57,7 @@ async fn pass(mut inside: TcpStream, destination: io::Result<SocketAddr>) {
     };
     match outside.await {
         // What ends a connection early is between the two sides.
-        Ok(mut outside) => drop(copy_bidirectional(&mut inside, &mut outside).await),
+        Ok(outside) => drop(connections::carry(inside, outside).await),
         Err(error) => {
             tracing::debug!(%error, "a pod's connection to the outside");
             refuse(&inside);

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::allocate::kubernetes_address;
+use api::allocate::{dns_address, kubernetes_address};
 use cluster::{Change, Delivery, Recorder, Subscription, Watches};
 use directory::Name;
 use dns::forward::{ForwardConfig, interface_index, resolv_conf};
@@ -88,7 +88,8 @@ impl RunningPods {
             egress.extend(listener.local_addr());
             listeners.push(listener);
         }
-        let config = proxy::Config {
+        let dns: Vec<_> = service_ranges.iter().filter_map(dns_address).collect();
+        let mut config = proxy::Config {
             pod_ranges: nodes.pod_ranges.clone(),
             balancer_ranges: vec![load_balancers, nodes.gateway_address().into()],
             egress,
@@ -112,6 +113,8 @@ impl RunningPods {
                 "nft is not in PATH (Debian's package nftables): Services are proxied by this process, pods reach nothing outside, \
                  and NetworkPolicies are NOT enforced"
             );
+            // DNS is served at the Service's own address then.
+            config.served.extend(dns.iter().map(|address| SocketAddr::new(*address, 53)));
             let proxy = Userspace::start(watches, network.clone(), config, recorder.clone());
             ServiceProxy::Userspace(proxy)
         };

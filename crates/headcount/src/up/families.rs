@@ -24,6 +24,12 @@ impl Families {
     }
 }
 
+impl From<IpNet> for Families {
+    fn from(range: IpNet) -> Self {
+        Self(vec![range])
+    }
+}
+
 impl fmt::Display for Families {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ranges: Vec<String> = self.0.iter().map(IpNet::to_string).collect();

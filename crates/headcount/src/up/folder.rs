@@ -51,13 +51,31 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if self.ephemeral.is_some()
-            && let Err(error) = std::fs::remove_dir_all(&self.path)
-        {
-            tracing::warn!("could not remove {}: {error}", self.path.display());
+        if self.ephemeral.is_none() {
+            return;
+        }
+        for attempt in 1.. {
+            match std::fs::remove_dir_all(&self.path) {
+                // A pod's files may be under way still, on a thread that nobody waits for.
+                Err(error)
+                    if error.kind() == io::ErrorKind::DirectoryNotEmpty
+                        && attempt < REMOVAL_TRIES =>
+                {
+                    std::thread::sleep(REMOVAL_PAUSE);
+                }
+                Err(error) => {
+                    tracing::warn!("could not remove {}: {error}", self.path.display());
+                    return;
+                }
+                Ok(()) => return,
+            }
         }
     }
 }
+
+/// How often a folder is tried to be removed while something is still put into it, and the time between.
+const REMOVAL_TRIES: u32 = 20;
+const REMOVAL_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Ephemeral folders are named by this and the number of their process.
 const PREFIX: &str = "headcount-";

@@ -2,14 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
+use proxy::connections;
 use sandbox::{Engine, Network};
-use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use crate::error::Error;
 
@@ -32,39 +30,27 @@ pub(super) async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = JoinSet::new();
+    let mut carried = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
-        while connections.try_join_next().is_some() {}
-        let taken = async {
-            let place = places.clone().acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
+        while carried.try_join_next().is_some() {}
+        let taken = tokio::select! {
             () = &mut stop => return,
-            taken = taken => taken,
+            taken = connections::accept(&listener, &places) => taken,
         };
-        match accepted {
-            Ok((client, _)) => {
-                let engine = engine.clone();
-                connections.spawn(async move {
-                    pass(client, &engine, inside).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection to the Ingresses could not be taken");
-                // Too many open files, as a rule: don't spin on it.
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
+        let Some((client, _, place)) = taken else { return };
+        let engine = engine.clone();
+        carried.spawn(async move {
+            pass(client, &engine, inside).await;
+            drop(place);
+        });
     }
 }
 
-async fn pass(mut client: TcpStream, engine: &Engine, inside: SocketAddr) {
+async fn pass(client: TcpStream, engine: &Engine, inside: SocketAddr) {
     match engine.connect(Network::Cluster, inside).await {
         // What ends a connection early is between the two sides.
-        Ok(mut inside) => drop(copy_bidirectional(&mut client, &mut inside).await),
+        Ok(inside) => drop(connections::carry(client, inside).await),
         Err(error) => tracing::warn!(%error, "the Ingresses could not be reached"),
     }
 }

@@ -72,7 +72,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "CIDR[,CIDR]", default_value = "10.96.0.0/12")]
     service_cidr: Families,
 
-    /// How many nodes to simulate
+    /// How many nodes there are
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=250))]
     nodes: u16,
 
@@ -108,6 +108,7 @@ pub(crate) struct Up {
 const EXAMPLES: &str = "\
 Examples:
   headcount up --ephemeral -f examples/redis     # try something, leave nothing behind
+  headcount up --ephemeral --pods process -f examples/redis     # the same with pods that run
   headcount up                                   # the cluster of last time, from its data folder
   kubectl annotate pod redis-1 headcount.dev/ready=false    # play \"not ready\": redis-1 leaves the answers";
 
@@ -136,6 +137,19 @@ impl Up {
                 "the pods' range {pods} and the Services' range {services} overlap"
             ))
             .hint("give ranges that share no address with --pod-cidr and --service-cidr"));
+        }
+        let balancers = Families::from(self.load_balancer_cidr);
+        for (flag, ranges) in
+            [("--pod-cidr", &self.pod_cidr), ("--service-cidr", &self.service_cidr)]
+        {
+            if let Some((range, of_balancers)) = ranges.overlap(&balancers) {
+                return Err(Error::new(format!(
+                    "the load balancers' range {of_balancers} and the range {range} overlap"
+                ))
+                .hint(format!(
+                    "give ranges that share no address with --load-balancer-cidr and {flag}"
+                )));
+            }
         }
         if let Some(services) = without_pods(&self.service_cidr, &self.pod_cidr) {
             return Err(Error::new(format!(

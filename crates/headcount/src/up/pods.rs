@@ -31,6 +31,13 @@ pub(super) enum How {
 /// Starts what runs pods, if they are to run and can.
 pub(super) async fn start(up: &Up, data: &Path) -> Result<Option<RunningPods>, Error> {
     if up.pods == How::Simulated {
+        let idle =
+            [("--images", up.images.is_some()), ("--ingress-listen", up.ingress_listen.is_some())];
+        for (flag, _) in idle.into_iter().filter(|(_, given)| *given) {
+            crate::terminal::say(format_args!(
+                "{flag} is for pods that run, and does nothing here: add --pods process"
+            ));
+        }
         return Ok(None);
     }
     let images = images(up.images.as_deref())?;
@@ -92,8 +99,11 @@ fn images(path: Option<&Path>) -> Result<Images, Error> {
             .hint("name a file with --images; docs/pods.md says what is in it")
     })?;
     Images::parse(&path.display().to_string(), &bytes).map_err(|problems| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Error::new(problems.join("\n"))
+        for problem in &problems {
+            crate::terminal::say(problem);
+        }
+        Error::new(format!("the images in {} cannot be used", path.display()))
+            .hint("docs/pods.md says what is in such a file")
     })
 }
 

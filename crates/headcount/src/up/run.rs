@@ -73,10 +73,12 @@ pub(super) async fn run(up: Up) -> Result<Exit, Error> {
                 .hint("name a file that can be created with --ready-file")
         })?;
     }
+    let ingresses = running.ingresses.map(|address| format!(" ingress=http://{address}"));
     print_line(format_args!(
-        "ready api=https://{} dns={} in {} ms; Ctrl-C stops it",
+        "ready api=https://{} dns={}{} in {} ms; Ctrl-C stops it",
         reach::from_here(running.api_address),
         running.dns_address(),
+        ingresses.unwrap_or_default(),
         started.elapsed().as_millis(),
     ));
 
@@ -108,6 +110,8 @@ struct Running {
     api: JoinSet<()>,
     stop_api: watch::Sender<bool>,
     kubeconfig: PathBuf,
+    /// Where Ingresses are reached from this machine.
+    ingresses: Option<SocketAddr>,
     /// What runs the pods, if they run.
     engine: Option<Engine>,
     // Last: an ephemeral folder goes when all that uses it has ended.
@@ -174,10 +178,12 @@ impl Running {
             }
         }
         api.spawn(listener.serve(service, until_true(stopped.clone())));
+        let mut ingresses = None;
         if let Some(engine) = &engine
             && let Some(address) = up.ingress_listen
         {
             let listener = ingress::bind(address).await?;
+            ingresses = listener.local_addr().ok().map(reach::from_here);
             let inside = SocketAddr::new(pods::nodes(up).gateway_address(), 80);
             api.spawn(ingress::serve(listener, engine.clone(), inside, until_true(stopped)));
         }
@@ -186,8 +192,16 @@ impl Running {
             up.write_kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
         // The line that is printed is for other terminals, in other folders.
         let kubeconfig = std::path::absolute(&kubeconfig).unwrap_or(kubeconfig);
-        let running =
-            Self { cluster, api_address, api, stop_api, kubeconfig, engine, _folder: folder };
+        let running = Self {
+            cluster,
+            api_address,
+            api,
+            stop_api,
+            kubeconfig,
+            ingresses,
+            engine,
+            _folder: folder,
+        };
         running.write_kubeconfig(up, &credentials, inside)?;
         Ok(running)
     }

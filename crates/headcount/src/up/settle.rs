@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt as _};
 use tokio::time::{Instant, sleep};
@@ -26,10 +26,15 @@ pub(super) async fn wait(client: &Client) -> kube::Result<String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let (pods, missing) = look(client).await?;
-        let is_held_up = pods.iter().any(|pod| held_up(pod).is_some());
-        let all_ready = missing == 0 && pods.iter().all(is_done);
-        if all_ready || is_held_up || Instant::now() > deadline {
-            return Ok(told(&pods));
+        let is_held_up = |pod: &Pod| held_up(pod).is_some();
+        let settled = pods.iter().all(|pod| is_done(pod) || is_held_up(pod));
+        // Who makes pods one after the other makes no more behind one that is held up.
+        if settled && (missing == 0 || pods.iter().any(is_held_up)) || Instant::now() > deadline {
+            let warnings = match pods.iter().all(is_done) {
+                true => Vec::new(),
+                false => warnings(client).await?,
+            };
+            return Ok(told(&pods, &warnings));
         }
         sleep(INTERVAL).await;
     }
@@ -62,6 +67,12 @@ async fn look(client: &Client) -> kube::Result<(Vec<Pod>, i32)> {
     Ok((pods.items, missing))
 }
 
+/// What is wrong with pods, as Events say it.
+async fn warnings(client: &Client) -> kube::Result<Vec<Event>> {
+    let warnings = ListParams::default().fields("type=Warning,involvedObject.kind=Pod");
+    Ok(Api::<Event>::all(client.clone()).list(&warnings).await?.items)
+}
+
 /// Ready, or ended well.
 fn is_done(pod: &Pod) -> bool {
     let Some(status) = &pod.status else { return false };
@@ -79,7 +90,10 @@ fn held_up(pod: &Pod) -> Option<String> {
     containers(pod).find_map(|container| {
         let waiting = container.state.as_ref()?.waiting.as_ref()?;
         let reason = waiting.reason.as_deref().filter(|reason| !STARTING.contains(reason))?;
-        let message = waiting.message.as_deref().map(|message| format!(": {message}"));
+        let ended = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
+        // Why it ended says more than how long it waits.
+        let message = ended.and_then(|ended| ended.message.as_ref()).or(waiting.message.as_ref());
+        let message = message.map(|message| format!(": {}", message.trim_end()));
         Some(format!("{reason}{}", message.unwrap_or_default()))
     })
 }
@@ -93,11 +107,18 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
 }
 
 /// The pods that are not ready, each with what is known of why.
-fn told(pods: &[Pod]) -> String {
+fn told(pods: &[Pod], warnings: &[Event]) -> String {
     let mut text = String::new();
     let late: Vec<&Pod> = pods.iter().filter(|pod| !is_done(pod)).collect();
     for pod in late.iter().take(TOLD_MAX) {
-        let why = held_up(pod).unwrap_or_else(|| "not ready yet".to_owned());
+        let uid = pod.metadata.uid.as_ref();
+        let of_it = warnings.iter().filter(|event| event.involved_object.uid.as_ref() == uid);
+        let last = of_it.max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
+        let warned = last.and_then(|event| event.message.as_ref());
+        let why = held_up(pod).unwrap_or_else(|| match warned {
+            Some(message) => format!("not ready yet: {message}"),
+            None => "not ready yet".to_owned(),
+        });
         let _ =
             writeln!(text, "pod {}/{}: {why}", pod.namespace().unwrap_or_default(), pod.name_any());
     }
@@ -116,10 +137,18 @@ mod tests {
     #[test]
     fn what_is_told_of_pods() {
         let check = |status: Value, expected: &str| {
-            let metadata = json!({ "name": "db-0", "namespace": "prod" });
+            let metadata = json!({ "name": "db-0", "namespace": "prod", "uid": "u" });
             let pod = json!({ "metadata": metadata, "status": status });
             let pod: Pod = serde_json::from_value(pod).expect("a pod");
-            assert_eq!(told(std::slice::from_ref(&pod)), expected, "{status}");
+            let warning = json!({
+                "metadata": {}, "involvedObject": { "uid": "u" }, "message": "hostPath /x is not mounted",
+            });
+            let warning: Event = serde_json::from_value(warning).expect("an Event");
+            assert_eq!(told(std::slice::from_ref(&pod), &[]), expected, "{status}");
+            let with_warning = told(std::slice::from_ref(&pod), &[warning]);
+            let expected =
+                expected.replace("not ready yet", "not ready yet: hostPath /x is not mounted");
+            assert_eq!(with_warning, expected, "{status}");
         };
         let waiting = |reason: &str, message: Option<&str>| {
             let state = json!({ "waiting": { "reason": reason, "message": message } });
@@ -133,6 +162,10 @@ mod tests {
             "pod prod/db-0: ErrImagePull: no program for image \"x\"\n",
         );
         check(waiting("CrashLoopBackOff", None), "pod prod/db-0: CrashLoopBackOff\n");
+        let mut crashing = waiting("CrashLoopBackOff", Some("back-off 10s"));
+        crashing["containerStatuses"][0]["lastState"] =
+            json!({ "terminated": { "exitCode": 128, "message": "exec: \"x\": not found\n" } });
+        check(crashing, "pod prod/db-0: CrashLoopBackOff: exec: \"x\": not found\n");
         check(json!({ "phase": "Failed" }), "pod prod/db-0: it has failed\n");
         check(json!({ "phase": "Succeeded" }), "");
         let ready = json!([{ "type": "Ready", "status": "True" }]);

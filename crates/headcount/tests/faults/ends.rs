@@ -79,6 +79,7 @@ fn check(who: Who, end: End) {
     let networks = networks(&marker);
     assert_eq!(networks.len(), PODS, "a network for each pod");
 
+    let there = all_processes();
     let begun = Instant::now();
     let stderr = up.home().join("stderr");
     match end {
@@ -107,7 +108,8 @@ fn check(who: Who, end: End) {
         std::thread::sleep(Duration::from_millis(10));
     };
     assert!(left.is_empty(), "{end:?} as {who:?}: {left:?} are left after {:?}", begun.elapsed());
-    let here = all_networks();
+    // Numbers of networks are given out again: who came later may be in a new one of an old number.
+    let here: Vec<_> = there.iter().filter_map(|pid| network(pid)).collect();
     assert!(networks.iter().all(|network| !here.contains(network)), "a network is left");
 
     let written = fs::read_to_string(volume(&data).join("file")).expect("what was written");
@@ -143,9 +145,10 @@ fn network(pid: &str) -> Option<PathBuf> {
     fs::read_link(Path::new("/proc").join(pid).join("ns/net")).ok()
 }
 
-fn all_networks() -> Vec<PathBuf> {
+fn all_processes() -> Vec<String> {
     let entries = fs::read_dir("/proc").expect("processes").flatten();
-    entries.filter_map(|entry| network(entry.file_name().to_str()?)).collect()
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).collect()
 }
 
 /// The folder of the one claim that there is.

@@ -12,6 +12,7 @@ pub(crate) mod metadata;
 pub mod names;
 mod namespace;
 pub mod net;
+mod network_policy;
 mod node;
 mod normalize;
 mod pod;
@@ -32,6 +33,7 @@ use k8s_openapi::Metadata;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Endpoints, Event, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
@@ -75,6 +77,11 @@ pub fn validate(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<FieldError
             event::validate(new, errors);
         }),
         KindId::Stored(Stored::Event) => typed::<Event>(kind, new, old, event::validate_strictly),
+        KindId::Stored(Stored::NetworkPolicy) => {
+            typed::<NetworkPolicy>(kind, new, old, |new, _, errors| {
+                network_policy::validate(new, errors);
+            })
+        }
         KindId::EndpointSlice => typed::<EndpointSlice>(kind, new, old, endpoint_slice::validate),
         KindId::StatefulSet => typed::<StatefulSet>(kind, new, old, stateful_set::validate),
         KindId::Deployment => typed::<Deployment>(kind, new, old, deployment::validate),

@@ -16,13 +16,41 @@ pub(crate) fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok()
 }
 
-/// Whether a text is an address and a prefix length: `10.9.8.0/24`.
-pub(crate) fn is_cidr(text: &str) -> bool {
-    let Some((ip, length)) = text.split_once('/') else { return false };
-    let Some(ip) = address(ip) else { return false };
+/// Kubernetes' text for what is not an address and a prefix length.
+pub(crate) const NOT_A_CIDR: &str =
+    "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+
+/// Reads an address and a prefix length: `10.9.8.0/24`.
+pub(crate) fn cidr(text: &str) -> Option<(IpAddr, u8)> {
+    let (ip, length) = text.split_once('/')?;
+    let ip = address(ip)?;
     let bits_max = if ip.is_ipv4() { 32 } else { 128 };
-    length.bytes().all(|byte| byte.is_ascii_digit())
-        && length.parse::<u8>().is_ok_and(|bits| bits <= bits_max)
+    let length = Some(length).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let length = length.parse::<u8>().ok().filter(|bits| *bits <= bits_max)?;
+    Some((ip, length))
+}
+
+/// Whether a text is an address and a prefix length.
+pub(crate) fn is_cidr(text: &str) -> bool {
+    cidr(text).is_some()
+}
+
+/// Whether a range is a part of another, and not all of it.
+pub(crate) fn is_strictly_within(
+    (inner, inner_length): (IpAddr, u8),
+    (outer, length): (IpAddr, u8),
+) -> bool {
+    // What follows the prefix is of no account.
+    let shared = match (inner, outer) {
+        (IpAddr::V4(inner), IpAddr::V4(outer)) => {
+            (u32::from(inner) ^ u32::from(outer)).leading_zeros()
+        }
+        (IpAddr::V6(inner), IpAddr::V6(outer)) => {
+            (u128::from(inner) ^ u128::from(outer)).leading_zeros()
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+    };
+    length < inner_length && shared >= u32::from(length)
 }
 
 /// Checks an address that clients will be sent to: no address of this host, this link or a group.
@@ -118,5 +146,21 @@ mod tests {
         for text in ["10.0.0.0", "10.0.0.0/33", "10.0.0.0/+8", "/8", "x/8", "10.0.0.0/"] {
             assert!(!is_cidr(text), "{text}");
         }
+    }
+
+    #[test]
+    fn ranges_within_ranges() {
+        let check = |inner: &str, outer: &str, expected: bool| {
+            let within = is_strictly_within(cidr(inner).unwrap(), cidr(outer).unwrap());
+            assert_eq!(within, expected, "{inner} in {outer}");
+        };
+        check("10.1.0.0/16", "10.0.0.0/8", true);
+        check("10.1.0.0/16", "10.9.9.9/8", true);
+        check("10.0.0.0/8", "10.0.0.0/8", false);
+        check("10.0.0.0/8", "10.0.0.0/16", false);
+        check("11.0.0.0/16", "10.0.0.0/8", false);
+        check("1.2.3.4/32", "0.0.0.0/0", true);
+        check("::1/128", "::/0", true);
+        check("::1/128", "0.0.0.0/0", false);
     }
 }

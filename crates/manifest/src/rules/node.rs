@@ -22,11 +22,7 @@ pub(crate) fn validate(new: &Node, old: Option<&Node>, errors: &mut Vec<FieldErr
     let list = path.child("podCIDRs");
     for (index, cidr) in cidrs.iter().enumerate() {
         if !net::is_cidr(cidr) {
-            errors.push(FieldError::invalid(
-                &list.index(index),
-                cidr.as_str(),
-                "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
-            ));
+            errors.push(FieldError::invalid(&list.index(index), cidr.as_str(), net::NOT_A_CIDR));
         }
     }
     if cidrs.len() > 2 {

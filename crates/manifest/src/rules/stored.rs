@@ -187,16 +187,16 @@ pub(crate) fn validate(kind: Stored, new: &Value, old: Option<&Value>) -> Vec<Fi
         | Stored::Job
         | Stored::CronJob
         | Stored::Lease
-        // Checked as the kind as which it is stored.
-        | Stored::Event
-        | Stored::NetworkPolicy
         | Stored::Ingress
         | Stored::IngressClass
         | Stored::PodDisruptionBudget
         | Stored::Role
         | Stored::ClusterRole
         | Stored::PriorityClass
-        | Stored::StorageClass => {}
+        | Stored::StorageClass
+        // These are checked in their own types.
+        | Stored::Event
+        | Stored::NetworkPolicy => {}
     }
     errors
 }

@@ -19,16 +19,43 @@ pub(crate) fn selector(
 ) {
     let path = spec.child("selector");
     let LabelSelector { match_labels, match_expressions } = of;
-    let expressions = match_expressions.as_deref().unwrap_or_default();
     let has_labels = match_labels.as_ref().is_some_and(|labels| !labels.is_empty());
-    if !has_labels && expressions.is_empty() {
+    let has_expressions = match_expressions.as_ref().is_some_and(|terms| !terms.is_empty());
+    if !has_labels && !has_expressions {
         errors.push(FieldError::required(&path, ""));
         return;
     }
     let before = errors.len();
+    label_selector(of, &path, errors);
+    if errors.len() > before {
+        return;
+    }
+    let labels = template
+        .and_then(|template| template.metadata.as_ref()?.labels.clone())
+        .unwrap_or_default();
+    let matches =
+        selector::LabelSelector::from_object(of).is_ok_and(|selector| selector.matches(&labels));
+    if !matches {
+        let path = spec.child("template");
+        let path = path.child("metadata");
+        errors.push(FieldError::invalid(
+            &path.child("labels"),
+            json(&labels),
+            "`selector` does not match template `labels`",
+        ));
+    }
+}
+
+/// Checks a selector at `path` (Kubernetes' `ValidateLabelSelector`).
+pub(crate) fn label_selector(
+    of: &LabelSelector,
+    path: &FieldPath<'_>,
+    errors: &mut Vec<FieldError>,
+) {
+    let LabelSelector { match_labels, match_expressions } = of;
     metadata::labels(&path.child("matchLabels"), match_labels.as_ref(), errors);
     let list = path.child("matchExpressions");
-    for (index, expression) in expressions.iter().enumerate() {
+    for (index, expression) in match_expressions.iter().flatten().enumerate() {
         let path = list.index(index);
         let LabelSelectorRequirement { key, operator, values } = expression;
         let has_values = values.as_ref().is_some_and(|values| !values.is_empty());
@@ -53,23 +80,12 @@ pub(crate) fn selector(
                 .into_iter()
                 .map(|text| FieldError::invalid(&path.child("key"), key.as_str(), text)),
         );
-    }
-    if errors.len() > before {
-        return;
-    }
-    let labels = template
-        .and_then(|template| template.metadata.as_ref()?.labels.clone())
-        .unwrap_or_default();
-    let matches =
-        selector::LabelSelector::from_object(of).is_ok_and(|selector| selector.matches(&labels));
-    if !matches {
-        let path = spec.child("template");
-        let path = path.child("metadata");
-        errors.push(FieldError::invalid(
-            &path.child("labels"),
-            json(&labels),
-            "`selector` does not match template `labels`",
-        ));
+        let list = path.child("values");
+        for (index, value) in values.iter().flatten().enumerate() {
+            let problems = names::label_value(value).into_iter();
+            let at = list.index(index);
+            errors.extend(problems.map(|text| FieldError::invalid(&at, value.as_str(), text)));
+        }
     }
 }
 

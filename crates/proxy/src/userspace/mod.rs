@@ -120,7 +120,7 @@ impl<S: Sockets> Actor<S> {
                 if let Object::Stored(_) = &*object {
                     self.tell_unenforced(&object);
                 } else if let Err(error) = self.world.apply(&object) {
-                    warn!("{}/{} has no effect: {error}", object.kind(), object.reference().name);
+                    warn!("{}/{}: {error}", object.kind(), object.reference().name);
                 }
             }
             Change::Gone { target, uid } => {

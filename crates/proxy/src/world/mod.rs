@@ -53,7 +53,8 @@ impl Protocol {
     }
 }
 
-/// The objects. Whatever the order in which they arrived, it is the same.
+/// The objects. Whatever the order in which they arrived, it is the same; only a policy that does not say which pods it isolates stays as
+/// it was before.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     pub(crate) services: BTreeMap<Key, Service>,
@@ -73,7 +74,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// What cannot be understood of it; it counts as not there.
+    /// What cannot be understood of it, and what that means; the rest of it counts.
     pub fn apply(&mut self, object: &Object) -> Result<bool, String> {
         let ObjectRef { kind: _, namespace, name } = object.reference();
         let key = (namespace, name);
@@ -87,10 +88,21 @@ impl World {
                 replace(&mut self.namespaces, key.1, Some(labels))
             }
             Object::Stored(stored) => match Policy::read(stored) {
-                Ok(policy) => replace(&mut self.policies, key, policy),
+                Ok(None) => false,
+                Ok(Some((policy, wrong))) => {
+                    let changed = replace(&mut self.policies, key, Some(policy));
+                    if !wrong.is_empty() {
+                        return Err(wrong.join("; "));
+                    }
+                    changed
+                }
+                // What isolated pods up to now goes on doing so.
                 Err(error) => {
-                    self.policies.remove(&key);
-                    return Err(error);
+                    let so = match self.policies.contains_key(&key) {
+                        true => "the policy stays as it was before",
+                        false => "the policy isolates no pods",
+                    };
+                    return Err(format!("{error}; {so}"));
                 }
             },
             Object::Endpoints(_)

@@ -57,8 +57,12 @@ pub(crate) enum PolicyPort {
 }
 
 impl Policy {
-    /// `None` of another kind.
-    pub(super) fn read(object: &StoredObject) -> Result<Option<Self>, String> {
+    /// A policy, and what of it cannot be understood: rules, which let nothing pass then. `None` of another kind.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be told which pods it isolates.
+    pub(super) fn read(object: &StoredObject) -> Result<Option<(Self, Vec<String>)>, String> {
         if object.kind != Stored::NetworkPolicy {
             return Ok(None);
         }
@@ -73,11 +77,14 @@ impl Policy {
         let isolates_out = has("Egress") || types.is_empty() && egress.is_some();
         let ingress = ingress.into_iter().flatten().map(|rule| (rule.from, rule.ports));
         let egress = egress.into_iter().flatten().map(|rule| (rule.to, rule.ports));
-        Ok(Some(Self {
-            pods: selector("spec.podSelector", pod_selector.as_ref())?,
-            ingress: isolates_in.then(|| rules("spec.ingress", ingress)).transpose()?,
-            egress: isolates_out.then(|| rules("spec.egress", egress)).transpose()?,
-        }))
+        let pods = selector("spec.podSelector", pod_selector.as_ref())?;
+        let mut wrong = Vec::new();
+        let policy = Self {
+            pods,
+            ingress: isolates_in.then(|| rules("spec.ingress", ingress, &mut wrong)),
+            egress: isolates_out.then(|| rules("spec.egress", egress, &mut wrong)),
+        };
+        Ok(Some((policy, wrong)))
     }
 }
 
@@ -85,17 +92,29 @@ impl Policy {
 type Written =
     (Option<Vec<networking::NetworkPolicyPeer>>, Option<Vec<networking::NetworkPolicyPort>>);
 
-fn rules(field: &str, rules: impl Iterator<Item = Written>) -> Result<Vec<PolicyRule>, String> {
-    let rules = rules.enumerate().map(|(index, (peers, ports))| {
-        let field = format!("{field}[{index}]");
-        let peers = peers.unwrap_or_default().into_iter().map(|written| peer(&field, written));
-        let ports = ports.unwrap_or_default().into_iter().map(|written| port(&field, written));
-        Ok(PolicyRule {
-            peers: peers.collect::<Result<_, String>>()?,
-            ports: ports.collect::<Result<_, String>>()?,
-        })
-    });
-    rules.collect()
+/// The rules that can be understood. Of the others it is told in `wrong`.
+fn rules(
+    field: &str,
+    rules: impl Iterator<Item = Written>,
+    wrong: &mut Vec<String>,
+) -> Vec<PolicyRule> {
+    let mut read = Vec::new();
+    for (index, written) in rules.enumerate() {
+        match rule(&format!("{field}[{index}]"), written) {
+            Ok(rule) => read.push(rule),
+            Err(error) => wrong.push(format!("{error}; this rule lets nothing pass")),
+        }
+    }
+    read
+}
+
+fn rule(field: &str, (peers, ports): Written) -> Result<PolicyRule, String> {
+    let peers = peers.unwrap_or_default().into_iter().map(|written| peer(field, written));
+    let ports = ports.unwrap_or_default().into_iter().map(|written| port(field, written));
+    Ok(PolicyRule {
+        peers: peers.collect::<Result<_, String>>()?,
+        ports: ports.collect::<Result<_, String>>()?,
+    })
 }
 
 fn peer(field: &str, peer: networking::NetworkPolicyPeer) -> Result<Peer, String> {
@@ -113,14 +132,20 @@ fn peer(field: &str, peer: networking::NetworkPolicyPeer) -> Result<Peer, String
 
 fn port(field: &str, port: networking::NetworkPolicyPort) -> Result<PolicyPort, String> {
     let networking::NetworkPolicyPort { end_port, port, protocol } = port;
-    let number =
-        |number: i32| u16::try_from(number).map_err(|_| format!("{field}: {number} is no port"));
+    let number = |number: i32| {
+        let port = u16::try_from(number).ok().filter(|port| *port > 0);
+        port.ok_or_else(|| format!("{field}: {number} is no port"))
+    };
     let protocol = Protocol::parse(protocol.as_deref())
         .ok_or_else(|| format!("{field}: {} is no protocol", protocol.unwrap_or_default()))?;
     Ok(match port {
         None => PolicyPort::All(protocol),
         Some(IntOrString::Int(first)) => {
-            PolicyPort::Range(protocol, number(first)?, number(end_port.unwrap_or(first))?)
+            let (first, last) = (number(first)?, number(end_port.unwrap_or(first))?);
+            if last < first {
+                return Err(format!("{field}: ports end at {last}, before they begin at {first}"));
+            }
+            PolicyPort::Range(protocol, first, last)
         }
         Some(IntOrString::String(name)) => PolicyPort::Named(protocol, name),
     })

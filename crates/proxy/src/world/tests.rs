@@ -72,15 +72,51 @@ fn pods_that_policies_do_not_select() {
 }
 
 #[test]
-fn a_policy_that_cannot_be_read_is_told_and_not_there() {
-    let policy = |selector: Value| {
+fn a_policy_that_cannot_be_read_lets_no_more_pass() {
+    let policy = |spec: Value| {
         object(json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-            "metadata": { "name": "one", "namespace": "default" }, "spec": { "podSelector": selector } }))
+            "metadata": { "name": "one", "namespace": "default" }, "spec": spec }))
     };
+    let near = json!({ "matchExpressions": [{ "key": "app", "operator": "Near" }] });
+    let told = "spec.podSelector: \"Near\" is not a valid label selector operator; ";
+    let nobody_knows = policy(json!({ "podSelector": near }));
     let mut world = World::default();
-    assert_eq!(world.apply(&policy(json!({}))), Ok(true));
-    let wrong = policy(json!({ "matchExpressions": [{ "key": "app", "operator": "Near" }] }));
-    let told = "spec.podSelector: \"Near\" is not a valid label selector operator";
-    assert_eq!(world.apply(&wrong), Err(told.to_owned()));
+    let none = format!("{told}the policy isolates no pods");
+    assert_eq!(world.apply(&nobody_knows), Err(none));
     assert_eq!(world, World::default());
+
+    let good = json!({ "ports": [{ "port": 80 }] });
+    let one_rule = policy(json!({ "podSelector": {}, "ingress": [good.clone()] }));
+    assert_eq!(world.apply(&one_rule), Ok(true));
+    let before = world.clone();
+    let kept = format!("{told}the policy stays as it was before");
+    assert_eq!(world.apply(&nobody_knows), Err(kept));
+    assert_eq!(world, before);
+
+    // The rule that can be read is all that lets pass.
+    let peer = json!({ "from": [{ "podSelector": near }] });
+    let wrong = policy(json!({ "podSelector": {}, "ingress": [peer, good] }));
+    let told = "spec.ingress[0]: \"Near\" is not a valid label selector operator; this rule lets nothing pass";
+    assert_eq!(world.apply(&wrong), Err(told.to_owned()));
+    assert_eq!(world, before);
+    assert!(world.remove(&wrong.reference()));
+}
+
+#[test]
+fn ports_of_policies_are_in_order() {
+    let check = |port: Value, told: Option<&str>| {
+        let policy = object(json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": { "name": "one", "namespace": "default" },
+            "spec": { "podSelector": {}, "ingress": [{ "ports": [port] }] } }));
+        let applied = World::default().apply(&policy);
+        match told {
+            None => assert_eq!(applied, Ok(true), "{port}"),
+            Some(told) => assert!(applied.unwrap_err().contains(told), "{port}"),
+        }
+    };
+    check(json!({ "port": 80, "endPort": 80 }), None);
+    check(json!({ "port": 1, "endPort": 65535 }), None);
+    check(json!({ "port": 90, "endPort": 80 }), Some("ports end at 80, before they begin at 90"));
+    check(json!({ "port": 0 }), Some("0 is no port"));
+    check(json!({ "port": 1, "endPort": 65536 }), Some("65536 is no port"));
 }

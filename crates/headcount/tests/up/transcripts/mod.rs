@@ -161,6 +161,7 @@ transcripts!(
     kubectl_seed_003_elasticsearch,
     kubectl_seed_004_exposure,
     pods_configuration,
+    pods_gateway,
     pods_logs,
     pods_seed_000_design,
     pods_seed_001_checklist,

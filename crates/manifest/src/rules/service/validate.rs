@@ -326,7 +326,7 @@ fn load_balancer(spec: &ServiceSpec, path: &FieldPath<'_>, errors: &mut Errors) 
             errors.push(FieldError::invalid(
                 &ranges_path.index(index),
                 range.as_str(),
-                "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
+                net::NOT_A_CIDR,
             ));
         }
     }
