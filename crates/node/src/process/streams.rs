@@ -27,6 +27,9 @@ use crate::logs::LogOptions;
 /// So much waits in a stream that nobody reads.
 const STREAM_BYTES: usize = 64 << 10;
 
+/// So much of what is typed is taken at once.
+const TYPED_BYTES: usize = 4 << 10;
+
 /// Which streams of a process are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamOptions {
@@ -296,7 +299,11 @@ async fn pass_on(
 /// Gives a container what somebody types who is attached; others may type, too.
 async fn type_in(live: Arc<Live>, mut typed: DuplexStream) {
     let mut bytes = BytesMut::new();
-    while typed.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
+    loop {
+        bytes.reserve(TYPED_BYTES);
+        if !typed.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
+            break;
+        }
         let mut stdin = live.stdin.lock().await;
         let Some(writer) = stdin.as_mut() else { return };
         if let Err(error) = writer.write_all_buf(&mut bytes).await {

@@ -456,6 +456,7 @@ async fn two_may_type_to_a_container() {
     let mut first = theatre.processes.attach(&uid, "c", options).await.unwrap();
     // More than a pipe takes, so that the first is still at it.
     first.stdin.as_mut().unwrap().write_all(&[b'x'; 100 << 10]).await.unwrap();
+    sleep(SECOND).await;
     let second = timeout(SECOND, theatre.processes.attach(&uid, "c", options)).await;
     assert!(second.unwrap().unwrap().stdin.is_some());
 }

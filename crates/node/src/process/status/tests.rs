@@ -177,11 +177,11 @@ fn a_pod_has_not_failed_while_its_sidecars_run() {
         life.settled(container);
     }
     life.ended(1, ended(1), None, at(2));
-    assert_eq!(super::phase(&life), Phase::Pending);
+    assert_eq!(phase(&life), Phase::Pending);
     life.acts(at(2));
     life.ended(0, ended(0), None, at(2));
     life.acts(at(2));
-    assert_eq!(super::phase(&life), Phase::Pending, "before its network is gone");
+    assert_eq!(phase(&life), Phase::Pending, "before its network is gone");
     life.dismantled();
-    assert_eq!(super::phase(&life), Phase::Failed);
+    assert_eq!(phase(&life), Phase::Failed);
 }
