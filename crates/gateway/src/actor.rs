@@ -237,7 +237,14 @@ impl Actor {
     /// Listens at these ports, with TLS or without, and at no others. Whether something changed.
     async fn listen(&mut self, wanted: &BTreeMap<u16, bool>) -> bool {
         let before = self.place.bound.clone();
-        self.ports.retain(|port, listening| wanted.get(port) == Some(&listening.is_tls));
+        let ports = self.ports.iter();
+        let gone = ports.filter(|(port, listening)| wanted.get(port) != Some(&listening.is_tls));
+        for port in gone.map(|(port, _)| *port).collect::<Vec<_>>() {
+            let Some(mut listening) = self.ports.remove(&port) else { continue };
+            listening.task.abort();
+            // Until it has ended, its port is taken. That it was aborted is no news.
+            let _ = (&mut listening.task).await;
+        }
         self.place.bound.retain(|port, _| self.ports.contains_key(port));
         for (port, is_tls) in wanted {
             if self.ports.contains_key(port) {

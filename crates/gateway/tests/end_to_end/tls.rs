@@ -99,3 +99,22 @@ async fn a_listener_waits_for_its_certificate() {
     let answer = get(&cluster, 8443, "x.example.com", &trust).await.unwrap();
     assert!(answer.contains("web GET / "), "{answer}");
 }
+
+#[tokio::test]
+async fn a_port_turns_to_tls_at_once() {
+    let (cert, trust) = secret("cert", "x.example.com");
+    let cluster = Cluster::start(&[
+        cert,
+        gateway(json!([{"name": "http", "port": 8443, "protocol": "HTTP"}])),
+        route("r", json!([{"backendRefs": [{"name": "web", "port": 80}]}])),
+    ])
+    .await;
+    cluster.serve("web", 1, echo("web", Arc::default()).await).await;
+    cluster.connect(8443).await;
+    let tls = json!({"certificateRefs": [{"name": "cert"}]});
+    let listener = json!([{"name": "https", "port": 8443, "protocol": "HTTPS", "tls": tls}]);
+    cluster.apply(&[gateway(listener)]).await;
+    assert_eq!(*cluster.network.taken.lock().unwrap(), []);
+    let answer = get(&cluster, 8443, "x.example.com", &trust).await.unwrap();
+    assert!(answer.contains("web GET / "), "{answer}");
+}
