@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 use super::spdy::{self, Inbound, PIECE_MAX, ResetCode, Sender, Stream};
 use crate::kubelet::{Duplex, Kubelet, Pod};
@@ -30,7 +31,7 @@ where
     });
     let pod = Arc::new(pod);
     let mut halves = HashMap::new();
-    while let Some(stream) = opened.recv().await {
+    while let Some(stream) = next(&mut opened, &mut halves).await {
         while tasks.try_join_next().is_some() {}
         let Ok(kind) = Kind::of(&stream) else {
             stream.split().0.reset(ResetCode::Refused).await;
@@ -39,9 +40,24 @@ where
         if stream.accept().await.is_err() {
             break;
         }
-        give_up(&mut halves).await;
         if let Some(pair) = pair(&mut halves, stream, kind).await {
             tasks.spawn(pair.forward(kubelet.clone(), pod.clone()));
+        }
+    }
+}
+
+/// The next stream that the client opens; streams that wait for too long meanwhile are given up.
+async fn next(
+    opened: &mut mpsc::Receiver<Stream>,
+    halves: &mut HashMap<String, Half>,
+) -> Option<Stream> {
+    loop {
+        let late = halves.values().map(|half| half.since + PATIENCE).min();
+        tokio::select! {
+            stream = opened.recv() => return stream,
+            () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
+                give_up(halves).await;
+            }
         }
     }
 }
@@ -122,7 +138,7 @@ async fn pair(halves: &mut HashMap<String, Half>, stream: Stream, kind: Kind) ->
 /// Resets the streams that have waited for too long. How many wait is bounded by the streams of a connection.
 async fn give_up(halves: &mut HashMap<String, Half>) {
     let now = Instant::now();
-    let late = halves.extract_if(|_, half| now.duration_since(half.since) > PATIENCE);
+    let late = halves.extract_if(|_, half| now.duration_since(half.since) >= PATIENCE);
     for half in late.map(|(_, half)| half).collect::<Vec<_>>() {
         half.stream.split().0.reset(ResetCode::Cancel).await;
     }
@@ -207,6 +223,21 @@ async fn carry(connection: Box<dyn Duplex>, data: &Sender, mut inbound: mpsc::Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_connection_is_given_up() {
+        let (mut client, mut opened) = spdy::testing::pair();
+        let mut halves = HashMap::new();
+        client.open(1).await;
+        let stream = next(&mut opened, &mut halves).await.unwrap();
+        assert!(pair(&mut halves, stream, Kind::Data(80)).await.is_none());
+        let since = Instant::now();
+        tokio::select! {
+            _ = next(&mut opened, &mut halves) => panic!("no other stream was opened"),
+            () = client.is_reset(1) => assert_eq!(since.elapsed().as_secs(), PATIENCE.as_secs()),
+        }
+        assert!(halves.is_empty());
+    }
 
     #[test]
     fn kinds_of_streams() {

@@ -15,8 +15,9 @@ use super::headers::{Headers, Packer, Unpacker};
 /// Streams of a connection at a time. A port-forward takes two for each connection.
 const STREAMS: usize = 512;
 
-/// Pieces of data that wait for who reads a stream.
-const PIECES: usize = 4;
+/// Pieces of data that wait for who reads a stream, 1 MiB at most. There is no flow control for each stream: when they are so many, all streams
+/// of the connection wait, for to end the stream would break what is only slow.
+const PIECES: usize = 64;
 
 /// Frames that wait for the client.
 const FRAMES: usize = 16;
@@ -331,13 +332,13 @@ fn put(outbound: &Outbound, packer: &mut Packer, octets: &mut BytesMut) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use tokio::io::{DuplexStream, duplex};
 
     use super::*;
 
     /// A client's side: writes frames, and says what comes.
-    struct Client {
+    pub(crate) struct Client {
         carrier: DuplexStream,
         packer: Packer,
         unpacker: Unpacker,
@@ -352,10 +353,16 @@ mod tests {
             self.carrier.write_all(&octets).await.unwrap();
         }
 
-        async fn open(&mut self, id: u32) {
+        /// Opens a stream for the data of port 80.
+        pub(crate) async fn open(&mut self, id: u32) {
             let headers = Headers::from([("streamtype", "data"), ("port", "80")]);
             self.write(|packer, octets| frame::open(id, false, &packer.headers(&headers), octets))
                 .await;
+        }
+
+        /// Waits for a frame, which must reset this stream.
+        pub(crate) async fn is_reset(&mut self, id: u32) {
+            assert_eq!(self.next().await, Frame::Reset { stream: id });
         }
 
         async fn next(&mut self) -> Frame {
@@ -371,7 +378,7 @@ mod tests {
         }
     }
 
-    fn pair() -> (Client, mpsc::Receiver<Stream>) {
+    pub(crate) fn pair() -> (Client, mpsc::Receiver<Stream>) {
         let (ours, theirs) = duplex(BUFFER);
         let (connection, streams) = connect(theirs);
         tokio::spawn(connection);
@@ -446,6 +453,24 @@ mod tests {
         assert_eq!(client.next().await, Frame::Reset { stream: one_more - 2 });
         client.open(one_more + 2).await;
         assert_eq!(streams.recv().await.unwrap().id(), one_more + 2);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_nobody_reads_leaves_the_others_time() {
+        let (mut client, mut streams) = pair();
+        client.open(1).await;
+        let _unread = streams.recv().await.unwrap();
+        let piece = vec![0; frame::PIECE_MAX];
+        let sent = async {
+            // Each may come in two pieces.
+            for _ in 0..24 {
+                client.write(|_, octets| frame::data(1, &piece, false, octets)).await;
+            }
+            client.open(3).await;
+            streams.recv().await.unwrap().id()
+        };
+        let patience = std::time::Duration::from_secs(10);
+        assert_eq!(tokio::time::timeout(patience, sent).await, Ok(3));
     }
 
     #[tokio::test]

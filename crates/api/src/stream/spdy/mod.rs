@@ -6,6 +6,8 @@ mod connection;
 mod frame;
 mod headers;
 
+#[cfg(test)]
+pub(super) use connection::tests as testing;
 pub(super) use connection::{Gone, Inbound, Sender, Stream, connect};
 pub(super) use frame::{PIECE_MAX, ResetCode};
 #[cfg(any(test, feature = "fuzzing"))]
