@@ -133,7 +133,7 @@ fn throughput(folder: &Path) {
     let service = up.kubectl(&["get", "service", "redis", "-o", "jsonpath={.spec.clusterIP}"]);
     let tasks: [(&str, &[&str]); 3] = [
         ("requests a second, 50 connections", &["-t", "get", "-n", "200000"]),
-        ("connections a second, a request each", &["-t", "get", "-n", "20000", "-k", "0"]),
+        ("connections a second, a request each", &["-t", "get", "-n", "4000", "-k", "0"]),
         (
             "SETs of 64 KiB a second, 8 connections",
             &["-t", "set", "-n", "20000", "-d", "65536", "-c", "8"],

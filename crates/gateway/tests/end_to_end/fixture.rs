@@ -33,6 +33,8 @@ pub(crate) struct Loopback {
     listens: Mutex<HashMap<SocketAddr, SocketAddr>>,
     /// Where Services and pods are.
     pub(crate) backends: Mutex<HashMap<SocketAddr, SocketAddr>>,
+    /// The ports that were still taken when they were listened on.
+    pub(crate) taken: Mutex<Vec<SocketAddr>>,
 }
 
 impl Network for Loopback {
@@ -54,7 +56,13 @@ impl Network for Loopback {
             // As in the cluster's network, what is listened on is taken.
             let before = self.listens.lock().unwrap().get(&at).copied();
             let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+<<<<<<< HEAD
             let listener = TcpListener::bind(before.unwrap_or(loopback)).await?;
+=======
+            let listener = TcpListener::bind(before.unwrap_or(loopback))
+                .await
+                .inspect_err(|_| self.taken.lock().unwrap().push(at))?;
+>>>>>>> fixa
             self.listens.lock().unwrap().insert(at, listener.local_addr()?);
             Ok(listener)
         })
