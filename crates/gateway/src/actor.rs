@@ -237,17 +237,10 @@ impl Actor {
     /// Listens at these ports, with TLS or without, and at no others. Whether something changed.
     async fn listen(&mut self, wanted: &BTreeMap<u16, bool>) -> bool {
         let before = self.place.bound.clone();
-<<<<<<< HEAD
-        let gone = self
-            .ports
-            .extract_if(.., |port, listening| wanted.get(port) != Some(&listening.is_tls));
-        for (_, mut listening) in gone.collect::<Vec<_>>() {
-=======
         let ports = self.ports.iter();
         let gone = ports.filter(|(port, listening)| wanted.get(port) != Some(&listening.is_tls));
         for port in gone.map(|(port, _)| *port).collect::<Vec<_>>() {
             let Some(mut listening) = self.ports.remove(&port) else { continue };
->>>>>>> fixa
             listening.task.abort();
             // Until it has ended, its port is taken. That it was aborted is no news.
             let _ = (&mut listening.task).await;

@@ -56,13 +56,9 @@ impl Network for Loopback {
             // As in the cluster's network, what is listened on is taken.
             let before = self.listens.lock().unwrap().get(&at).copied();
             let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-<<<<<<< HEAD
-            let listener = TcpListener::bind(before.unwrap_or(loopback)).await?;
-=======
             let listener = TcpListener::bind(before.unwrap_or(loopback))
                 .await
                 .inspect_err(|_| self.taken.lock().unwrap().push(at))?;
->>>>>>> fixa
             self.listens.lock().unwrap().insert(at, listener.local_addr()?);
             Ok(listener)
         })

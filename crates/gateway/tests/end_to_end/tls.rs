@@ -114,10 +114,7 @@ async fn a_port_turns_to_tls_at_once() {
     let tls = json!({"certificateRefs": [{"name": "cert"}]});
     let listener = json!([{"name": "https", "port": 8443, "protocol": "HTTPS", "tls": tls}]);
     cluster.apply(&[gateway(listener)]).await;
-<<<<<<< HEAD
-=======
     assert_eq!(*cluster.network.taken.lock().unwrap(), []);
->>>>>>> fixa
     let answer = get(&cluster, 8443, "x.example.com", &trust).await.unwrap();
     assert!(answer.contains("web GET / "), "{answer}");
 }

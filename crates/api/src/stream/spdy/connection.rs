@@ -462,12 +462,8 @@ pub(crate) mod tests {
         let _unread = streams.recv().await.unwrap();
         let piece = vec![0; frame::PIECE_MAX];
         let sent = async {
-<<<<<<< HEAD
-            for _ in 0..PIECES {
-=======
             // Each may come in two pieces.
             for _ in 0..24 {
->>>>>>> fixa
                 client.write(|_, octets| frame::data(1, &piece, false, octets)).await;
             }
             client.open(3).await;
