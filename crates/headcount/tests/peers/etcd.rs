@@ -127,7 +127,7 @@ fn etcd_does_not_form_without_publish_not_ready_addresses() {
     assert!(waited >= Duration::from_secs(10), "given up after {waited:?}");
     for ordinal in 0..3 {
         let pod = format!("etcd-names-{ordinal}");
-        let told = format!("pod default/{pod}: not ready yet\n");
+        let told = format!("pod default/{pod}: not ready yet: Readiness probe failed: ");
         assert!(up.printed.contains(&told), "{told:?} is not in:\n{}", up.printed);
         // It runs, and waits.
         let paths = "{.status.phase} {.status.conditions[?(@.type==\"Ready\")].status} \
