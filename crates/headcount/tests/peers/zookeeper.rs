@@ -48,8 +48,8 @@ fn zookeeper_forms_by_fixed_names() {
     becomes("it has it again", motto(), || client(&members, followers[0], &["get", "/motto"]));
 
     members.kill(first, Death::Forced);
-    let second = leader(&members);
-    assert_ne!(second, first, "another is elected while it is gone");
+    // Whoever that is: it may be back before the others have chosen.
+    leader(&members);
     becomes("it has it again", motto(), || client(&members, first, &["get", "/motto"]));
     let through_service = "printf srvr | nc -w 2 zookeeper 2181";
     assert!(members.run(&["sh", "-c", through_service]).contains("\nMode: "));
