@@ -221,12 +221,24 @@ enum Verdict {
     No(&'static str, String),
 }
 
-/// Sets a condition; the time of its transition changes only with its status.
+/// Sets a condition.
 fn set(conditions: &mut Vec<PodCondition>, kind: &str, verdict: Verdict, now: Timestamp) {
-    let (status, reason, message) = match verdict {
-        Verdict::Yes => ("True", None, None),
-        Verdict::No(reason, message) => ("False", Some(reason.to_owned()), Some(message)),
+    let (holds, reason, message) = match verdict {
+        Verdict::Yes => (true, None, None),
+        Verdict::No(reason, message) => (false, Some(reason), Some(message)),
     };
+    let condition = set_condition(conditions, kind, holds, Time(now));
+    (condition.reason, condition.message) = (reason.map(str::to_owned), message);
+}
+
+/// Says whether a condition holds, and gives it, to be explained; the time of its transition changes only with its status.
+pub(crate) fn set_condition<'c>(
+    conditions: &'c mut Vec<PodCondition>,
+    kind: &str,
+    holds: bool,
+    now: Time,
+) -> &'c mut PodCondition {
+    let status = if holds { "True" } else { "False" };
     let at = match conditions.iter().position(|condition| condition.type_ == kind) {
         Some(at) => at,
         None => {
@@ -237,9 +249,9 @@ fn set(conditions: &mut Vec<PodCondition>, kind: &str, verdict: Verdict, now: Ti
     let condition = &mut conditions[at];
     if condition.status != status {
         condition.status = status.to_owned();
-        condition.last_transition_time = Some(Time(now));
+        condition.last_transition_time = Some(now);
     }
-    (condition.reason, condition.message) = (reason, message);
+    condition
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::life::{Container, Ended, Ending, Life, RestartPolicy, Role, State, Waiting};
+use crate::status::set_condition;
 
 /// Where a pod is, and what a person plays with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -319,24 +320,13 @@ fn gates(pod: &Pod) -> Verdict {
     }
 }
 
-/// Sets a condition; the time of its transition changes only with its status.
+/// Sets a condition.
 fn set(conditions: &mut Vec<PodCondition>, kind: &str, verdict: Verdict, now: Timestamp) {
-    let (status, reason, message) = match verdict {
-        Verdict::Yes(reason) => ("True", reason, None),
-        Verdict::No(reason, message) => ("False", reason, message),
+    let (holds, reason, message) = match verdict {
+        Verdict::Yes(reason) => (true, reason, None),
+        Verdict::No(reason, message) => (false, reason, message),
     };
-    let at = match conditions.iter().position(|condition| condition.type_ == kind) {
-        Some(at) => at,
-        None => {
-            conditions.push(PodCondition { type_: kind.to_owned(), ..PodCondition::default() });
-            conditions.len() - 1
-        }
-    };
-    let condition = &mut conditions[at];
-    if condition.status != status {
-        condition.status = status.to_owned();
-        condition.last_transition_time = Some(time(now));
-    }
+    let condition = set_condition(conditions, kind, holds, time(now));
     (condition.reason, condition.message) = (reason.map(str::to_owned), message);
 }
 
